@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * viewer.h -- LTTng live viewer: one relayd, all its live sessions, on a
+ * libevent loop, without ever blocking.
+ *
+ * Source: lttng-tools 2.13 src/bin/lttng-relayd/lttng-viewer-abi.h (protocol
+ * 2.4 to 2.14, announced as 2.14 at most).  The viewer discovers sessions, attaches to those that the
+ * owner accepts, fetches metadata, indexes and packets, and reconnects by
+ * itself.  It knows nothing of CTF contents: bytes go to the owner through
+ * struct viewer_ops, all called on the loop's thread.  Reply bytes are
+ * untrusted: a malformed reply is told with what was wrong and the connection
+ * is made anew. */
+#ifndef CTF_VIEWER_H
+#define CTF_VIEWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/error.h"
+
+struct event_base;
+struct viewer;
+struct viewer_session;
+struct viewer_trace;    /* One metadata stream and its data streams. */
+struct viewer_stream;
+
+enum viewer_state {
+	VIEWER_CONNECTING,   /* Trying, or between two attempts (back-off). */
+	VIEWER_LIVE,         /* Answers. */
+	VIEWER_FROZEN,       /* Connected, but a reply is overdue. */
+};
+
+enum viewer_session_state {
+	VIEWER_SESSION_LIVE,
+	VIEWER_SESSION_BUSY,    /* Another viewer holds it; tried again. */
+	VIEWER_SESSION_GONE,    /* Destroyed, and everything was read. */
+	VIEWER_SESSION_LOST,    /* The connection broke; it may come back. */
+	VIEWER_SESSION_REFUSED, /* relayd or we can't: the text says why (CTF 2...). */
+};
+
+struct viewer_index {
+	uint64_t offset, packet_bits, content_bits;
+	uint64_t begin, end;            /* Clock cycles. */
+	uint64_t discarded, stream_class_id;
+};
+
+struct viewer_ops {
+	/* 'text' says why, for people. */
+	void (*state)(void *owner, enum viewer_state state, const char *text);
+	/* A session appeared.  Returns whether to attach. */
+	bool (*session_found)(void *owner, const char *hostname, const char *session_name,
+			      uint64_t id, uint32_t live_timer_us);
+	/* Attached: returns the owner's pointer for it. */
+	void *(*session_attached)(void *owner, struct viewer_session *session,
+				  const char *hostname, const char *session_name, uint64_t id,
+				  uint32_t live_timer_us);
+	/* 'session_user' is NULL if it was never attached (then the names tell which). */
+	void (*session_state)(void *owner, void *session_user, const char *hostname,
+			      const char *session_name, enum viewer_session_state state,
+			      const char *text);
+	/* A trace with its metadata stream appeared: returns the owner's pointer. */
+	void *(*trace_found)(void *session_user, struct viewer_trace *trace, const char *path_name);
+	/* The next bytes of its metadata.  Negative: unusable, its streams are dropped. */
+	int (*metadata)(void *trace_user, const uint8_t *bytes, size_t size, struct error *error);
+	void *(*stream_found)(void *trace_user, struct viewer_stream *stream, const char *path_name,
+			      const char *channel_name);
+	/* Called for each index before its packet is asked for; false steps over it. */
+	bool (*index)(void *stream_user, const struct viewer_index *index);
+	/* One whole packet.  'bytes' (malloc) becomes the owner's. */
+	void (*packet)(void *stream_user, uint8_t *bytes, size_t size,
+		       const struct viewer_index *index);
+	void (*beacon)(void *stream_user, uint64_t end_cycles);
+	/* The stream ended and everything was read (hup) or its connection broke. */
+	void (*stream_gone)(void *stream_user, bool hup);
+	/* After all streams of it are gone. */
+	void (*trace_gone)(void *trace_user);
+	void (*session_gone)(void *session_user);
+	/* A batch of replies has been handed over: time to decode. */
+	void (*batch)(void *owner);
+};
+
+struct viewer_options {
+	const char *host;               /* Name or address. */
+	uint16_t port;                  /* 5344 */
+	uint64_t list_interval_ns;      /* LIST_SESSIONS; 1 s */
+	uint64_t new_streams_interval_ns; /* 0: each live period, at most 1 s */
+	uint64_t reply_timeout_ns;      /* Then VIEWER_FROZEN; 5 s */
+	uint64_t dead_timeout_ns;       /* Then reconnect; 30 s */
+	uint64_t backoff_min_ns, backoff_max_ns;  /* 100 ms, 10 s */
+	size_t max_in_flight_bytes;     /* Of GET_PACKET replies; 8 MiB */
+	size_t max_packet_bytes;        /* Larger packets are refused; 64 MiB */
+	size_t max_metadata_bytes;      /* 64 MiB per chunk */
+	unsigned max_sessions, max_streams; /* 4096, 65536 per relayd */
+};
+extern const struct viewer_options viewer_defaults;
+
+struct viewer_counters {
+	uint64_t connects, requests, replies, bytes, packets, stepped_over, beacons, retries;
+	uint64_t protocol_errors, timeouts;
+};
+
+/* Starts at once; never fails for what the network does. */
+struct viewer *viewer_new(struct event_base *base, const struct viewer_options *options,
+			  const struct viewer_ops *ops, void *owner);
+/* Tells stream_gone(hup=false)... for all that is open, then frees. */
+void viewer_free(struct viewer *viewer);
+/* While paused no packets are asked for (the owner is behind). */
+void viewer_pause(struct viewer *viewer, bool paused);
+const struct viewer_counters *viewer_counters(const struct viewer *viewer);
+const char *viewer_name(const struct viewer *viewer);  /* "host:port" */
+
+#endif /* viewer.h */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * serve.h -- answers JSON-RPC on Unix sockets (and on a pair of descriptors),
+ * from a read-only handle of the store, on a libevent loop of its own thread. */
+#ifndef DAEMON_SERVE_H
+#define DAEMON_SERVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/error.h"
+
+struct event_base;
+struct serve;
+
+struct serve_options {
+	const char *store_path;
+	const char *socket_path;      /* Full socket, mode 0660; NULL: none. */
+	const char *ro_socket_path;   /* Read-only methods, mode 0666; NULL: none. */
+	unsigned max_clients;         /* 64 */
+	unsigned max_clients_per_uid; /* 16 */
+	unsigned max_in_flight;       /* 8 per client */
+	size_t max_line;              /* 1 MiB */
+	size_t max_backlog;           /* 4 MiB: then a watcher loses, others are dropped */
+	uint64_t started_ns;          /* For status: uptime. */
+};
+extern const struct serve_options serve_defaults;
+
+int serve_new(struct event_base *base, const struct serve_options *options, struct serve **ret,
+	      struct error *error);
+void serve_free(struct serve *serve);
+/* Something was committed: brings watchers up to date.  Thread-safe. */
+void serve_notify(struct serve *serve);
+/* Serves one client on a pair of descriptors until it closes (cloudtraced --stdio). */
+int serve_stdio(struct event_base *base, const struct serve_options *options, int in, int out,
+		struct error *error);
+
+#endif /* serve.h */

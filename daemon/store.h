@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * store.h -- what was found, kept in SQLite.
+ *
+ * Nothing outside store*.c speaks SQL.  One thread writes, in transactions;
+ * any number of read-only handles answer queries.  The answers are JSON values
+ * in the shapes of proto/schemas (a new reference each; the caller decrefs).
+ *
+ * A store made read-only never changes the file; one of a newer version is
+ * refused with a text that says so; an older one is migrated when opened to
+ * write. */
+#ifndef DAEMON_STORE_H
+#define DAEMON_STORE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "analyzers/facts.h"
+#include "ctf/stream.h"
+#include "lib/error.h"
+
+struct store;
+
+enum store_mode { STORE_WRITE, STORE_READ };
+
+int store_open(const char *path, enum store_mode mode, struct store **ret, struct error *error);
+/* Accepts NULL; rolls back what was not committed. */
+void store_close(struct store *store);
+
+/* -- Writing (one thread) ------------------------------------------------ */
+
+int store_begin(struct store *store, struct error *error);
+int store_commit(struct store *store, struct error *error);
+/* Keeps or replaces a fact. */
+int store_put_fact(struct store *store, const struct fact *fact, struct error *error);
+/* Keeps a joined migration (proto/schemas/migration.json, without "samples"),
+ * replacing one of the same id; NULL forgets it. */
+int store_put_migration(struct store *store, const char *id, const json_t *migration,
+			struct error *error);
+int store_put_alert(struct store *store, const char *id, const json_t *alert, struct error *error);
+
+struct store_source {
+	const char *host, *relayd, *session;
+	const char *state;           /* live|behind|silent|busy|gone|lost */
+	const char *text;            /* Why, for people; may be NULL. */
+	uint64_t events, lost_events, late_events;
+	uint64_t last_event_ns;      /* Trace time of the last event; 0: none yet. */
+	uint64_t lag_ns;             /* Wall time minus the watermark. */
+	uint64_t seen_ns;            /* Wall time of this line. */
+};
+int store_put_source(struct store *store, const struct store_source *source, struct error *error);
+/* Named numbers of the daemon (events read, unexpected, ...), by scope. */
+int store_put_counter(struct store *store, const char *scope, const char *name, uint64_t value,
+		      struct error *error);
+
+/* Checkpoint: committed together with the facts that came from before it. */
+int store_put_position(struct store *store, const char *stream_key,
+		       const struct ctf_position *position, struct error *error);
+int store_put_flow(struct store *store, const char *host, const char *analyzer, const char *key,
+		   const void *blob, size_t size, struct error *error);
+int store_put_horizon(struct store *store, const char *host, uint64_t t_ns, struct error *error);
+/* Forgets what ended before 't_ns'.  Returns 0 or negative errno. */
+int store_retain(struct store *store, uint64_t t_ns, struct error *error);
+
+/* -- Recovery ------------------------------------------------------------ */
+
+bool store_position(struct store *store, const char *stream_key, struct ctf_position *ret);
+uint64_t store_horizon(struct store *store, const char *host);
+int store_flows(struct store *store,
+		void (*flow)(void *context, const char *host, const char *analyzer, const char *key,
+			     const void *blob, size_t size),
+		void *context, struct error *error);
+
+/* -- Facts as the hub needs them ----------------------------------------- */
+
+/* Spans of the kinds 'kind' (and 'kind2', may be NULL) that touch
+ * [from_ns, to_ns], as an array of {"id","host","kind","key","start_ns",
+ * "end_ns","status","parent","attributes"}, ordered by (start_ns, id). */
+json_t *store_spans(struct store *store, const char *kind, const char *kind2, uint64_t from_ns,
+		    uint64_t to_ns, struct error *error);
+/* One entity's attributes or NULL. */
+json_t *store_entity(struct store *store, const char *host, const char *kind, const char *key);
+
+/* -- Answers ------------------------------------------------------------- */
+
+struct store_filter {
+	uint64_t since_ns, until_ns;     /* 0: open */
+	const char *status, *host, *vm;  /* NULL: any */
+	const char *severity, *state, *rule; /* Alerts. */
+	unsigned limit;                  /* 0: 1000 */
+};
+
+json_t *store_migration_list(struct store *store, const struct store_filter *filter,
+			     struct error *error);
+/* By id, or a prefix of it that is unique, or of one of its two sides, or the
+ * VM's uuid or name (the newest).  -ENOENT, or -ENOTUNIQ with the candidates
+ * in the text. */
+json_t *store_migration_show(struct store *store, const char *id, struct error *error);
+json_t *store_alert_list(struct store *store, const struct store_filter *filter,
+			 struct error *error);
+json_t *store_node_list(struct store *store, struct error *error);
+/* {"nodes":{...counts by state},"migrations":{...},"alerts":{...},"counters":{...},
+ *  "store":{"path","bytes","version"}} */
+json_t *store_summary(struct store *store, struct error *error);
+
+/* Changes for watchers.  Topics: "migration", "alert", "node".  Gives
+ * {"cursor": "N", "found": bool, "items": [{"cursor","topic","id","op","item"}]}
+ * with what changed after 'since' (NULL: from now, no items), each thing once with its
+ * newest state.  "found" is false when 'since' is older than what is kept. */
+json_t *store_changes(struct store *store, const char *topic, const char *since, unsigned limit,
+		      struct error *error);
+
+#endif /* store.h */
