@@ -468,7 +468,7 @@ connect_to(struct relayd_session *session, const struct sockaddr_storage *to,
 	   bufferevent_data_cb on_readable)
 {
 	struct bufferevent *bev = bufferevent_socket_new(session->base, -1,
-					BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+					BEV_OPT_CLOSE_ON_FREE);
 
 	if (!bev)
 		return NULL;
