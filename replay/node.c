@@ -199,12 +199,27 @@ clock_shift(const struct stage *stage, const char *hostname)
 	return ns;
 }
 
+/* A name as one folder's name. */
+static char *
+as_folder(const char *name)
+{
+	char *folder = xstrdup(*name ? name : "_");
+
+	if (*folder == '.')
+		*folder = '_';
+	for (char *c = folder; *c; c++)
+		if (*c == '/')
+			*c = '_';
+	return folder;
+}
+
 static int
 add_trace(struct node *node, const struct source *source, struct error *error)
 {
 	const struct options *options = node->stage->options;
-	_cleanup_(freep) char *path = xasprintf("/%s/%s-%s/%s", node->hostname, node->name,
-						node->stage->date, source->domain);
+	_cleanup_(freep) char *host = as_folder(node->hostname), *name = as_folder(node->name);
+	_cleanup_(freep) char *path = xasprintf("/%s/%s-%s/%s", host, name, node->stage->date,
+						source->domain);
 	_cleanup_(buf_done) struct buf metadata = { 0 };
 	unsigned trace;
 	int err = 0;

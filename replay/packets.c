@@ -279,14 +279,10 @@ walk(struct packets *packets, struct error *error)
 static bool
 can_renew(const struct packets *packets)
 {
-	static const enum ctf_packet_field needed[] = {
-		CTF_PACKET_BEGIN, CTF_PACKET_END, CTF_PACKET_CONTENT_SIZE, CTF_PACKET_PACKET_SIZE,
-	};
+	const struct ctf_packet_place *places = packets->places;
 
-	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
-		if (!packets->places[needed[i]].bits)
-			return false;
-	return true;
+	return places[CTF_PACKET_BEGIN].bits == 64 && places[CTF_PACKET_END].bits == 64
+		&& places[CTF_PACKET_CONTENT_SIZE].bits && places[CTF_PACKET_PACKET_SIZE].bits;
 }
 
 /* Cuts the packet at hand into slices. */

@@ -67,7 +67,7 @@ domain_of(const char *path)
 				found = at;
 		at += n;
 	}
-	return found ? xstrdup(found) : base_name(path);
+	return found && !strstr(found, "..") ? xstrdup(found) : base_name(path);
 }
 
 static void
@@ -311,6 +311,7 @@ sources_open(const char *const *paths, unsigned n_paths, struct sources *ret,
 	make_domains_unique(ret);
 	if (ret->first_event_ns == UINT64_MAX)
 		ret->first_event_ns = ret->end_ns;
+	ret->end_ns = MAX(ret->end_ns, ret->first_event_ns);
 	return 0;
 }
 

@@ -21,8 +21,9 @@
 #include "replay/packets.h"
 #include "replay/wire.h"
 
-/* Compact events as LTTng has them: 5 bits of id, 27 bits of time; the two
- * %u are the alignment of the payload, %s the byte order. */
+/* Compact events as LTTng has them: 5 bits of id, 27 bits of time.  %s is the
+ * byte order, the first %u the alignment of event headers, the second one that
+ * of an integer in them. */
 static const char metadata_format[] =
 	"/* CTF 1.8 */\n"
 	"typealias integer { size = 8; align = 8; signed = false; } := uint8_t;\n"
@@ -45,11 +46,12 @@ static const char metadata_format[] =
 	"  uint64_t events_discarded; };\n"
 	"struct event_header { enum : uint5_t { compact = 0 ... 30, extended = 31 } id;\n"
 	"  variant <id> { struct { uint27_clock_t timestamp; } compact;\n"
-	"    struct { uint32_t id; uint64_clock_t timestamp; } extended; } v; } align(8);\n"
+	"    struct { uint32_t id; uint64_clock_t timestamp; } extended; } v; } align(%u);\n"
 	"stream { id = 0; event.header := struct event_header;\n"
 	"  packet.context := struct packet_context; };\n"
 	"event { name = \"tick\"; id = 1; stream_id = 0; fields := struct {\n"
-	"  integer { size = 32; align = %u; signed = false; } _number; uint8_t _tail; }; };\n";
+	"  integer { size = 32; align = %u; signed = false; } _number; uint8_t _tail; }; };\n"
+	"event { name = \"odd\"; id = 2; stream_id = 0; fields := struct { uint8_t _bytes[5]; }; };\n";
 
 enum { HEADER_BYTES = 80 };
 #define MS UINT64_C(1000000)
@@ -68,7 +70,7 @@ static void
 set_up(struct fixture *f, bool big_endian, unsigned alignment)
 {
 	_cleanup_(freep) char *text = xasprintf(metadata_format, big_endian ? "be" : "le",
-						alignment);
+						MIN(alignment, 32u), alignment);
 	struct error error = { 0 };
 
 	*f = (struct fixture) { .big_endian = big_endian, .alignment = alignment };
@@ -102,28 +104,42 @@ begin_packet(struct fixture *f, uint64_t begin, uint64_t end, uint64_t seq, uint
 }
 
 static void
-align(struct fixture *f)
+align(struct fixture *f, unsigned bits)
 {
-	while ((f->bytes.size - f->packet_at) * 8 % f->alignment)
+	while ((f->bytes.size - f->packet_at) * 8 % bits)
 		wire_add(&f->bytes, 1, false, 0);
+}
+
+static void
+add_compact_header(struct fixture *f, uint64_t raw, unsigned id)
+{
+	uint32_t low = (uint32_t) raw & 0x7ffffff;
+
+	align(f, MIN(f->alignment, 32u));
+	wire_add(&f->bytes, 4, f->big_endian, f->big_endian ? id << 27 | low : low << 5 | id);
 }
 
 /* The time is cut to 27 bits, or written whole when that would not do. */
 static void
 add_event(struct fixture *f, uint64_t raw, uint32_t number, bool extended)
 {
-	uint32_t low = (uint32_t) raw & 0x7ffffff;
-
 	if (extended) {
 		wire_add(&f->bytes, 1, false, f->big_endian ? 31 << 3 : 31);
 		wire_add(&f->bytes, 4, f->big_endian, 1);
 		wire_add(&f->bytes, 8, f->big_endian, raw);
 	} else {
-		wire_add(&f->bytes, 4, f->big_endian, f->big_endian ? 1u << 27 | low : low << 5 | 1);
+		add_compact_header(f, raw, 1);
 	}
-	align(f);
+	align(f, f->alignment);
 	wire_add(&f->bytes, 4, f->big_endian, number);
 	wire_add(&f->bytes, 1, false, 0xee);
+}
+
+static void
+add_odd_event(struct fixture *f, uint64_t raw)
+{
+	add_compact_header(f, raw, 2);
+	buf_add(&f->bytes, "12345", 5);
 }
 
 static void
@@ -158,7 +174,7 @@ static void
 note_unsigned(void *context, const char *name, uint64_t value)
 {
 	if (name && streq(name, "number"))
-		buf_printf(context, ":%llu ", (unsigned long long) value);
+		buf_printf(context, ":%llu", (unsigned long long) value);
 }
 
 static void
@@ -166,6 +182,12 @@ note_event(void *context, struct ctf_stream *stream, const char *name, uint64_t 
 	   uint64_t t_ns, bool has_time)
 {
 	buf_printf(context, "%llu", (unsigned long long) raw_ns);
+}
+
+static void
+note_end(void *context)
+{
+	buf_add_char(context, ' ');
 }
 
 static void
@@ -182,7 +204,7 @@ static void
 decode(struct fixture *f, const uint8_t *packet, size_t size, struct buf *out)
 {
 	static const struct ctf_visitor visitor = {
-		.event_begin = note_event, .event_end = ignore, .scope_begin = ignore_name,
+		.event_begin = note_event, .event_end = note_end, .scope_begin = ignore_name,
 		.scope_end = ignore, .unsigned_integer = note_unsigned,
 		.structure_begin = ignore_name, .structure_end = ignore,
 		.array_begin = ignore_name, .array_end = ignore,
@@ -328,17 +350,23 @@ test_alignment(void **state)
 {
 	struct fixture f;
 
-	/* Events of 9 bytes that hold an integer aligned to 4: only where an event
-	 * begins as far from the alignment as the first one may a packet begin. */
-	set_up(&f, false, 32);
+	/* Headers are aligned to 4 bytes, integers to 8: only an event that begins as
+	 * far from that alignment as the first one may begin a packet; 3 and 5 may not. */
+	set_up(&f, false, 64);
 	begin_packet(&f, 0, 9000 * MS, 0, 0);
-	for (uint32_t i = 1; i <= 8; i++)
-		add_event(&f, i * 100 * MS, i, false);
+	for (uint32_t i = 1; i <= 6; i++) {
+		if (i % 2)
+			add_event(&f, i * 100 * MS, i, false);
+		else
+			add_odd_event(&f, i * 100 * MS);
+	}
 	end_packet(&f, 0);
 	open_file(&f);
 	expect(&f, 100 * MS, 0,
-	       "#0 100000000-500000000 -0 [100000000:1 200000000:2 300000000:3 400000000:4 ]\n"
-	       "#1 500000000-900000000 -0 [500000000:5 600000000:6 700000000:7 800000000:8 ]\n");
+	       "#0 100000000-200000000 -0 [100000000:1 ]\n"
+	       "#1 200000000-400000000 -0 [200000000 300000000:3 ]\n"
+	       "#2 400000000-600000000 -0 [400000000 500000000:5 ]\n"
+	       "#3 600000000-700000000 -0 [600000000 ]\n");
 	tear_down(&f);
 }
 
