@@ -372,7 +372,7 @@ load(struct packets *packets)
 	packets->next += packets->info.packet_bits / 8;
 	memset(packets->places, 0, sizeof packets->places);
 	ctf_packet_places(file->trace, file->map + packets->at, packets->next - packets->at,
-			  packets->places);
+			  packets->places, NULL);
 	/* Gaps stay, as they tell of lost packets. */
 	if (!packets->any)
 		packets->seq = packets->info.seq;
