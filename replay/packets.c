@@ -84,7 +84,8 @@ scan(struct stream_file *file, struct error *error)
 	while (file->size < file->mapped) {
 		err = peek(file, file->size, &info, &file->problem);
 		if (err) {
-			error_prefix(&file->problem, "%s: at byte %" PRIu64, file->path, file->size);
+			error_prefix(&file->problem, "%s: at byte %" PRIu64, file->path,
+				     file->size);
 			if (file->size)
 				break;
 			return error_set(error, -err, "%s", file->problem.text);
