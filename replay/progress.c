@@ -49,7 +49,7 @@ progress_show(struct progress *progress, const struct stage *stage, const struct
 		return;
 	progress->next_mono_ns = now + INTERVAL_NS;
 	format_duration(stage->end_ns - stage->start_ns, time, sizeof time);
-	buf_printf(&line, "of %s:", time);
+	buf_printf(&line, "replaying %s:", time);
 	for (unsigned i = 0; i < MIN(n, (unsigned) MAX_NODES_SHOWN); i++)
 		add_node(&line, &nodes[i]);
 	if (n > MAX_NODES_SHOWN)

@@ -303,6 +303,28 @@ def test_relayd_dies(relayd):
     assert f"relayd 127.0.0.1:{relayd.control}" in err and "closed" in err, err
 
 
+def test_relayd_pauses(relayd):
+    path = corpus("qemu/b-rounds")
+    process = subprocess.Popen(relayd.arguments("--speed", "20", "--quiet", path))
+    time.sleep(0.3)
+    relayd.process.send_signal(signal.SIGSTOP)
+    time.sleep(1)
+    relayd.process.send_signal(signal.SIGCONT)
+    assert process.wait(TIMEOUT) == 0
+    assert event_bytes(path) == event_bytes(relayd.out)
+
+
+def test_loop(relayd):
+    process = subprocess.Popen(relayd.arguments("--speed", "max", "--loop", "--quiet",
+                                                corpus("qemu/m-explicit")))
+    host, end = os.path.join(relayd.out, "compute-01"), time.monotonic() + TIMEOUT
+    while time.monotonic() < end and (not os.path.isdir(host) or len(os.listdir(host)) < 3):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0
+    assert len(os.listdir(host)) >= 3
+
+
 def test_frozen_relayd_and_signal(relayd):
     relayd.process.send_signal(signal.SIGSTOP)
     process = subprocess.Popen(relayd.arguments(corpus("qemu/b-rounds")),
