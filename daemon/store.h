@@ -32,6 +32,8 @@ void store_close(struct store *store);
 
 int store_begin(struct store *store, struct error *error);
 int store_commit(struct store *store, struct error *error);
+/* Undoes what was written since store_begin(); also after a failed commit. */
+void store_rollback(struct store *store);
 /* Keeps or replaces a fact. */
 int store_put_fact(struct store *store, const struct fact *fact, struct error *error);
 /* Keeps a joined migration (proto/schemas/migration.json, without "samples"),
