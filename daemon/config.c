@@ -59,7 +59,7 @@ static const struct key keys[] = {
 	{ "patience", KEY_DURATION, AT(patience_ns), "5s",
 	  "a stream that is silent for this long no longer holds back the others of its host",
 	  10 * NS_PER_MS, 3600 * NS_PER_S, NULL },
-	{ "grace", KEY_DURATION, AT(grace_ns), "40ms",
+	{ "grace", KEY_DURATION, AT(grace_ns), "25ms",
 	  "how long streams without a first packet hold back the others of their host",
 	  0, 60 * NS_PER_S, NULL },
 	{ "lost-after", KEY_DURATION, AT(lost_after_ns), "10s",

@@ -15,6 +15,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "analyzers/facts.h"
 #include "ctf/stream.h"
@@ -64,6 +65,10 @@ int store_put_flow(struct store *store, const char *host, const char *analyzer, 
 int store_put_horizon(struct store *store, const char *host, uint64_t t_ns, struct error *error);
 /* Forgets what ended before 't_ns'.  Returns 0 or negative errno. */
 int store_retain(struct store *store, uint64_t t_ns, struct error *error);
+
+/* Prints all that follows from the traces alone (no wall clock, positions or
+ * counters), the same for the same events: what "the same store" means. */
+int store_dump(struct store *store, FILE *file, struct error *error);
 
 /* -- Recovery ------------------------------------------------------------ */
 
