@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: MIT
+dist_man_MANS += doc/cloudtraced.8 doc/cloudtraced.conf.5
