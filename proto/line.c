@@ -26,27 +26,38 @@ line_reader_left(const struct line_reader *reader)
 	return reader->bytes.size - reader->start;
 }
 
+/* The newline that ends the next line, or NULL; looks at each byte once. */
+static char *
+find_end(struct line_reader *reader)
+{
+	size_t left = line_reader_left(reader);
+	char *line = reader->bytes.data + reader->start, *end = NULL;
+
+	if (left > reader->scanned)
+		end = memchr(line + reader->scanned, '\n', left - reader->scanned);
+	reader->scanned = end ? (size_t) (end - line) : left;
+	return end;
+}
+
+bool
+line_reader_ready(struct line_reader *reader)
+{
+	return find_end(reader) || line_reader_left(reader) > reader->max;
+}
+
 int
 line_reader_next(struct line_reader *reader, char **ret_line, size_t *ret_size)
 {
-	size_t left = line_reader_left(reader), size;
-	char *line, *end;
+	char *end = find_end(reader);
 
-	if (left == reader->scanned)
-		return left > reader->max ? -EMSGSIZE : 0;
-	line = reader->bytes.data + reader->start;
-	end = memchr(line + reader->scanned, '\n', left - reader->scanned);
-	if (!end) {
-		reader->scanned = left;
-		return left > reader->max ? -EMSGSIZE : 0;
-	}
-	size = (size_t) (end - line);
-	if (size > reader->max)
+	if (reader->scanned > reader->max)
 		return -EMSGSIZE;
+	if (!end)
+		return 0;
 	*end = '\0';
-	reader->start += size + 1;
+	*ret_line = reader->bytes.data + reader->start;
+	*ret_size = reader->scanned;
+	reader->start += reader->scanned + 1;
 	reader->scanned = 0;
-	*ret_line = line;
-	*ret_size = size;
 	return 1;
 }

@@ -4,6 +4,7 @@
 #ifndef PROTO_LINE_H
 #define PROTO_LINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/buf.h"
@@ -20,6 +21,8 @@ void line_reader_done(struct line_reader *reader);
 void line_reader_add(struct line_reader *reader, const void *bytes, size_t size);
 /* Bytes that wait, whole lines and the begun one. */
 size_t line_reader_left(const struct line_reader *reader);
+/* Whether line_reader_next() would not ask for more bytes. */
+bool line_reader_ready(struct line_reader *reader);
 /* Gives the next line, NUL in place of its newline, valid until the next
  * line_reader_add().  Returns 1, 0 when more bytes are needed, or -EMSGSIZE
  * when the line is longer than 'max': the stream is of no more use then. */
