@@ -1,1 +1,9 @@
 # SPDX-License-Identifier: MIT
+
+# serve: JSON-RPC on sockets.
+serve_sources = \
+	daemon/serve.c daemon/serve.h daemon/serve_internal.h \
+	daemon/serve_client.c \
+	daemon/serve_methods.c \
+	daemon/serve_status.c \
+	daemon/serve_watch.c
