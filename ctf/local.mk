@@ -40,7 +40,12 @@ libctf_a_SOURCES += \
 
 # Readers of trace directories
 libctf_a_SOURCES += \
+	ctf/backend.h \
+	ctf/bt2_fields.c ctf/bt2_fields.h \
 	ctf/bt2_reader.c \
 	ctf/dump.c \
+	ctf/files.c ctf/files.h \
+	ctf/find.c ctf/find.h \
 	ctf/merge.c ctf/merge.h \
+	ctf/own_reader.c \
 	ctf/reader.c ctf/reader.h
