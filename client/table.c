@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { GAP = 2, LEAST_FLEX = 6 };
+
+struct column {
+	const char *title;
+	unsigned flags;
+};
+
+struct cell {
+	char *text;
+	enum colour colour;
+};
+
+struct table {
+	struct column *columns;
+	unsigned column_count;
+	struct cell *cells;
+	size_t cell_count, capacity;
+};
+
+struct table *
+table_new(unsigned columns)
+{
+	struct table *table = xcalloc(1, sizeof *table);
+
+	table->columns = xcalloc(columns, sizeof *table->columns);
+	table->column_count = columns;
+	return table;
+}
+
+void
+table_free(struct table *table)
+{
+	if (!table)
+		return;
+	for (size_t i = 0; i < table->cell_count; i++)
+		free(table->cells[i].text);
+	free(table->cells);
+	free(table->columns);
+	free(table);
+}
+
+void
+table_set_column(struct table *table, unsigned column, const char *title, unsigned flags)
+{
+	table->columns[column] = (struct column) { title, flags };
+}
+
+void
+table_add(struct table *table, enum colour colour, const char *text)
+{
+	if (table->cell_count == table->capacity) {
+		table->capacity = table->capacity * 2 + 64;
+		table->cells = xrealloc(table->cells, table->capacity * sizeof *table->cells);
+	}
+	table->cells[table->cell_count++] = (struct cell) { xstrdup(text), colour };
+}
+
+static unsigned
+total_width(const unsigned *widths, unsigned count)
+{
+	unsigned total = 0, shown = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		total += widths[i];
+		shown += widths[i] > 0;
+	}
+	return total + (shown ? (shown - 1) * GAP : 0);
+}
+
+/* Makes columns fit: takes from the widest that may be cut, then leaves out
+ * what may be left out (width 0), last first. */
+static void
+fit(const struct table *table, unsigned limit, unsigned *widths)
+{
+	unsigned count = table->column_count;
+
+	while (total_width(widths, count) > limit) {
+		unsigned widest = count, spare = count;
+
+		for (unsigned i = 0; i < count; i++) {
+			if ((table->columns[i].flags & TABLE_FLEX) && widths[i] > LEAST_FLEX &&
+			    (widest == count || widths[i] > widths[widest]))
+				widest = i;
+			if ((table->columns[i].flags & TABLE_SPARE) && widths[i])
+				spare = i;
+		}
+		if (widest < count)
+			widths[widest]--;
+		else if (spare < count)
+			widths[spare] = 0;
+		else
+			return;
+	}
+}
+
+static void
+write_cell(const struct table *table, const struct screen *screen, unsigned column, unsigned width,
+	   const struct cell *cell, bool last, struct buf *out)
+{
+	unsigned used = MIN(screen_text_width(cell->text), width);
+	bool right = table->columns[column].flags & TABLE_RIGHT;
+
+	if (right)
+		buf_printf(out, "%*s", (int) (width - used), "");
+	screen_begin_colour(screen, cell->colour, out);
+	screen_add_cut(screen, cell->text, width, out);
+	screen_end_colour(screen, cell->colour, out);
+	if (!last)
+		buf_printf(out, "%*s", (int) ((right ? 0 : width - used) + GAP), "");
+}
+
+static void
+write_row(const struct table *table, const struct screen *screen, const unsigned *widths,
+	  const struct cell *cells, struct buf *out)
+{
+	unsigned last = table->column_count;
+
+	while (last && !widths[last - 1])
+		last--;
+	for (unsigned i = 0; i < last; i++)
+		if (widths[i])
+			write_cell(table, screen, i, widths[i], &cells[i], i + 1 == last, out);
+	buf_add_char(out, '\n');
+}
+
+void
+table_write(const struct table *table, const struct screen *screen, bool headers, struct buf *out)
+{
+	unsigned count = table->column_count;
+	_cleanup_(freep) unsigned *widths = xcalloc(count, sizeof *widths);
+	_cleanup_(freep) struct cell *titles = xcalloc(count, sizeof *titles);
+
+	for (unsigned i = 0; i < count; i++) {
+		titles[i] = (struct cell) { (char *) table->columns[i].title, COLOUR_BOLD };
+		widths[i] = headers ? screen_text_width(titles[i].text) : 1;
+	}
+	for (size_t i = 0; i < table->cell_count; i++)
+		widths[i % count] = MAX(widths[i % count], screen_text_width(table->cells[i].text));
+	if (screen->width)
+		fit(table, screen->width, widths);
+	if (headers)
+		write_row(table, screen, widths, titles, out);
+	for (size_t i = 0; i + count <= table->cell_count; i += count)
+		write_row(table, screen, widths, table->cells + i, out);
+}
