@@ -186,7 +186,7 @@ screen_add_time(const struct screen *screen, uint64_t ns, struct buf *out)
 		return;
 	}
 	same_day = tm.tm_yday == today.tm_yday && tm.tm_year == today.tm_year;
-	strftime(text, sizeof text, same_day ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &tm);
+	strftime(text, sizeof text, same_day ? "%H:%M:%S" : "%Y-%m-%d %H:%M", &tm);
 	buf_add_string(out, text);
 }
 

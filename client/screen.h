@@ -43,8 +43,7 @@ void screen_end_colour(const struct screen *screen, enum colour colour, struct b
 enum colour screen_state_colour(const char *state);
 void screen_add_state(const struct screen *screen, const char *state, struct buf *out);
 
-/* "2026-11-23 06:02:18", in the local time zone; without the date when that is
- * today's. */
+/* "06:02:18" of today, "2026-11-20 06:02" of other days, in local time. */
 void screen_add_time(const struct screen *screen, uint64_t ns, struct buf *out);
 /* "14 s ago" or "in 3 s". */
 void screen_add_age(const struct screen *screen, uint64_t ns, struct buf *out);

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GAP = 2, LEAST_FLEX = 6 };
+/* Columns are cut to EASY_FLEX before others are left out, and to LEAST_FLEX
+ * after that. */
+enum { GAP = 2, EASY_FLEX = 16, LEAST_FLEX = 6 };
 
 struct column {
 	const char *title;
@@ -73,27 +75,44 @@ total_width(const unsigned *widths, unsigned count)
 	return total + (shown ? (shown - 1) * GAP : 0);
 }
 
-/* Makes columns fit: takes from the widest that may be cut, then leaves out
- * what may be left out (width 0), last first. */
+/* The widest column that may be cut and is wider than 'least'; count: none. */
+static unsigned
+widest_flex(const struct table *table, const unsigned *widths, unsigned least)
+{
+	unsigned widest = table->column_count;
+
+	for (unsigned i = 0; i < table->column_count; i++)
+		if ((table->columns[i].flags & TABLE_FLEX) && widths[i] > least &&
+		    (widest == table->column_count || widths[i] > widths[widest]))
+			widest = i;
+	return widest;
+}
+
+/* The last column that may be left out. */
+static unsigned
+last_spare(const struct table *table, const unsigned *widths)
+{
+	unsigned spare = table->column_count;
+
+	for (unsigned i = 0; i < table->column_count; i++)
+		if ((table->columns[i].flags & TABLE_SPARE) && widths[i])
+			spare = i;
+	return spare;
+}
+
+/* Makes columns fit; one that is left out gets width 0. */
 static void
 fit(const struct table *table, unsigned limit, unsigned *widths)
 {
-	unsigned count = table->column_count;
+	unsigned count = table->column_count, i;
 
 	while (total_width(widths, count) > limit) {
-		unsigned widest = count, spare = count;
-
-		for (unsigned i = 0; i < count; i++) {
-			if ((table->columns[i].flags & TABLE_FLEX) && widths[i] > LEAST_FLEX &&
-			    (widest == count || widths[i] > widths[widest]))
-				widest = i;
-			if ((table->columns[i].flags & TABLE_SPARE) && widths[i])
-				spare = i;
-		}
-		if (widest < count)
-			widths[widest]--;
-		else if (spare < count)
-			widths[spare] = 0;
+		if ((i = widest_flex(table, widths, EASY_FLEX)) < count)
+			widths[i]--;
+		else if ((i = last_spare(table, widths)) < count)
+			widths[i] = 0;
+		else if ((i = widest_flex(table, widths, LEAST_FLEX)) < count)
+			widths[i]--;
 		else
 			return;
 	}
@@ -120,12 +139,15 @@ write_row(const struct table *table, const struct screen *screen, const unsigned
 	  const struct cell *cells, struct buf *out)
 {
 	unsigned last = table->column_count;
+	size_t from = out->size;
 
 	while (last && !widths[last - 1])
 		last--;
 	for (unsigned i = 0; i < last; i++)
 		if (widths[i])
 			write_cell(table, screen, i, widths[i], &cells[i], i + 1 == last, out);
+	while (out->size > from && out->data[out->size - 1] == ' ')
+		out->data[--out->size] = '\0';
 	buf_add_char(out, '\n');
 }
 

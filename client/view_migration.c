@@ -195,10 +195,10 @@ write_head(const json_t *item, const struct screen *screen, struct buf *out)
 	migration_write_route(item, screen, out);
 	buf_add_string(out, "   ");
 	screen_add_state(screen, status ? status : "?", out);
-	if (mode)
-		screen_printf(screen, out, "   %s", mode);
 	if (stage && is_running(item))
-		screen_printf(screen, out, "   in %s", stage);
+		screen_printf(screen, out, " in %s", stage);
+	if (mode && !streq(mode, "precopy"))
+		screen_printf(screen, out, "   %s", mode);
 	buf_add_char(out, '\n');
 }
 
