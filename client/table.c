@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Columns are cut to EASY_FLEX before others are left out, and to LEAST_FLEX
- * after that. */
-enum { GAP = 2, EASY_FLEX = 16, LEAST_FLEX = 6 };
+/* Columns are left out while those that may be cut would get less than
+ * EASY_FLEX; after that these go down to LEAST_FLEX. */
+enum { GAP = 2, EASY_FLEX = 24, LEAST_FLEX = 6 };
 
 struct column {
 	const char *title;
@@ -75,14 +75,14 @@ total_width(const unsigned *widths, unsigned count)
 	return total + (shown ? (shown - 1) * GAP : 0);
 }
 
-/* The widest column that may be cut and is wider than 'least'; count: none. */
+/* The widest column that may be cut; column_count: none. */
 static unsigned
-widest_flex(const struct table *table, const unsigned *widths, unsigned least)
+widest_flex(const struct table *table, const unsigned *widths)
 {
 	unsigned widest = table->column_count;
 
 	for (unsigned i = 0; i < table->column_count; i++)
-		if ((table->columns[i].flags & TABLE_FLEX) && widths[i] > least &&
+		if ((table->columns[i].flags & TABLE_FLEX) && widths[i] > LEAST_FLEX &&
 		    (widest == table->column_count || widths[i] > widths[widest]))
 			widest = i;
 	return widest;
@@ -105,33 +105,34 @@ static void
 fit(const struct table *table, unsigned limit, unsigned *widths)
 {
 	unsigned count = table->column_count, i;
+	_cleanup_(freep) unsigned *cut = xcalloc(count, sizeof *cut);
 
-	while (total_width(widths, count) > limit) {
-		if ((i = widest_flex(table, widths, EASY_FLEX)) < count)
-			widths[i]--;
-		else if ((i = last_spare(table, widths)) < count)
-			widths[i] = 0;
-		else if ((i = widest_flex(table, widths, LEAST_FLEX)) < count)
-			widths[i]--;
-		else
-			return;
-	}
+	for (i = 0; i < count; i++)
+		cut[i] = table->columns[i].flags & TABLE_FLEX ? MIN(widths[i], (unsigned) EASY_FLEX) :
+			 widths[i];
+	while (total_width(cut, count) > limit && (i = last_spare(table, cut)) < count)
+		cut[i] = widths[i] = 0;
+	while (total_width(widths, count) > limit && (i = widest_flex(table, widths)) < count)
+		widths[i]--;
 }
 
 static void
 write_cell(const struct table *table, const struct screen *screen, unsigned column, unsigned width,
 	   const struct cell *cell, bool last, struct buf *out)
 {
-	unsigned used = MIN(screen_text_width(cell->text), width);
+	_cleanup_(buf_done) struct buf cut = { 0 };
 	bool right = table->columns[column].flags & TABLE_RIGHT;
+	unsigned blank;
 
-	if (right)
-		buf_printf(out, "%*s", (int) (width - used), "");
+	/* A wide character that is cut off leaves one column more. */
+	screen_add_cut(screen, cell->text, width, &cut);
+	blank = width - MIN(width, cut.size ? screen_text_width(cut.data) : 0);
+	buf_printf(out, "%*s", right ? (int) blank : 0, "");
 	screen_begin_colour(screen, cell->colour, out);
-	screen_add_cut(screen, cell->text, width, out);
+	buf_add(out, cut.data, cut.size);
 	screen_end_colour(screen, cell->colour, out);
 	if (!last)
-		buf_printf(out, "%*s", (int) ((right ? 0 : width - used) + GAP), "");
+		buf_printf(out, "%*s", (int) ((right ? 0 : blank) + GAP), "");
 }
 
 static void

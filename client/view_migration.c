@@ -102,8 +102,9 @@ remaining_of(const json_t *item)
 {
 	const json_t *samples = json_at(item, "samples"), *rounds = json_at(item, "rounds"), *value;
 
+	/* A sample: t_ns, remaining_bytes, dirty_pages, sent_bytes. */
 	for (size_t i = json_array_size(samples); i-- > 0; )
-		if ((value = json_at(json_array_get(samples, i), "remaining_bytes")))
+		if (json_is_integer(value = json_array_get(json_array_get(samples, i), 1)))
 			return value;
 	for (size_t i = json_array_size(rounds); i-- > 0; )
 		if ((value = json_at(json_array_get(rounds, i), "remaining_bytes")))
@@ -253,78 +254,67 @@ write_times(const json_t *item, const struct screen *screen, struct buf *out)
 	buf_done(&piece);
 }
 
-/* Numbers say their unit in the end of their name. */
+static const struct {
+	const char *name, *text;
+	enum value value;
+	const char *unit;
+} needs_table[] = {
+	{ "bandwidth", "a bandwidth of ", VALUE_BYTES, "/s" },
+	{ "downtime_limit_ns", "a downtime limit of ", VALUE_DURATION, "" },
+	{ "throttle_percent", "the guest throttled by ", VALUE_COUNT, " %" },
+};
+
 static void
-add_needed(const char *name, const json_t *value, struct buf *out)
+write_needs(const json_t *needs, struct buf *out)
 {
-	static const struct {
-		const char *end;
-		uint64_t factor;
-		bool bytes;
-		const char *unit;
-	} ends[] = {
-		{ "_bytes_per_s", 1, true, "/s" }, { "_bps", 1, true, "/s" },
-		{ "_bytes_s", 1, true, "/s" }, { "_bytes", 1, true, "" },
-		{ "_ns", 1, false, "" },
-	};
-	size_t length = strlen(name);
+	const char *separator = "";
 
-	for (unsigned i = 0; i < ARRAY_SIZE(ends); i++) {
-		size_t n = strlen(ends[i].end);
+	for (unsigned i = 0; i < ARRAY_SIZE(needs_table); i++) {
+		double value = json_number_value(json_at(needs, needs_table[i].name));
 
-		if (length <= n || !streq(name + length - n, ends[i].end))
+		if (value <= 0)
 			continue;
-		for (size_t j = 0; j < length - n; j++)
-			buf_add_char(out, name[j] == '_' ? ' ' : name[j]);
-		buf_add_char(out, ' ');
-		if (ends[i].bytes)
-			add_bytes((uint64_t) json_number_value(value), out);
+		if (!*separator)
+			add_field("needs", out);
+		buf_printf(out, "%s%s", separator, needs_table[i].text);
+		if (needs_table[i].value == VALUE_BYTES)
+			add_bytes((uint64_t) MIN(value, 9e18), out);
+		else if (needs_table[i].value == VALUE_DURATION)
+			add_duration((uint64_t) MIN(value, 9e18), out);
 		else
-			add_duration((uint64_t) json_number_value(value), out);
-		buf_add_string(out, ends[i].unit);
-		return;
+			buf_printf(out, "%.3g", value);
+		buf_add_string(out, needs_table[i].unit);
+		separator = ", or ";
 	}
-	for (; *name; name++)
-		buf_add_char(out, *name == '_' ? ' ' : *name);
-	buf_printf(out, " %.4g", json_number_value(value));
+	if (*separator)
+		buf_add_char(out, '\n');
 }
 
 static void
 write_forecast(const json_t *item, const struct screen *screen, struct buf *out)
 {
-	const char *verdict = json_text_at(item, "forecast.verdict"), *name, *separator = "";
-	const json_t *needs = json_at(item, "forecast.needs");
+	const char *verdict = json_text_at(item, "forecast.verdict");
 	enum colour colour = verdict ? screen_state_colour(verdict) : COLOUR_NONE;
-	struct buf clean = { 0 };
-	json_t *value;
 
-	if (verdict) {
-		add_field("forecast", out);
-		screen_begin_colour(screen, colour, out);
-		migration_write_verdict(item, screen, out);
-		screen_end_colour(screen, colour, out);
-		if (json_at(item, "forecast.remaining_ns") && is_running(item))
-			buf_add_string(out, " left");
-		if (json_at(item, "forecast.downtime_ns")) {
-			buf_add_string(out, "    downtime ");
-			add_duration(json_number_at(item, "forecast.downtime_ns"), out);
-		}
-		buf_add_char(out, '\n');
-	}
-	if (!json_object_size(needs))
+	if (!verdict || (streq(verdict, "unknown") && !is_running(item)))
 		return;
-	add_field("needs", out);
-	json_object_foreach((json_t *) needs, name, value) {
-		if (!json_is_number(value) || json_number_value(value) < 0)
-			continue;
-		buf_clear(&clean);
-		screen_add_text(screen, name, &clean);
-		buf_add_string(out, separator);
-		add_needed(clean.data ? clean.data : "", value, out);
-		separator = ", or ";
+	add_field("forecast", out);
+	screen_begin_colour(screen, colour, out);
+	migration_write_verdict(item, screen, out);
+	screen_end_colour(screen, colour, out);
+	if (json_at(item, "forecast.remaining_ns") && is_running(item))
+		buf_add_string(out, " left");
+	if (json_at(item, "forecast.downtime_ns")) {
+		buf_add_string(out, "    downtime ");
+		add_duration(json_number_at(item, "forecast.downtime_ns"), out);
+	}
+	if (json_at(item, "downtime_limit_ns")) {
+		buf_add_string(out, " (limit ");
+		add_duration(json_number_at(item, "downtime_limit_ns"), out);
+		buf_add_char(out, ')');
 	}
 	buf_add_char(out, '\n');
-	buf_done(&clean);
+	write_needs(json_at(item, "forecast.needs"), out);
 }
 
 static void
@@ -359,8 +349,8 @@ static uint64_t
 end_of(const json_t *item, const struct screen *screen)
 {
 	uint64_t start = json_number_at(item, "start_ns"), end = json_number_at(item, "end_ns");
-	static const char *const lists[] = { "stages", "rounds", "samples" };
-	static const char *const members[] = { "start_ns", "end_ns", "t_ns" };
+	static const char *const lists[] = { "stages", "rounds" };
+	static const char *const members[] = { "start_ns", "end_ns" };
 
 	if (!end && is_running(item))
 		end = screen->now_ns;
@@ -504,27 +494,40 @@ write_rounds(const json_t *item, const struct screen *screen, struct buf *out)
 	table_free(table);
 }
 
+static void
+add_point(const json_t *time, const json_t *value, struct plot_point *points, size_t *count)
+{
+	struct plot_point point = { (uint64_t) MAX(json_integer_value(time), 0),
+				    (uint64_t) MAX(json_integer_value(value), 0) };
+
+	/* What came from outside may be out of order; the plot must not. */
+	if (json_is_integer(value) && point.t_ns && (!*count || point.t_ns > points[*count - 1].t_ns))
+		points[(*count)++] = point;
+}
+
 /* Points of remaining_bytes; of the rounds' ends when there are no samples. */
 static size_t
 points_of(const json_t *item, struct plot_point **ret)
 {
-	const json_t *list = json_at(item, "samples");
-	const char *time = "t_ns";
-	struct plot_point *points;
+	const json_t *samples = json_at(item, "samples"), *rounds = json_at(item, "rounds");
+	struct plot_point *points = xcalloc(json_array_size(samples) + json_array_size(rounds),
+					    sizeof *points);
 	size_t count = 0;
 
-	if (!json_array_size(list)) {
-		list = json_at(item, "rounds");
-		time = "end_ns";
-	}
-	points = xcalloc(json_array_size(list), sizeof *points);
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const json_t *one = json_array_get(list, i);
-		uint64_t t = json_number_at(one, time);
+	for (size_t i = 0; i < json_array_size(samples); i++) {
+		const json_t *sample = json_array_get(samples, i);
 
-		if (!json_at(one, "remaining_bytes") || !t || (count && t <= points[count - 1].t_ns))
-			continue;
-		points[count++] = (struct plot_point) { t, json_number_at(one, "remaining_bytes") };
+		add_point(json_array_get(sample, 0), json_array_get(sample, 1), points, &count);
+	}
+	if (count > 1) {
+		*ret = points;
+		return count;
+	}
+	for (size_t i = 0; i < json_array_size(rounds); i++) {
+		const json_t *round = json_array_get(rounds, i);
+
+		add_point(json_at(round, "end_ns"), json_at(round, "remaining_bytes"), points,
+			  &count);
 	}
 	*ret = points;
 	return count;
