@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 
 # serve: JSON-RPC on sockets.
-serve_sources = \
+noinst_LIBRARIES += libdaemon_serve.a
+libdaemon_serve_a_SOURCES = \
 	daemon/serve.c daemon/serve.h daemon/serve_internal.h \
 	daemon/serve_client.c \
 	daemon/serve_methods.c \

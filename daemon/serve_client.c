@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/serve_internal.h"
@@ -188,9 +188,10 @@ serve_client_settle(struct serve_client *client)
 		event_del(client->readable);
 	else if (line_reader_ready(&client->lines))
 		evtimer_add(client->again, &now);
-	else if (event_add(client->readable, NULL))
-		/* A plain file as standard input can always be read. */
+	else if (client->in_is_plain)
 		event_active(client->readable, EV_READ, 0);
+	else
+		event_add(client->readable, NULL);
 }
 
 static void
@@ -246,6 +247,16 @@ greet(struct serve_client *client)
 	event_active(client->writable, EV_WRITE, 0);
 }
 
+/* Plain files can always be read, and cannot be waited for. */
+static bool
+is_plain(int fd)
+{
+	struct stat stat;
+
+	return !fstat(fd, &stat) && !S_ISFIFO(stat.st_mode) && !S_ISSOCK(stat.st_mode) &&
+	       !isatty(fd);
+}
+
 struct serve_client *
 serve_client_new(struct serve *serve, int in, int out, bool owns_fds, bool read_only, uid_t uid,
 		 pid_t pid)
@@ -255,6 +266,7 @@ serve_client_new(struct serve *serve, int in, int out, bool owns_fds, bool read_
 	client->serve = serve;
 	client->in = in;
 	client->out = out;
+	client->in_is_plain = is_plain(in);
 	client->read_only = read_only;
 	client->uid = uid;
 	client->pid = pid;

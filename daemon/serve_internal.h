@@ -34,6 +34,7 @@ struct serve_client {
 	struct serve *serve;
 	int in, out;
 	bool owns_fds;           /* Else they are the caller's (stdio). */
+	bool in_is_plain;        /* A plain file: no event tells of it. */
 	bool read_only;
 	bool closing;            /* Nothing more is taken; ends when all is written. */
 	bool dead;               /* Freed by the next serve_client_settle(). */

@@ -10,13 +10,13 @@
 
 /* What an unusual state of a source means, worst first. */
 static const struct {
-	const char *state, *text;
+	const char *state, *text, *severity;
 } source_states[] = {
-	{ "lost", "its relayd cannot be reached" },
-	{ "gone", "its session ended" },
-	{ "busy", "another viewer holds its session" },
-	{ "behind", "it is behind" },
-	{ "silent", "it says nothing" },
+	{ "lost", "lost: the relayd cannot be reached", "warning" },
+	{ "silent", "silent: nothing comes from it", "warning" },
+	{ "behind", "behind", "warning" },
+	{ "busy", "busy: another viewer holds the session", "warning" },
+	{ "gone", "gone: the session has ended", "info" },
 };
 
 struct input {
@@ -101,11 +101,11 @@ health_of(const json_t *firing, const struct input *input, bool live)
 		if (!input->states[s])
 			continue;
 		snprintf(code, sizeof code, "source-%s", source_states[s].state);
-		snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT " source%s %s (%s)",
+		snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT " source%s %s",
 			 input->states[s], input->states[s] == 1 ? "" : "s",
-			 source_states[s].state, source_states[s].text);
-		add_reason(reasons, code, "warning", text);
-		worst = MAX(worst, 1U);
+			 source_states[s].text);
+		add_reason(reasons, code, source_states[s].severity, text);
+		worst = MAX(worst, (unsigned) streq(source_states[s].severity, "warning"));
 	}
 	return json_pack("{s:s, s:o}", "state", states[worst], "reasons", reasons);
 }

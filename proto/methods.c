@@ -43,6 +43,8 @@ static const struct rpc_param alert_list_params[] = {
 	{ "state", RPC_STRING, .choices = ALERT_STATES, .doc = "only those in this state" },
 	{ "severity", RPC_STRING, .choices = SEVERITIES, .doc = "only those of this severity" },
 	{ "rule", RPC_STRING, .doc = "only those of this rule" },
+	{ "host", RPC_STRING, .doc = "only those about this host, or migrations from or to it" },
+	{ "vm", RPC_STRING, .doc = "only those about the VM of this uuid or name" },
 	LIMIT,
 	{ NULL }
 };

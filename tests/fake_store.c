@@ -48,7 +48,7 @@ add_change(struct store *store, const char *topic, const char *id, json_t *item)
 	snprintf(cursor, sizeof cursor, "%lld", (long long) ++store->cursor);
 	json_array_append_new(store->changes, json_pack(
 		"{s:s, s:s, s:s, s:s, s:O?}", "cursor", cursor, "topic", topic, "id", id, "op",
-		item ? "put" : "delete", "item", item));
+		item ? "update" : "delete", "item", item));
 }
 
 static void
