@@ -246,6 +246,7 @@ ctf_events_next(struct ctf_stream *stream, struct error *error)
 		give = (class->wanted >= 0 || stream->want_all) &&
 			stream->n_events >= stream->skip_events;
 		if (give) {
+			stream->event_at = before;
 			stream->body_at = stream->at;
 			for (uint32_t i = 0; i < class->n_values; i++)
 				stream->values[i].type = CTF_ABSENT;
@@ -265,6 +266,16 @@ ctf_events_next(struct ctf_stream *stream, struct error *error)
 					 stream->key);
 	}
 	return 0;
+}
+
+void
+ctf_stream_event_bits(const struct ctf_stream *stream, uint64_t *ret_begin, uint64_t *ret_end)
+{
+	const struct ctf_node *header = stream->stream_class->event_header;
+	uint64_t align = header ? MAX(header->align, (uint16_t) 1) : 1;
+
+	*ret_begin = (stream->event_at + align - 1) / align * align;
+	*ret_end = stream->at;
 }
 
 static int

@@ -72,6 +72,9 @@ read_integer(struct ctf_cursor *c, const struct ctf_node *node, const char *name
 	c->at += node->size;
 	if (node->is_signed)
 		value = (uint64_t) sign_extend(value, node->size);
+	if (node->meaning && c->places)
+		c->places[node->meaning] = (struct ctf_packet_place) {
+			(uint32_t) (c->at - node->size), node->size, node->big_endian };
 	if (node->meaning && c->meanings) {
 		c->meanings[node->meaning] = value;
 		c->has_meanings |= 1u << node->meaning;

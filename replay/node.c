@@ -17,8 +17,10 @@ now(const struct node *node)
 	double speed = stage->options->speed;
 	uint64_t mono = clock_mono_ns();
 
-	if (speed > 0)
-		return stage->start_ns + (uint64_t) ((double) (mono - stage->start_mono_ns) * speed);
+	if (speed > 0) {
+		mono -= stage->start_mono_ns;
+		return stage->start_ns + (uint64_t) ((double) mono * speed);
+	}
 	/* Without a pace, time stands at whatever is next, and runs once nothing is. */
 	return node->done ? node->time_ns + (mono - node->done_mono_ns) : UINT64_MAX;
 }
@@ -27,11 +29,11 @@ now(const struct node *node)
 static uint64_t
 session_end(const struct node *node)
 {
-	const struct options *options = node->stage->options;
+	double speed = node->stage->options->speed;
+	uint64_t hold_ns = node->stage->options->hold_ns;
 
-	if (options->speed > 0)
-		return node->stage->end_ns + (uint64_t) ((double) options->hold_ns * options->speed);
-	return node->time_ns + options->hold_ns;
+	return speed > 0 ? node->stage->end_ns + (uint64_t) ((double) hold_ns * speed)
+		: node->time_ns + hold_ns;
 }
 
 static uint64_t

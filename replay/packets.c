@@ -84,7 +84,8 @@ scan(struct stream_file *file, struct error *error)
 	while (file->size < file->mapped) {
 		err = peek(file, file->size, &info, &file->problem);
 		if (err) {
-			error_prefix(&file->problem, "%s: at byte %" PRIu64, file->path, file->size);
+			error_prefix(&file->problem, "%s: at byte %" PRIu64, file->path,
+				     file->size);
 			if (file->size)
 				break;
 			return error_set(error, -err, "%s", file->problem.text);
@@ -372,7 +373,7 @@ load(struct packets *packets)
 	packets->next += packets->info.packet_bits / 8;
 	memset(packets->places, 0, sizeof packets->places);
 	ctf_packet_places(file->trace, file->map + packets->at, packets->next - packets->at,
-			  packets->places);
+			  packets->places, NULL);
 	/* Gaps stay, as they tell of lost packets. */
 	if (!packets->any)
 		packets->seq = packets->info.seq;

@@ -51,7 +51,8 @@ static const char metadata_format[] =
 	"  packet.context := struct packet_context; };\n"
 	"event { name = \"tick\"; id = 1; stream_id = 0; fields := struct {\n"
 	"  integer { size = 32; align = %u; signed = false; } _number; uint8_t _tail; }; };\n"
-	"event { name = \"odd\"; id = 2; stream_id = 0; fields := struct { uint8_t _bytes[5]; }; };\n";
+	"event { name = \"odd\"; id = 2; stream_id = 0; fields := struct {\n"
+	"  uint8_t _bytes[5]; }; };\n";
 
 enum { HEADER_BYTES = 80 };
 #define MS UINT64_C(1000000)

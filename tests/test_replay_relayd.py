@@ -139,13 +139,39 @@ def span(lines):
     return min(times), max(times)
 
 
+def event_bytes(folder):
+    """Of each stream, the bytes of all events one after the other: for packets
+    with header and context of 84 bytes, as LTTng has had them since 2.8."""
+    streams = {}
+    for path, _, files in os.walk(folder):
+        if "metadata" not in files or b"packet_seq_num" not in open(
+                os.path.join(path, "metadata"), "rb").read():
+            continue
+        for name in set(files) - {"metadata"}:
+            data, at, events_only = open(os.path.join(path, name), "rb").read(), 0, b""
+            while at < len(data):
+                content, size = struct.unpack_from("<QQ", data, at + 48)
+                events_only += data[at + 84:at + content // 8]
+                at += size // 8
+            host = re.search(rb'hostname = "([^"]*)"',
+                             open(os.path.join(path, "metadata"), "rb").read())[1]
+            streams[host, name] = events_only
+    return streams
+
+
 def same_events(relayd, name, *options):
     relayd.clear()
     path = corpus(name)
     relayd.replay("--speed", "max", "--quiet", *options, path)
+    assert event_bytes(path) == event_bytes(relayd.out)
     recorded, lost = events(path)
     written, lost_now = events(relayd.out)
     assert len(recorded) > 10, len(recorded)
+    if "--keep-packets" not in options:
+        # babeltrace2 2.0 gives wrong strings where one crosses a border of its
+        # window on the file, and that border moves.
+        recorded, written = ([re.sub(r'"[^"]*"', '""', line) for line in lines]
+                             for lines in (recorded, written))
     assert sorted(recorded) == sorted(written), (len(recorded), len(written))
     assert lost == lost_now, (lost, lost_now)
 
@@ -316,7 +342,7 @@ def test_other_traces_are_left_out(relayd):
 
 TRACES = ("qemu/b-rounds", "qemu/h-two-and-back", "kernel/f-live-migration", "kernel/i-lossy",
           "kernel/g-two-nodes-sync", "openstack/livemig-ok", "openstack/parallel10",
-          "ctf/bug446190", "ctf/synctraces")
+          "ctf/bug446190")
 
 
 def tests():
