@@ -136,7 +136,8 @@ on_metadata(void *trace_user, const uint8_t *bytes, size_t size, struct error *e
 	if (r < 0) {
 		log_warning("%s", first.text);
 		if (trace->session) {
-			snprintf(trace->session->text, sizeof trace->session->text, "%s", first.text);
+			snprintf(trace->session->text, sizeof trace->session->text, "%.*s",
+				 (int) sizeof trace->session->text - 1, first.text);
 			trace->session->state = VIEWER_SESSION_REFUSED;
 			lane_put_session(trace->session, trace->session->hostname, true);
 		}
