@@ -173,13 +173,15 @@ drop_message(struct bt2_stream *stream)
 	bt_message_put_ref(stream->messages[stream->at++]);
 }
 
-/* Clock cycles in ns, rounded down. */
+/* Clock cycles in ns, as libbabeltrace2 and our decoder (ctf_clock_ns()) do it. */
 static uint64_t
 cycles_to_ns(const struct bt2 *bt2, uint64_t cycles)
 {
+	double ns = 1e9 * (double) cycles / (double) bt2->hz;
+
 	if (bt2->hz == NS_PER_S)
 		return cycles;
-	return (uint64_t) ((unsigned __int128) cycles * NS_PER_S / bt2->hz);
+	return ns >= (double) UINT64_MAX ? UINT64_MAX : (uint64_t) ns;
 }
 
 static uint64_t
@@ -425,6 +427,25 @@ failed(struct error *error, const struct ctf_found_trace *found, int code)
 	return error_set(error, code, "%s: libbabeltrace2 can't open it: %s", found->path, text);
 }
 
+/* Says it when libbabeltrace2 refused a trace for being CTF 2: its metadata are
+ * JSON objects behind RS characters (RFC 7464). */
+static int
+refused(struct error *error, const struct ctf_found_trace *found)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/metadata", found->path);
+	FILE *file = fopen(path, "re");
+	int first = file ? fgetc(file) : EOF;
+
+	if (file)
+		fclose(file);
+	if (first == '\x1e' || first == '{' || first == '[')
+		error_set(error, EPROTONOSUPPORT, "%s: this is a CTF 2 trace (JSON metadata), "
+			  "which libbabeltrace2 2.0 does not understand", found->path);
+	/* Does not change a text that is there. */
+	failed(error, found, EBADMSG);
+	return -error->code;
+}
+
 static int
 add_source(struct bt2 *bt2, const struct ctf_found_trace *found,
 	   const bt_component_source **ret, struct error *error)
@@ -446,7 +467,7 @@ add_source(struct bt2 *bt2, const struct ctf_found_trace *found,
 		r = bt_graph_add_source_component(bt2->graph, class, "ctf", parameters,
 						  BT_LOGGING_LEVEL_NONE, ret);
 	bt_value_put_ref(parameters);
-	return r ? failed(error, found, EBADMSG) : 0;
+	return r ? refused(error, found) : 0;
 }
 
 static int

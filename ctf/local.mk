@@ -30,3 +30,17 @@ libctf_a_SOURCES = \
 	ctf/tsdl_types.c \
 	ctf/types.h \
 	ctf/viewer.h
+
+libctf_a_SOURCES += \
+	ctf/backend.h \
+	ctf/bt2_fields.c \
+	ctf/bt2_fields.h \
+	ctf/bt2_reader.c \
+	ctf/dump.c \
+	ctf/files.c \
+	ctf/files.h \
+	ctf/find.c \
+	ctf/find.h \
+	ctf/merge.c \
+	ctf/own_reader.c \
+	ctf/reader.c
