@@ -29,9 +29,12 @@ struct bt2_stream {
 	bool ended;                 /* The iterator gives nothing more. */
 	/* What comes next: */
 	enum ctf_head head;
-	struct ctf_loss loss;       /* Waits for its end while has_loss. */
-	bool has_loss;
 	struct ctf_event event;
+	struct ctf_loss loss;
+	struct ctf_loss due;        /* Discarded events, to be told at the packet's end. */
+	bool has_due;
+	int64_t discarded, max_discarded;   /* Running total since the first packet. */
+	uint64_t last_raw_ns, last_t_ns;    /* Of any event or loss. */
 	struct ctf_value values[CTF_MAX_SLOTS];
 	struct buf storage;
 	struct ctf_stream_counters counters;
@@ -170,13 +173,15 @@ drop_message(struct bt2_stream *stream)
 	bt_message_put_ref(stream->messages[stream->at++]);
 }
 
-/* Clock cycles in ns, rounded down. */
+/* Clock cycles in ns, as libbabeltrace2 and our decoder (ctf_clock_ns()) do it. */
 static uint64_t
 cycles_to_ns(const struct bt2 *bt2, uint64_t cycles)
 {
+	double ns = 1e9 * (double) cycles / (double) bt2->hz;
+
 	if (bt2->hz == NS_PER_S)
 		return cycles;
-	return (uint64_t) ((unsigned __int128) cycles * NS_PER_S / bt2->hz);
+	return ns >= (double) UINT64_MAX ? UINT64_MAX : (uint64_t) ns;
 }
 
 static uint64_t
@@ -190,56 +195,79 @@ raw_ns(const struct bt2 *bt2, const bt_clock_snapshot *snapshot, uint64_t *ret_t
 	return raw;
 }
 
+/* As our decoder does it: no loss ends before an event that was given. */
 static void
-set_loss_times(struct bt2_stream *stream, const bt_clock_snapshot *begin,
+set_loss_times(struct bt2_stream *stream, struct ctf_loss *loss, const bt_clock_snapshot *begin,
 	       const bt_clock_snapshot *end)
 {
-	struct ctf_loss *loss = &stream->loss;
-
 	loss->begin_raw_ns = raw_ns(stream->bt2, begin, &loss->begin_t_ns);
 	loss->end_raw_ns = raw_ns(stream->bt2, end, &loss->end_t_ns);
 }
 
-/* Discarded events.  A running total that went down comes as a huge number. */
+/* Discarded events: the difference between the running totals of two packets,
+ * which is huge when the total went down.  That is a glitch of the tracer, and
+ * what comes up to the old total again was told before. */
 static void
 take_discarded_events(struct bt2_stream *stream, const bt_message *message)
 {
 	const bt_stream_class *class = bt_stream_borrow_class_const(
 		bt_message_discarded_events_borrow_stream_const(message));
+	struct ctf_loss *loss = &stream->due;
 	uint64_t n;
 
 	if (bt_message_discarded_events_get_count(message, &n) != BT_PROPERTY_AVAILABILITY_AVAILABLE)
 		return;
-	if ((int64_t) n < 0) {
+	if ((int64_t) n < 0)
 		stream->counters.discarded_glitches++;
+	stream->discarded += (int64_t) n;
+	if (stream->discarded <= stream->max_discarded)
 		return;
-	}
-	stream->counters.discarded_events += n;
-	stream->loss = (struct ctf_loss) { .stream = stream->event.stream, .events = n };
-	stream->has_loss = true;
+	*loss = (struct ctf_loss) {
+		.stream = stream->event.stream,
+		.events = (uint64_t) (stream->discarded - stream->max_discarded),
+	};
+	stream->max_discarded = stream->discarded;
+	stream->has_due = true;
 	if (bt_stream_class_discarded_events_have_default_clock_snapshots(class))
-		set_loss_times(stream,
+		set_loss_times(stream, loss,
 			bt_message_discarded_events_borrow_beginning_default_clock_snapshot_const(message),
 			bt_message_discarded_events_borrow_end_default_clock_snapshot_const(message));
 }
 
 static void
+give_loss(struct bt2_stream *stream, const struct ctf_loss *loss)
+{
+	stream->loss = *loss;
+	if (loss->end_raw_ns < stream->last_raw_ns) {
+		stream->loss.end_raw_ns = stream->last_raw_ns;
+		stream->loss.end_t_ns = stream->last_t_ns;
+	}
+	if (loss->begin_raw_ns > stream->loss.end_raw_ns) {
+		stream->loss.begin_raw_ns = stream->loss.end_raw_ns;
+		stream->loss.begin_t_ns = stream->loss.end_t_ns;
+	}
+	stream->last_raw_ns = stream->loss.end_raw_ns;
+	stream->last_t_ns = stream->loss.end_t_ns;
+	stream->counters.discarded_events += loss->events;
+	stream->counters.missing_packets += loss->packets;
+}
+
+static bool
 take_discarded_packets(struct bt2_stream *stream, const bt_message *message)
 {
 	const bt_stream_class *class = bt_stream_borrow_class_const(
 		bt_message_discarded_packets_borrow_stream_const(message));
-	uint64_t n;
+	struct ctf_loss loss = { .stream = stream->event.stream };
 
-	if (bt_message_discarded_packets_get_count(message, &n) !=
-	    BT_PROPERTY_AVAILABILITY_AVAILABLE || (int64_t) n < 0)
-		return;
-	stream->counters.missing_packets += n;
-	stream->loss = (struct ctf_loss) { .stream = stream->event.stream, .packets = n };
-	stream->has_loss = true;
+	if (bt_message_discarded_packets_get_count(message, &loss.packets) !=
+	    BT_PROPERTY_AVAILABILITY_AVAILABLE || (int64_t) loss.packets < 0)
+		return false;
 	if (bt_stream_class_discarded_packets_have_default_clock_snapshots(class))
-		set_loss_times(stream,
+		set_loss_times(stream, &loss,
 			bt_message_discarded_packets_borrow_beginning_default_clock_snapshot_const(message),
 			bt_message_discarded_packets_borrow_end_default_clock_snapshot_const(message));
+	give_loss(stream, &loss);
+	return true;
 }
 
 /* Makes an event of the message; false when nobody wants it. */
@@ -260,6 +288,12 @@ take_event(struct bt2_stream *stream, const bt_message *message)
 		stream->event.raw_ns = raw_ns(bt2,
 			bt_message_event_borrow_default_clock_snapshot_const(message),
 			&stream->event.t_ns);
+	stream->event.late = stream->event.raw_ns < stream->last_raw_ns;
+	stream->counters.late += stream->event.late;
+	if (!stream->event.late) {
+		stream->last_raw_ns = stream->event.raw_ns;
+		stream->last_t_ns = stream->event.t_ns;
+	}
 	if (bt2->interest) {
 		stream->event.values = stream->values;
 		stream->event.n_values = ctf_interest_n_fields(bt2->interest, (unsigned) wanted);
@@ -269,30 +303,41 @@ take_event(struct bt2_stream *stream, const bt_message *message)
 	return true;
 }
 
-/* Goes on to the next event, loss or end.  babeltrace2 tells discarded events
- * before the packet that they were counted in; they are due at its end. */
+/* Takes what the message says; it is dropped unless it is an event to give. */
 static enum ctf_head
-find_head(struct bt2_stream *stream)
+take_message(struct bt2_stream *stream, const bt_message *message)
 {
-	const bt_message *message;
-
-	while ((message = next_message(stream))) {
-		bt_message_type type = bt_message_get_type(message);
-
-		if (stream->has_loss && (stream->loss.packets || type == BT_MESSAGE_TYPE_PACKET_END))
-			return CTF_HEAD_LOSS;
-		if (type == BT_MESSAGE_TYPE_EVENT && take_event(stream, message))
+	switch (bt_message_get_type(message)) {
+	case BT_MESSAGE_TYPE_EVENT:
+		if (take_event(stream, message))
 			return CTF_HEAD_EVENT;
-		if (type == BT_MESSAGE_TYPE_DISCARDED_EVENTS)
-			take_discarded_events(stream, message);
-		else if (type == BT_MESSAGE_TYPE_DISCARDED_PACKETS)
-			take_discarded_packets(stream, message);
-		else if (type == BT_MESSAGE_TYPE_PACKET_BEGINNING)
-			stream->counters.packets++;
+		break;
+	case BT_MESSAGE_TYPE_DISCARDED_EVENTS:
+		take_discarded_events(stream, message);
+		break;
+	case BT_MESSAGE_TYPE_DISCARDED_PACKETS:
+		if (take_discarded_packets(stream, message)) {
+			drop_message(stream);
+			return CTF_HEAD_LOSS;
+		}
+		break;
+	case BT_MESSAGE_TYPE_PACKET_BEGINNING:
+		stream->counters.packets++;
+		break;
+	case BT_MESSAGE_TYPE_PACKET_END:
+		/* babeltrace2 tells discarded events before the packet that they
+		 * were counted in; they are due at its end. */
+		if (!stream->has_due)
+			break;
+		stream->has_due = false;
+		give_loss(stream, &stream->due);
 		drop_message(stream);
+		return CTF_HEAD_LOSS;
+	default:
+		break;
 	}
-	stream->counters.bytes = stream->bytes;
-	return stream->has_loss ? CTF_HEAD_LOSS : CTF_HEAD_END;
+	drop_message(stream);
+	return CTF_HEAD_NONE;
 }
 
 static int
@@ -300,8 +345,13 @@ stream_head(void *context, uint64_t *ret_raw_ns, struct error *error)
 {
 	struct bt2_stream *stream = context;
 
-	if (stream->head == CTF_HEAD_NONE)
-		stream->head = find_head(stream);
+	while (stream->head == CTF_HEAD_NONE) {
+		const bt_message *message = next_message(stream);
+
+		stream->head = message ? take_message(stream, message) : CTF_HEAD_END;
+		if (!message)
+			stream->counters.bytes = stream->bytes;
+	}
 	*ret_raw_ns = stream->head == CTF_HEAD_LOSS ? stream->loss.end_raw_ns : stream->event.raw_ns;
 	return (int) stream->head;
 }
@@ -329,8 +379,6 @@ stream_advance(void *context)
 
 	if (stream->head == CTF_HEAD_EVENT)
 		drop_message(stream);
-	else if (stream->head == CTF_HEAD_LOSS)
-		stream->has_loss = false;
 	if (stream->head != CTF_HEAD_END)
 		stream->head = CTF_HEAD_NONE;
 }
@@ -379,6 +427,25 @@ failed(struct error *error, const struct ctf_found_trace *found, int code)
 	return error_set(error, code, "%s: libbabeltrace2 can't open it: %s", found->path, text);
 }
 
+/* Says it when libbabeltrace2 refused a trace for being CTF 2: its metadata are
+ * JSON objects behind RS characters (RFC 7464). */
+static int
+refused(struct error *error, const struct ctf_found_trace *found)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/metadata", found->path);
+	FILE *file = fopen(path, "re");
+	int first = file ? fgetc(file) : EOF;
+
+	if (file)
+		fclose(file);
+	if (first == '\x1e' || first == '{' || first == '[')
+		error_set(error, EPROTONOSUPPORT, "%s: this is a CTF 2 trace (JSON metadata), "
+			  "which libbabeltrace2 2.0 does not understand", found->path);
+	/* Does not change a text that is there. */
+	failed(error, found, EBADMSG);
+	return -error->code;
+}
+
 static int
 add_source(struct bt2 *bt2, const struct ctf_found_trace *found,
 	   const bt_component_source **ret, struct error *error)
@@ -400,7 +467,7 @@ add_source(struct bt2 *bt2, const struct ctf_found_trace *found,
 		r = bt_graph_add_source_component(bt2->graph, class, "ctf", parameters,
 						  BT_LOGGING_LEVEL_NONE, ret);
 	bt_value_put_ref(parameters);
-	return r ? failed(error, found, EBADMSG) : 0;
+	return r ? refused(error, found) : 0;
 }
 
 static int

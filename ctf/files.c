@@ -102,7 +102,7 @@ ctf_files_tell(struct ctf_files *files, struct ctf_stream *stream)
 	const struct error *error = ctf_stream_error(stream);
 
 	if (error)
-		ctf_problems_add(files->problems, "%s: %s", ctf_stream_key(stream), error->text);
+		ctf_problems_add(files->problems, "%s", error->text);
 }
 
 ssize_t
@@ -156,12 +156,12 @@ packet_size(struct ctf_files *files, struct ctf_stream *stream, const uint8_t *b
 	bits = info.packet_bits ? info.packet_bits : info.content_bits;
 	if (!bits)
 		return left;
-	if (bits % 8 || bits / 8 > left) {
-		give_up(files, bits % 8 ? "its size is no multiple of 8 bits" :
-			"the file ends inside the packet");
+	if (bits % 8) {
+		give_up(files, "its size is no multiple of 8 bits");
 		return 0;
 	}
-	return bits / 8;
+	/* What is there of a packet that was cut off is still of use. */
+	return MIN(bits / 8, left);
 }
 
 /* Hands over the packet that starts at the current place. */

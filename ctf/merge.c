@@ -217,7 +217,9 @@ give(struct ctf_merge *merge, struct ctf_merge_item *ret)
 	ret->event = ctf_stream_event(ret->stream);
 	if (late) {
 		merge->late++;
-		ctf_stream_count_late(ret->stream);
+		/* What is late in its own stream was counted there. */
+		if (!ret->event->late)
+			ctf_stream_count_late(ret->stream);
 		merge->late_event = *ret->event;
 		merge->late_event.late = true;
 		ret->event = &merge->late_event;
