@@ -297,12 +297,15 @@ ctf_stream_visit(struct ctf_stream *stream, const struct ctf_visitor *visitor, v
 		 struct error *error)
 {
 	const struct ctf_event_class *class = stream->event_class;
-	const struct ctf_node *packet = stream->stream_class->packet_context;
+	const struct ctf_node *packet;
 	struct ctf_cursor cursor = cursor_at(stream, stream->packet.context_at);
 	int r = 0;
 
+	if (stream->foreign)
+		return stream->foreign->visit(stream->foreign_context, visitor, context, error);
 	if (stream->head != CTF_HEAD_EVENT)
 		return error_set(error, EINVAL, "%s: there is no event to visit", stream->key);
+	packet = stream->stream_class->packet_context;
 	cursor.clock = NULL;
 	visitor->event_begin(context, stream, class->name, stream->event.raw_ns,
 			     stream->event.t_ns, stream->stream_class->clock);

@@ -7,9 +7,9 @@
  * holds nothing older (by an event, a beacon or its end).  Equal times are
  * ordered by stream key, so that the order does not depend on arrival.
  *
- * A stream that has said nothing for 'patience_ns' of wall time no longer
- * holds back the others; what it brings later is given at once, marked late
- * and counted. */
+ * A stream that has said nothing for 'patience_ns' of wall time, while others
+ * had to wait for it as long, no longer holds them back; what it brings later
+ * is given at once, marked late and counted. */
 #ifndef CTF_MERGE_H
 #define CTF_MERGE_H
 
@@ -36,7 +36,8 @@ void ctf_merge_remove(struct ctf_merge *merge, struct ctf_stream *stream);
 /* To be called after packets, a beacon or an end reached 'stream'. */
 void ctf_merge_touch(struct ctf_merge *merge, struct ctf_stream *stream);
 
-/* Gives the next item: 1; 0 when it has to wait for some stream, or all are at
+/* Steps over the item given before (only then ctf_stream_position() is behind
+ * it) and gives the next: 1; 0 when it has to wait for some stream, or all are at
  * their end (see ctf_merge_ended()); negative errno from a refill. */
 int ctf_merge_next(struct ctf_merge *merge, struct ctf_merge_item *ret, struct error *error);
 bool ctf_merge_ended(const struct ctf_merge *merge);

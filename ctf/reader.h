@@ -43,7 +43,8 @@ struct ctf_reader_totals {
 
 struct ctf_reader;
 
-/* Finds and opens the traces under 'paths'.  Traces that can't be opened do
+/* Finds and opens the traces under 'paths'; 'interest' NULL wants every event,
+ * without values, for ctf_stream_visit().  Traces that can't be opened do
  * not keep the others from being read: their error is in
  * ctf_reader_problem(); if none can be, the first error is returned. */
 int ctf_reader_open(const char *const *paths, size_t n_paths, const struct ctf_interest *interest,
@@ -62,5 +63,9 @@ const char *ctf_reader_problem(const struct ctf_reader *reader, size_t index);
  * 'file', host by host in time order. */
 int ctf_reader_dump(const char *const *paths, size_t n_paths, enum ctf_backend backend,
 		    void *file, struct error *error);
+
+/* The same of a reader that was opened without an interest; the caller can tell
+ * its problems. */
+int ctf_reader_dump_all(struct ctf_reader *reader, void *file, struct error *error);
 
 #endif /* reader.h */

@@ -22,6 +22,16 @@ ctf_stream_new(struct ctf_trace *trace, const char *key)
 	return stream;
 }
 
+struct ctf_stream *
+ctf_stream_new_foreign(const char *key, const struct ctf_foreign_ops *ops, void *context)
+{
+	struct ctf_stream *stream = ctf_stream_new(NULL, key);
+
+	stream->foreign = ops;
+	stream->foreign_context = context;
+	return stream;
+}
+
 /* Gives the first packet of the queue back. */
 static void
 release_packet(struct ctf_stream *stream)
@@ -383,6 +393,8 @@ ctf_stream_head(struct ctf_stream *stream, uint64_t *ret_raw_ns, struct error *e
 	int r;
 
 	if (stream->head == CTF_HEAD_NONE) {
+		if (stream->foreign)
+			return stream->foreign->head(stream->foreign_context, ret_raw_ns, error);
 		r = find_head(stream, error);
 		if (r < 0)
 			return r;
@@ -401,13 +413,17 @@ ctf_stream_head(struct ctf_stream *stream, uint64_t *ret_raw_ns, struct error *e
 const struct ctf_event *
 ctf_stream_event(struct ctf_stream *stream)
 {
-	return stream->head == CTF_HEAD_EVENT ? &stream->event : NULL;
+	if (stream->head == CTF_HEAD_EVENT)
+		return &stream->event;
+	return stream->foreign ? stream->foreign->event(stream->foreign_context) : NULL;
 }
 
 const struct ctf_loss *
 ctf_stream_loss(struct ctf_stream *stream)
 {
-	return stream->head == CTF_HEAD_LOSS ? &stream->loss : NULL;
+	if (stream->head == CTF_HEAD_LOSS)
+		return &stream->loss;
+	return stream->foreign ? stream->foreign->loss(stream->foreign_context) : NULL;
 }
 
 void
@@ -421,6 +437,8 @@ ctf_stream_advance(struct ctf_stream *stream)
 			move_position(stream);
 		else
 			stream->position.discarded = stream->max_discarded;
+	} else if (stream->foreign) {
+		stream->foreign->advance(stream->foreign_context);
 	}
 	if (stream->head != CTF_HEAD_END)
 		stream->head = CTF_HEAD_NONE;
@@ -449,7 +467,17 @@ ctf_stream_resume(struct ctf_stream *stream, const struct ctf_position *position
 const struct ctf_stream_counters *
 ctf_stream_counters(const struct ctf_stream *stream)
 {
-	return &stream->counters;
+	return stream->foreign ? stream->foreign->counters(stream->foreign_context) :
+		&stream->counters;
+}
+
+void
+ctf_stream_count_late(struct ctf_stream *stream)
+{
+	struct ctf_stream_counters *counters = stream->foreign ?
+		stream->foreign->counters(stream->foreign_context) : &stream->counters;
+
+	counters->late++;
 }
 
 size_t

@@ -160,4 +160,22 @@ void ctf_stream_want_all(struct ctf_stream *stream);
 int ctf_stream_visit(struct ctf_stream *stream, const struct ctf_visitor *visitor, void *context,
 		     struct error *error);
 
+/* Counts an event that came out of order; for the merge. */
+void ctf_stream_count_late(struct ctf_stream *stream);
+
+/* A stream that is decoded elsewhere (libbabeltrace2): every question about it
+ * goes to 'ops'.  It has no trace and no position, and no packets can be
+ * pushed; freeing it does not free 'context'. */
+struct ctf_foreign_ops {
+	int (*head)(void *context, uint64_t *ret_raw_ns, struct error *error);
+	const struct ctf_event *(*event)(void *context);
+	const struct ctf_loss *(*loss)(void *context);
+	void (*advance)(void *context);
+	int (*visit)(void *context, const struct ctf_visitor *visitor, void *visitor_context,
+		     struct error *error);
+	struct ctf_stream_counters *(*counters)(void *context);
+};
+struct ctf_stream *ctf_stream_new_foreign(const char *key, const struct ctf_foreign_ops *ops,
+					  void *context);
+
 #endif /* stream.h */

@@ -69,6 +69,10 @@ struct ctf_stream {
 
 	struct error error;
 	bool error_told;
+
+	/* Set when somebody else decodes: then nothing above but 'key' is used. */
+	const struct ctf_foreign_ops *foreign;
+	void *foreign_context;
 };
 
 /* Walks on to the next event to be given.  Returns 1 if there is one (it is

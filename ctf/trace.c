@@ -108,6 +108,14 @@ ctf_trace_clock_offset_ns(const struct ctf_trace *trace)
 	return clock ? clock->offset_ns : 0;
 }
 
+uint64_t
+ctf_trace_cycles_to_ns(const struct ctf_trace *trace, uint64_t cycles)
+{
+	const struct ctf_clock *clock = main_clock(trace);
+
+	return clock ? ctf_clock_ns(clock, cycles) : cycles;
+}
+
 unsigned
 ctf_trace_n_event_classes(const struct ctf_trace *trace)
 {

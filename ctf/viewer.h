@@ -97,6 +97,7 @@ extern const struct viewer_options viewer_defaults;
 
 struct viewer_counters {
 	uint64_t connects, requests, replies, bytes, packets, stepped_over, beacons, retries;
+	uint64_t refused_packets;    /* Beyond a limit, or relayd could not give them. */
 	uint64_t protocol_errors, timeouts;
 };
 

@@ -1,1 +1,16 @@
 # SPDX-License-Identifier: MIT
+# The live viewer: its core by bytes (test_viewer), its connection against a
+# scripted relayd (test_viewer_mock.py) and all of it against a real one.
+check_PROGRAMS += tests/viewer_probe
+tests_viewer_probe_SOURCES = tests/viewer_probe.c
+tests_viewer_probe_LDADD = libctf.a libct.a $(EVENT_LIBS) -lm
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/test_viewer
+tests_test_viewer_SOURCES = tests/test_viewer.c
+tests_test_viewer_LDADD = libctf.a libct.a $(EVENT_LIBS) $(CMOCKA_LIBS) -lm
+TESTS += tests/test_viewer
+endif
+
+TESTS += tests/test_viewer_relayd.py
+EXTRA_DIST += tests/test_viewer_relayd.py tests/lib/producer.py tests/lib/viewer_probe.py
