@@ -119,7 +119,8 @@ int ctf_stream_head(struct ctf_stream *stream, uint64_t *ret_raw_ns, struct erro
 const struct ctf_event *ctf_stream_event(struct ctf_stream *stream);
 const struct ctf_loss *ctf_stream_loss(struct ctf_stream *stream);
 /* Where the head event lies in its packet, in bits: from its header, behind
- * the padding that aligns it, to the end of its payload. */
+ * the padding that aligns it, to the end of its payload.  Only after
+ * ctf_stream_want_all(). */
 void ctf_stream_event_bits(const struct ctf_stream *stream, uint64_t *ret_begin,
 			   uint64_t *ret_end);
 void ctf_stream_advance(struct ctf_stream *stream);
