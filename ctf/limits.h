@@ -10,7 +10,7 @@ enum {
 	CTF_LIMIT_ARENA_BYTES = 256 << 20,    /* Types, names and classes of one trace. */
 	CTF_LIMIT_DEPTH = 32,                 /* Nested types, and array dimensions. */
 	CTF_LIMIT_NODES = 65536,              /* Fields of one scope (header, payload...). */
-	CTF_LIMIT_STREAM_CLASSES = 1024,
+	CTF_LIMIT_STREAM_CLASSES = 256,
 	CTF_LIMIT_EVENT_CLASSES = 65536,
 	CTF_LIMIT_CLOCKS = 64,
 	CTF_LIMIT_ENV = 4096,

@@ -191,12 +191,12 @@ to_1970(const struct ctf_stream *stream, uint64_t raw_ns)
 	return (uint64_t) MAX(t, INT64_C(0));
 }
 
+/* The loss comes next, at 'raw_ns' in the order of events. */
 static void
-tell_loss(struct ctf_stream *stream, uint64_t begin_raw_ns, uint64_t end_raw_ns,
+tell_loss(struct ctf_stream *stream, uint64_t raw_ns, uint64_t begin_raw_ns, uint64_t end_raw_ns,
 	  uint64_t events, uint64_t packets)
 {
-	/* Events may be stamped after the end of their packet (LTTng before 2.11). */
-	uint64_t end = MAX(end_raw_ns, stream->last_raw_ns), begin = MIN(begin_raw_ns, end);
+	uint64_t end = end_raw_ns, begin = MIN(begin_raw_ns, end);
 
 	stream->loss = (struct ctf_loss) {
 		.stream = stream,
@@ -209,9 +209,9 @@ tell_loss(struct ctf_stream *stream, uint64_t begin_raw_ns, uint64_t end_raw_ns,
 	};
 	stream->counters.discarded_events += events;
 	stream->counters.missing_packets += packets;
-	stream->last_raw_ns = end;
+	stream->last_raw_ns = MAX(stream->last_raw_ns, raw_ns);
 	stream->head = CTF_HEAD_LOSS;
-	stream->head_raw_ns = end;
+	stream->head_raw_ns = stream->last_raw_ns;
 }
 
 /* Puts the position behind all that was walked of the open packet. */
@@ -295,17 +295,20 @@ open_packet(struct ctf_stream *stream)
 	}
 	if (info->has_seq && stream->has_previous_seq && info->seq > stream->previous_seq &&
 	    info->seq - stream->previous_seq > 1)
-		tell_loss(stream, stream->previous_end_raw_ns, info->begin_raw_ns, 0,
-			  info->seq - stream->previous_seq - 1);
+		tell_loss(stream, info->begin_raw_ns, stream->previous_end_raw_ns,
+			  info->begin_raw_ns, 0, info->seq - stream->previous_seq - 1);
 }
 
 /* At the end of the open packet: tells the events that its tracer discarded
  * since the packet before.  LTTng takes its counter when it closes a packet,
- * and discards when there is no free one behind it. */
+ * and discards when there is no free one behind it: the loss is told right
+ * behind the packet's last event. */
 static void
 close_packet(struct ctf_stream *stream)
 {
 	const struct ctf_packet_info *info = &stream->packet.info;
+	const struct ctf_clock *clock = stream->stream_class->clock;
+	uint64_t last_event = clock ? ctf_clock_ns(clock, stream->clock) : 0;
 	uint64_t since = stream->has_previous ? stream->previous_end_raw_ns : info->begin_raw_ns;
 	uint64_t known = stream->max_discarded;
 
@@ -320,7 +323,7 @@ close_packet(struct ctf_stream *stream)
 	move_position(stream);
 	remember_packet(stream);
 	if (info->has_discarded && info->discarded > known)
-		tell_loss(stream, since, info->end_raw_ns, info->discarded - known, 0);
+		tell_loss(stream, last_event, since, info->end_raw_ns, info->discarded - known, 0);
 	else
 		stream->position.discarded = stream->max_discarded;
 	release_packet(stream);

@@ -41,7 +41,9 @@ struct ctf_position {
 	bool valid;
 };
 
-/* Something that went missing.  Ordered among the events at 'end_raw_ns'. */
+/* Something that went missing.  Missing packets are told before the events of
+ * the packet behind them; discarded events behind the last event of the packet
+ * whose counter shows them (LTTng counts when it closes a packet). */
 struct ctf_loss {
 	struct ctf_stream *stream;
 	uint64_t begin_raw_ns, end_raw_ns;   /* It happened between these. */

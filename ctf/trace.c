@@ -23,7 +23,7 @@ ctf_trace_new(const char *name, const struct ctf_interest *interest)
 	trace->comparisons_left = CTF_LIMIT_COMPARISONS;
 	trace->parsed_line = 1;
 	trace->n_stores = CTF_STORE_TRACE;
-	trace->new_tail = &trace->new_classes;
+	trace->new_tail = trace->not_tried = &trace->new_classes;
 	return trace;
 }
 
@@ -165,6 +165,13 @@ ctf_trace_add_stream_class(struct ctf_trace *trace, uint64_t id)
 	return class;
 }
 
+static int
+no_memory(const struct ctf_trace *trace, struct error *error)
+{
+	return error_set(error, EFBIG, "%s: its metadata needs more than %d MiB", trace->name,
+			 CTF_LIMIT_ARENA_BYTES >> 20);
+}
+
 static bool
 is_packed_integer(const struct ctf_node *node, unsigned size, unsigned max_align)
 {
@@ -290,8 +297,7 @@ mark_wanted(struct ctf_trace *trace, struct ctf_event_class *class, struct error
 	class->packet_slots = arena_alloc(&trace->arena,
 					  class->n_values * sizeof *class->packet_slots);
 	if (!class->packet_slots)
-		return error_set(error, EFBIG, "%s: its metadata needs more than %d MiB",
-				 trace->name, CTF_LIMIT_ARENA_BYTES >> 20);
+		return no_memory(trace, error);
 	for (unsigned slot = 0; slot < class->n_values && r >= 0; slot++) {
 		enum ctf_scope scope;
 		const char *path = ctf_interest_field_name(trace->interest, event, slot, &scope);
@@ -342,37 +348,119 @@ compile_event_class(struct ctf_trace *trace, struct ctf_event_class *class, stru
 	r = ctf_plan_compile(&class->plan, &trace->arena, (const struct ctf_node *const []) {
 		class->stream_context, class->context, class->payload }, 3);
 	if (r < 0)
-		return error_set(error, EFBIG, "%s: its metadata needs more than %d MiB",
-				 trace->name, CTF_LIMIT_ARENA_BYTES >> 20);
+		return no_memory(trace, error);
 	class->ready = true;
 	return 0;
 }
 
-int
+/* Makes room for 'id' in the table by id, if it is not too large for that. */
+static int
+grow_direct(struct ctf_trace *trace, struct ctf_stream_class *class, uint64_t id,
+	    struct error *error)
+{
+	struct ctf_event_class **direct;
+	uint32_t n = MAX(class->n_direct, 64u);
+
+	if (id < class->n_direct || id >= CTF_LIMIT_DIRECT_IDS)
+		return 0;
+	while (n <= id)
+		n *= 2;
+	direct = arena_alloc(&trace->arena, n * sizeof *direct);
+	if (!direct)
+		return no_memory(trace, error);
+	if (class->n_direct)
+		memcpy(direct, class->direct, class->n_direct * sizeof *direct);
+	class->direct = direct;
+	class->n_direct = n;
+	return 0;
+}
+
+/* Adds 'class' to its stream's.  Returns 1; 0 if it is there already, as in
+ * metadata that was written anew. */
+static int
+register_event_class(struct ctf_trace *trace, struct ctf_event_class *class,
+		     struct error *error)
+{
+	struct ctf_stream_class *stream_class = class->stream_class;
+	const struct ctf_event_class *known = ctf_find_event_class(stream_class, class->id);
+	int r;
+
+	if (known && streq(known->name, class->name))
+		return 0;
+	if (known)
+		return error_set(error, EBADMSG, "%s: metadata line %u: event id %" PRIu64
+				 " of stream %" PRIu64 " is declared as \"%.80s\" and as \"%.80s\"",
+				 trace->name, class->line, class->id, stream_class->id,
+				 known->name, class->name);
+	r = grow_direct(trace, stream_class, class->id, error);
+	if (r < 0)
+		return r;
+	if (class->id < stream_class->n_direct)
+		stream_class->direct[class->id] = class;
+	else
+		HASH_ADD(hh, stream_class->others, id, sizeof class->id, class);
+	if (!stream_class->n_classes++)
+		stream_class->only = class;
+	return 1;
+}
+
+/* The stream class that an event declares itself to be of; the only one, or
+ * one made for it, when it says nothing. */
+static struct ctf_stream_class *
+stream_class_of(struct ctf_trace *trace, const struct ctf_event_class *class)
+{
+	struct ctf_stream_class *found = ctf_trace_find_stream_class(trace, class->stream_id);
+
+	if (found || class->has_stream_id)
+		return found;
+	if (!trace->stream_classes)
+		found = ctf_trace_add_stream_class(trace, 0);
+	else if (!trace->stream_classes->next)
+		found = trace->stream_classes;
+	return found;
+}
+
+static void
+compile_stream_classes(struct ctf_trace *trace, struct error *error)
+{
+	for (struct ctf_stream_class *s = trace->stream_classes; s; s = s->next)
+		if (!s->ready && !s->unusable)
+			compile_stream_class(trace, s, error);
+}
+
+void
 ctf_trace_compile(struct ctf_trace *trace, struct error *error)
 {
 	struct ctf_place place = { .trace = trace, .what = "packet.header" };
-	struct ctf_event_class *class;
-	int r = 0;
+	struct ctf_event_class *class, **link;
 
 	if (!trace->has_trace_block || trace->unusable)
-		return 0;
+		return;
 	if (!trace->ready) {
-		r = ctf_node_build(&place, CTF_ROOT_PACKET_HEADER, trace->packet_header_type, error);
-		trace->unusable = r < 0;
-		if (r < 0)
-			return r;
+		trace->unusable = ctf_node_build(&place, CTF_ROOT_PACKET_HEADER,
+						 trace->packet_header_type, error) < 0;
+		if (trace->unusable)
+			return;
 		trace->packet_header = place.roots[CTF_ROOT_PACKET_HEADER];
 		trace->ready = true;
 	}
-	for (struct ctf_stream_class *s = trace->stream_classes; s; s = s->next)
-		if (!s->ready && !s->unusable && compile_stream_class(trace, s, error) < 0)
-			r = -EBADMSG;
-	while ((class = trace->new_classes)) {
-		trace->new_classes = class->next_new;
-		if (class->stream_class->ready && compile_event_class(trace, class, error) < 0)
-			r = -EBADMSG;
+	compile_stream_classes(trace, error);
+	/* Those that still have no stream need to be looked at again only when
+	 * there are more streams. */
+	link = trace->n_stream_classes == trace->n_compiled_streams ? trace->not_tried :
+		&trace->new_classes;
+	while ((class = *link)) {
+		class->stream_class = stream_class_of(trace, class);
+		if (!class->stream_class) {
+			link = &class->next_new;
+			continue;
+		}
+		*link = class->next_new;
+		if (!class->stream_class->ready)
+			compile_stream_classes(trace, error);
+		if (class->stream_class->ready && register_event_class(trace, class, error) > 0)
+			compile_event_class(trace, class, error);
 	}
-	trace->new_tail = &trace->new_classes;
-	return r;
+	trace->new_tail = trace->not_tried = link;
+	trace->n_compiled_streams = trace->n_stream_classes;
 }

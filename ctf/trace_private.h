@@ -41,11 +41,13 @@ struct ctf_packet_slot {
 struct ctf_event_class {
 	uint64_t id;                 /* Key. */
 	const char *name;
-	struct ctf_stream_class *stream_class;
+	uint64_t stream_id;
+	bool has_stream_id;
 	const struct ctf_type *context_type, *payload_type;
 	unsigned line;               /* Where it is declared. */
 	/* Set by trace.c: */
 	bool ready;                  /* Can be decoded. */
+	struct ctf_stream_class *stream_class;
 	struct ctf_node *stream_context, *context, *payload;  /* NULL: none. */
 	struct ctf_plan plan;
 	int wanted;                  /* Index in the interest; -1: nobody. */
@@ -114,7 +116,9 @@ struct ctf_trace {
 	struct ctf_env *env;
 	unsigned n_clocks, n_env, n_stream_classes, n_event_classes;
 	struct ctf_stream_class *stream_classes;
-	struct ctf_event_class *new_classes, **new_tail;   /* Not compiled yet. */
+	/* Not compiled yet: their stream may be declared after them. */
+	struct ctf_event_class *new_classes, **new_tail, **not_tried;
+	unsigned n_compiled_streams;         /* When 'not_tried' was set. */
 };
 
 const struct ctf_clock *ctf_trace_find_clock(const struct ctf_trace *trace, const char *name);
@@ -124,8 +128,9 @@ const struct ctf_clock *ctf_trace_only_clock(struct ctf_trace *trace);
 struct ctf_stream_class *ctf_trace_find_stream_class(const struct ctf_trace *trace, uint64_t id);
 /* Adds a class; NULL when out of memory. */
 struct ctf_stream_class *ctf_trace_add_stream_class(struct ctf_trace *trace, uint64_t id);
-/* Compiles what has become complete. */
-int ctf_trace_compile(struct ctf_trace *trace, struct error *error);
+/* Compiles what has become complete; 'error' gets the first failure, the rest
+ * is compiled nevertheless. */
+void ctf_trace_compile(struct ctf_trace *trace, struct error *error);
 
 /* NULL if there is none. */
 static inline const struct ctf_event_class *

@@ -256,118 +256,52 @@ stream_block(struct tsdl_parser *p)
 	return true;
 }
 
-struct new_event {
-	struct ctf_event_class class;
-	uint64_t stream_id;
-	bool has_stream_id;
-};
-
 static bool
 event_entry(struct tsdl_parser *p, const struct entry *entry, void *context)
 {
-	struct new_event *new = context;
+	struct ctf_event_class *class = context;
 
 	if (streq(entry->key, "name")) {
 		if (!entry->value.string)
 			return tsdl_fail(p, "the name of an event must be a string");
-		new->class.name = entry->value.string;
+		class->name = entry->value.string;
 		return true;
 	}
 	if (streq(entry->key, "id"))
-		return get_number(p, entry, &new->class.id);
+		return get_number(p, entry, &class->id);
 	if (streq(entry->key, "stream_id")) {
-		new->has_stream_id = true;
-		return get_number(p, entry, &new->stream_id);
+		class->has_stream_id = true;
+		return get_number(p, entry, &class->stream_id);
 	}
 	if (streq(entry->key, "context"))
-		return get_type(p, entry, &new->class.context_type);
+		return get_type(p, entry, &class->context_type);
 	if (streq(entry->key, "fields"))
-		return get_type(p, entry, &new->class.payload_type);
+		return get_type(p, entry, &class->payload_type);
 	/* loglevel, model.emf.uri: not needed. */
 	return true;
 }
 
-/* Makes room for 'id' in the table by id, or says that it is too large. */
+/* Its stream may be declared later: trace.c joins them. */
 static bool
-grow_direct(struct tsdl_parser *p, struct ctf_stream_class *stream, uint64_t id)
+event_block(struct tsdl_parser *p)
 {
-	struct ctf_event_class **direct;
-	uint32_t n = MAX(stream->n_direct, 64u);
+	struct ctf_event_class class = { .line = p->token.line, .wanted = -1 }, *added;
+	struct ctf_trace *trace = p->trace;
 
-	if (id < stream->n_direct)
-		return true;
-	if (id >= CTF_LIMIT_DIRECT_IDS)
+	if (!block(p, event_entry, &class))
 		return false;
-	while (n <= id)
-		n *= 2;
-	direct = arena_alloc(p->arena, n * sizeof *direct);
-	if (!direct)
-		return tsdl_no_memory(p);
-	if (stream->n_direct)
-		memcpy(direct, stream->direct, stream->n_direct * sizeof *direct);
-	stream->direct = direct;
-	stream->n_direct = n;
-	return true;
-}
-
-static bool
-add_event(struct tsdl_parser *p, struct ctf_stream_class *stream,
-	  const struct ctf_event_class *class)
-{
-	const struct ctf_event_class *known = ctf_find_event_class(stream, class->id);
-	struct ctf_event_class *added;
-
-	if (known) {
-		if (streq(known->name, class->name))
-			return true;    /* Metadata that was written anew. */
-		return tsdl_fail(p, "event id %" PRIu64 " of stream %" PRIu64 " is declared as "
-				 "\"%.80s\" and as \"%.80s\"", class->id, stream->id, known->name,
-				 class->name);
-	}
-	if (p->trace->n_event_classes >= CTF_LIMIT_EVENT_CLASSES)
+	if (!class.name)
+		return tsdl_fail(p, "an event has no name");
+	if (trace->n_event_classes >= CTF_LIMIT_EVENT_CLASSES)
 		return tsdl_fail(p, "more than %d events", CTF_LIMIT_EVENT_CLASSES);
 	added = arena_alloc(p->arena, sizeof *added);
 	if (!added)
 		return tsdl_no_memory(p);
-	*added = *class;
-	added->stream_class = stream;
-	added->wanted = -1;
-	if (grow_direct(p, stream, added->id))
-		stream->direct[added->id] = added;
-	else if (p->failed)
-		return false;
-	else
-		HASH_ADD(hh, stream->others, id, sizeof added->id, added);
-	if (!stream->n_classes++)
-		stream->only = added;
-	p->trace->n_event_classes++;
-	*p->trace->new_tail = added;
-	p->trace->new_tail = &added->next_new;
+	*added = class;
+	trace->n_event_classes++;
+	*trace->new_tail = added;
+	trace->new_tail = &added->next_new;
 	return true;
-}
-
-static bool
-event_block(struct tsdl_parser *p)
-{
-	struct new_event new = { .class.line = p->token.line };
-	struct ctf_trace *trace = p->trace;
-	struct ctf_stream_class *stream;
-
-	if (!block(p, event_entry, &new))
-		return false;
-	if (!new.class.name)
-		return tsdl_fail(p, "an event has no name");
-	stream = ctf_trace_find_stream_class(trace, new.stream_id);
-	if (!stream && !new.has_stream_id) {
-		if (!trace->stream_classes)
-			stream = ctf_trace_add_stream_class(trace, 0);
-		else if (!trace->stream_classes->next)
-			stream = trace->stream_classes;
-	}
-	if (!stream)
-		return tsdl_fail(p, "event \"%.100s\": stream %" PRIu64 " is not declared",
-				 new.class.name, new.stream_id);
-	return add_event(p, stream, &new.class);
 }
 
 static bool
