@@ -34,7 +34,8 @@ struct bt2_stream {
 	struct ctf_loss due;        /* Discarded events, to be told at the packet's end. */
 	bool has_due;
 	int64_t discarded, max_discarded;   /* Running total since the first packet. */
-	uint64_t last_raw_ns, last_t_ns;    /* Of any event or loss. */
+	uint64_t clock_ns;                  /* Begin of the packet, or its last event. */
+	uint64_t last_raw_ns;               /* Latest event or loss that was given. */
 	struct ctf_value values[CTF_MAX_SLOTS];
 	struct buf storage;
 	struct ctf_stream_counters counters;
@@ -195,7 +196,6 @@ raw_ns(const struct bt2 *bt2, const bt_clock_snapshot *snapshot, uint64_t *ret_t
 	return raw;
 }
 
-/* As our decoder does it: no loss ends before an event that was given. */
 static void
 set_loss_times(struct bt2_stream *stream, struct ctf_loss *loss, const bt_clock_snapshot *begin,
 	       const bt_clock_snapshot *end)
@@ -234,20 +234,16 @@ take_discarded_events(struct bt2_stream *stream, const bt_message *message)
 			bt_message_discarded_events_borrow_end_default_clock_snapshot_const(message));
 }
 
+/* The loss comes next, at 'order_ns' among the events: the same as in stream.c. */
 static void
-give_loss(struct bt2_stream *stream, const struct ctf_loss *loss)
+give_loss(struct bt2_stream *stream, uint64_t order_ns, const struct ctf_loss *loss)
 {
 	stream->loss = *loss;
-	if (loss->end_raw_ns < stream->last_raw_ns) {
-		stream->loss.end_raw_ns = stream->last_raw_ns;
-		stream->loss.end_t_ns = stream->last_t_ns;
+	if (loss->begin_raw_ns > loss->end_raw_ns) {
+		stream->loss.begin_raw_ns = loss->end_raw_ns;
+		stream->loss.begin_t_ns = loss->end_t_ns;
 	}
-	if (loss->begin_raw_ns > stream->loss.end_raw_ns) {
-		stream->loss.begin_raw_ns = stream->loss.end_raw_ns;
-		stream->loss.begin_t_ns = stream->loss.end_t_ns;
-	}
-	stream->last_raw_ns = stream->loss.end_raw_ns;
-	stream->last_t_ns = stream->loss.end_t_ns;
+	stream->last_raw_ns = MAX(stream->last_raw_ns, order_ns);
 	stream->counters.discarded_events += loss->events;
 	stream->counters.missing_packets += loss->packets;
 }
@@ -266,7 +262,7 @@ take_discarded_packets(struct bt2_stream *stream, const bt_message *message)
 		set_loss_times(stream, &loss,
 			bt_message_discarded_packets_borrow_beginning_default_clock_snapshot_const(message),
 			bt_message_discarded_packets_borrow_end_default_clock_snapshot_const(message));
-	give_loss(stream, &loss);
+	give_loss(stream, loss.end_raw_ns, &loss);
 	return true;
 }
 
@@ -278,22 +274,21 @@ take_event(struct bt2_stream *stream, const bt_message *message)
 	const char *name = bt_event_class_get_name(bt_event_borrow_class_const(event));
 	struct bt2 *bt2 = stream->bt2;
 	int wanted = bt2->interest ? ctf_interest_find(bt2->interest, name ? name : "") : 0;
+	uint64_t t_ns = 0;
 
 	stream->counters.events++;
+	if (bt2->has_clock)
+		stream->clock_ns = raw_ns(bt2,
+			bt_message_event_borrow_default_clock_snapshot_const(message), &t_ns);
 	if (wanted < 0)
 		return false;
 	stream->counters.wanted++;
 	stream->event.wanted = (uint32_t) wanted;
-	if (bt2->has_clock)
-		stream->event.raw_ns = raw_ns(bt2,
-			bt_message_event_borrow_default_clock_snapshot_const(message),
-			&stream->event.t_ns);
+	stream->event.raw_ns = stream->clock_ns;
+	stream->event.t_ns = t_ns;
 	stream->event.late = stream->event.raw_ns < stream->last_raw_ns;
 	stream->counters.late += stream->event.late;
-	if (!stream->event.late) {
-		stream->last_raw_ns = stream->event.raw_ns;
-		stream->last_t_ns = stream->event.t_ns;
-	}
+	stream->last_raw_ns = MAX(stream->last_raw_ns, stream->event.raw_ns);
 	if (bt2->interest) {
 		stream->event.values = stream->values;
 		stream->event.n_values = ctf_interest_n_fields(bt2->interest, (unsigned) wanted);
@@ -301,6 +296,19 @@ take_event(struct bt2_stream *stream, const bt_message *message)
 			       &stream->storage);
 	}
 	return true;
+}
+
+static void
+begin_packet(struct bt2_stream *stream, const bt_message *message)
+{
+	const bt_stream_class *class = bt_stream_borrow_class_const(bt_packet_borrow_stream_const(
+		bt_message_packet_beginning_borrow_packet_const(message)));
+	uint64_t t_ns;
+
+	stream->counters.packets++;
+	if (bt_stream_class_packets_have_beginning_default_clock_snapshot(class))
+		stream->clock_ns = raw_ns(stream->bt2,
+			bt_message_packet_beginning_borrow_default_clock_snapshot_const(message), &t_ns);
 }
 
 /* Takes what the message says; it is dropped unless it is an event to give. */
@@ -322,7 +330,7 @@ take_message(struct bt2_stream *stream, const bt_message *message)
 		}
 		break;
 	case BT_MESSAGE_TYPE_PACKET_BEGINNING:
-		stream->counters.packets++;
+		begin_packet(stream, message);
 		break;
 	case BT_MESSAGE_TYPE_PACKET_END:
 		/* babeltrace2 tells discarded events before the packet that they
@@ -330,7 +338,7 @@ take_message(struct bt2_stream *stream, const bt_message *message)
 		if (!stream->has_due)
 			break;
 		stream->has_due = false;
-		give_loss(stream, &stream->due);
+		give_loss(stream, stream->clock_ns, &stream->due);
 		drop_message(stream);
 		return CTF_HEAD_LOSS;
 	default:
@@ -352,7 +360,7 @@ stream_head(void *context, uint64_t *ret_raw_ns, struct error *error)
 		if (!message)
 			stream->counters.bytes = stream->bytes;
 	}
-	*ret_raw_ns = stream->head == CTF_HEAD_LOSS ? stream->loss.end_raw_ns : stream->event.raw_ns;
+	*ret_raw_ns = stream->head == CTF_HEAD_LOSS ? stream->last_raw_ns : stream->event.raw_ns;
 	return (int) stream->head;
 }
 
