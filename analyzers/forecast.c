@@ -27,8 +27,10 @@
 enum {
 	MAX_PLAYED = 1000,       /* Rounds played before it counts as never. */
 	SOON = 30,               /* Rounds in which a remedy has to help. */
+	STEADY = 6,              /* Rounds to take a mean over, */
 };
 #define MAX_SECONDS 1e6
+#define AGREE       0.1          /* as long as they agree so far. */
 /* When nearly all of W was written, the rate at which it is can be anything
  * from what was seen upwards: this many times W in that time is assumed. */
 #define SATURATED   0.95
@@ -36,7 +38,8 @@ enum {
 /* Part of the trust that has to be with "converging" to say so. */
 #define MOST        0.8
 /* What is left is less than this part of what was left a round before. */
-#define SHRINKS     0.9
+#define SHRINKS      0.9
+#define SHRINKS_FAST 0.75
 
 /* Guest time (that is, without what throttling took) and bytes dirtied in it. */
 struct point {
@@ -77,24 +80,26 @@ other_point(const struct point *p, unsigned n)
 	return NULL;
 }
 
-/* Rate of writing in the last rounds.  A round in which nearly all of W was
- * written tells only the least that it can be. */
+/* Rate of writing: the mean over the newest rounds that agree, since noise in
+ * it weighs heavily.  A round in which nearly all of W was written tells only
+ * the least that it can be. */
 static double
 mean_rate(const struct point *p, unsigned n, double w)
 {
-	double sum = 0, least = 0;
-	unsigned count = 0;
+	double d = 0, t = 0, least = 0;
 
-	for (unsigned i = n > 3 ? n - 3 : 0; i < n; i++) {
-		least = MAX(least, p[i].d / p[i].t);
-		if (p[i].d < SATURATED * w) {
-			sum += p[i].d / p[i].t;
-			count++;
-		}
-	}
 	if (n > 1 && p[n - 1].d >= SATURATED * w)
-		return MAX(least, UNSEEN_RATE * w / p[n - 1].t);
-	return count ? sum / count : least;
+		return UNSEEN_RATE * w / p[n - 1].t;
+	for (unsigned i = n; i-- > 0 && n - i <= STEADY;) {
+		least = MAX(least, p[i].d / p[i].t);
+		if (p[i].d >= SATURATED * w)
+			continue;
+		if (t > 0 && fabs(p[i].d / p[i].t - d / t) > AGREE * d / t && n - i > 3)
+			break;
+		d += p[i].d;
+		t += p[i].t;
+	}
+	return t > 0 ? d / t : least;
 }
 
 /* Fits a shape to points, oldest first.  Returns false if they don't tell it. */
@@ -163,7 +168,8 @@ struct play {
 
 struct outcome {
 	bool ends;
-	double seconds, left;    /* Until it ends; left when it ends, or at last. */
+	double seconds;          /* Until it ends. */
+	double left;             /* When it ends; the least that it came to if it does not. */
 };
 
 static double
@@ -178,24 +184,25 @@ play(const struct forecast_input *in, const struct play *how, const struct model
 {
 	const double enough = how->speed * how->limit_s;
 	struct outcome out = { .left = in->left_bytes };
-	double throttle = how->throttle;
+	double throttle = how->throttle, left = in->left_bytes;
 	unsigned high = 0;
 
 	for (unsigned n = 0; n < how->max_rounds && out.seconds < MAX_SECONDS; n++) {
 		double t, dirty, sent;
 
-		if (out.left <= enough) {
+		if (left <= enough) {
 			out.ends = true;
-			out.seconds += out.left / how->speed;
+			out.seconds += left / how->speed;
 			return out;
 		}
 		/* The next synchronisation comes when the limit is reached; what is
 		 * not sent by then is half of it, on average. */
-		sent = out.left - enough / 2;
+		sent = left - enough / 2;
 		t = sent / how->speed;
 		dirty = dirty_in(m, t * (1 - throttle));
 		out.seconds += t;
-		out.left = enough / 2 + dirty;
+		left = enough / 2 + dirty;
+		out.left = MIN(out.left, left);
 		/* As QEMU: each second time that half of what was sent is dirty again. */
 		if (how->auto_converge && dirty > sent / 2 && ++high == 2) {
 			high = 0;
@@ -212,19 +219,27 @@ struct trusted {
 	double weight;
 };
 
-/* Bytes that leave in a second: by how fast what was left went away in the last
- * rounds (it knows of compression and zero pages), else as the link was measured. */
+/* Bytes that leave in a second: by how fast what was left went away in the
+ * newest rounds that agree (it knows of compression and zero pages), else as
+ * the link was measured. */
 static double
 link_speed(const struct forecast_input *in)
 {
 	double bytes = 0, seconds = 0;
 
-	for (unsigned i = in->n_rounds; i-- > 0 && seconds < 1;)
-		if (!in->rounds[i].first) {
-			bytes += in->rounds[i].drained_bytes;
-			seconds += in->rounds[i].drained_s;
-		}
-	if (seconds > 0.2 && bytes > 0)
+	for (unsigned i = in->n_rounds, used = 0; i-- > 0 && used < STEADY;) {
+		const struct forecast_round *r = &in->rounds[i];
+
+		if (r->first || !(r->drained_s > 0) || !(r->drained_bytes > 0))
+			continue;
+		if (seconds > 0.5 && fabs(r->drained_bytes / r->drained_s - bytes / seconds) >
+		    AGREE * bytes / seconds)
+			break;
+		bytes += r->drained_bytes;
+		seconds += r->drained_s;
+		used++;
+	}
+	if (seconds > 0.2)
 		return bytes / seconds;
 	if (in->bytes_per_s > 0)
 		return in->bytes_per_s;
@@ -302,15 +317,6 @@ search(const struct forecast_input *in, const struct play *now, const struct tru
 	return high;
 }
 
-static void
-find_needs(const struct forecast_input *in, const struct play *now, const struct trusted *t,
-	   unsigned n, double least_left, struct forecast *ret)
-{
-	ret->needs_bytes_per_s = now->speed * search(in, now, t, n, false);
-	ret->needs_throttle = search(in, now, t, n, true);
-	ret->needs_downtime_limit_s = least_left / now->speed;
-}
-
 /* Whether there is enough to say no: what is left hardly shrinks.  After the
  * first round only if the guest writes faster than the link sends: each round
  * is then as long as the one before, or longer, whatever the shape. */
@@ -323,6 +329,61 @@ can_refuse(const struct forecast_input *in, double speed)
 		: last->dirty_bytes >= speed * last->seconds;
 }
 
+/* Twice in a row a good part of what was left went away. */
+static bool
+shrinks_fast(const struct forecast_input *in)
+{
+	const struct forecast_round *last = &in->rounds[in->n_rounds - 1];
+
+	return in->n_rounds > 2 && in->left_bytes <= SHRINKS_FAST * last[-1].left_bytes &&
+		last[-1].left_bytes <= SHRINKS_FAST * last[-2].left_bytes;
+}
+
+/* What the trusted shapes say together. */
+struct verdict {
+	double weight, ending;   /* Trust in all, and in those that end. */
+	double seconds, left;    /* Means of those that end. */
+	double least_left;       /* The most that the others come down to. */
+};
+
+static struct verdict
+weigh(const struct forecast_input *in, const struct play *how, const struct trusted *t, unsigned n)
+{
+	struct verdict v = { 0 };
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct outcome out = play(in, how, &t[i].model);
+
+		v.weight += t[i].weight;
+		if (out.ends) {
+			v.ending += t[i].weight;
+			v.seconds += t[i].weight * out.seconds;
+			v.left += t[i].weight * out.left;
+		} else {
+			v.least_left = MAX(v.least_left, out.left);
+		}
+	}
+	if (v.ending > 0) {
+		v.seconds /= v.ending;
+		v.left /= v.ending;
+	}
+	return v;
+}
+
+static unsigned
+to_points(const struct forecast_input *in, struct point ret[FORECAST_ROUNDS])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < in->n_rounds && i < FORECAST_ROUNDS; i++)
+		if (in->rounds[i].seconds > 0 && in->rounds[i].throttle < 1)
+			ret[n++] = (struct point) {
+				in->rounds[i].seconds * (1 - in->rounds[i].throttle),
+				in->rounds[i].dirty_bytes
+			};
+	return n;
+}
+
 void
 forecast(const struct forecast_input *in, struct forecast *ret)
 {
@@ -330,21 +391,14 @@ forecast(const struct forecast_input *in, struct forecast *ret)
 	struct trusted trusted[N_SHAPES];
 	struct play how = { .limit_s = in->downtime_limit_s, .throttle = in->throttle,
 			    .auto_converge = in->auto_converge, .max_rounds = MAX_PLAYED };
-	double weight = 0, ending = 0, seconds = 0, left = 0, least_left = 0;
-	unsigned n = 0, n_trusted;
+	const unsigned n = to_points(in, points);
+	struct verdict v;
+	unsigned n_trusted;
 
 	memset(ret, 0, sizeof *ret);
 	ret->remaining_s = ret->downtime_s = -1;
-	how.speed = in->n_rounds ? link_speed(in) : 0;
+	how.speed = n ? link_speed(in) : 0;
 	if (!(how.speed > 0))
-		return;
-	for (unsigned i = 0; i < in->n_rounds && i < FORECAST_ROUNDS; i++)
-		if (in->rounds[i].seconds > 0)
-			points[n++] = (struct point) {
-				in->rounds[i].seconds * (1 - in->rounds[i].throttle),
-				in->rounds[i].dirty_bytes
-			};
-	if (!n)
 		return;
 	if (in->left_bytes <= how.speed * how.limit_s) {
 		ret->verdict = FORECAST_CONVERGING;
@@ -352,28 +406,18 @@ forecast(const struct forecast_input *in, struct forecast *ret)
 		return;
 	}
 	n_trusted = trust(points, n, trusted);
-	for (unsigned i = 0; i < n_trusted; i++) {
-		const struct outcome out = play(in, &how, &trusted[i].model);
-
-		weight += trusted[i].weight;
-		if (out.ends) {
-			ending += trusted[i].weight;
-			seconds += trusted[i].weight * out.seconds;
-			left += trusted[i].weight * out.left;
-		} else {
-			least_left = MAX(least_left, out.left);
-		}
+	v = weigh(in, &how, trusted, n_trusted);
+	if (v.ending > 0) {
+		ret->remaining_s = v.seconds;
+		ret->downtime_s = v.left / how.speed;
 	}
-	if (ending > 0) {
-		ret->remaining_s = seconds / ending;
-		ret->downtime_s = left / ending / how.speed;
-	}
-	if (!n_trusted)
-		return;
-	if (ending >= MOST * weight && in->n_rounds > 1)
+	if (v.ending > 0 && in->n_rounds > 1 && (v.ending >= MOST * v.weight || shrinks_fast(in)))
 		ret->verdict = FORECAST_CONVERGING;
-	else if (!(ending > 0) && can_refuse(in, how.speed))
+	else if (n_trusted && !(v.ending > 0) && can_refuse(in, how.speed))
 		ret->verdict = FORECAST_NOT_CONVERGING;
-	if (ret->verdict != FORECAST_CONVERGING && least_left > 0)
-		find_needs(in, &how, trusted, n_trusted, least_left, ret);
+	if (ret->verdict != FORECAST_CONVERGING && v.least_left > 0) {
+		ret->needs_bytes_per_s = how.speed * search(in, &how, trusted, n_trusted, false);
+		ret->needs_throttle = search(in, &how, trusted, n_trusted, true);
+		ret->needs_downtime_limit_s = v.least_left / how.speed;
+	}
 }
