@@ -24,7 +24,9 @@ struct forecast_round {
 	double seconds;
 	double dirty_bytes;      /* Found at its end. */
 	double left_bytes;       /* To send after its end: these and what was not sent. */
-	double drained_bytes;    /* What was left at its start and not before its end. */
+	double drained_bytes;    /* Gone of what was left at its start, */
+	double drained_s;        /* in this time: up to the last measurement before its end. */
+	bool first;              /* All of RAM, much of it zero pages that cost nothing to send. */
 	double throttle;         /* Part of the guest's time that was taken away, 0 to 1. */
 };
 

@@ -38,9 +38,9 @@ struct qemu_round {
 	uint64_t start_ns, end_ns;  /* end_ns 0: it goes on. */
 	uint64_t dirty_pages;       /* Found at its end: written by the guest during it. */
 	uint64_t sent_bytes;
-	uint64_t start_bytes;       /* Left to send at its start, */
-	uint64_t low_bytes;         /* before its end, */
-	uint64_t remaining_bytes;   /* and right after its end, with what was found. */
+	uint64_t start_bytes, known_ns;  /* Left to send at its start, as known then, */
+	uint64_t low_bytes, low_ns;      /* before its end, as last measured, */
+	uint64_t remaining_bytes;        /* and right after its end, with what was found. */
 	uint32_t n, iterations;     /* Its number; sub-rounds of about 50 ms inside. */
 	uint32_t throttle, pad;     /* Percent, during most of it. */
 };

@@ -29,8 +29,7 @@ open_round(struct qemu_migration *m, uint64_t t_ns)
 	}
 	round = &m->rounds[m->n_rounds++];
 	*round = (struct qemu_round) {
-		.start_ns = t_ns, .n = n, .start_bytes = m->remaining_bytes,
-		.low_bytes = m->remaining_bytes, .throttle = (uint32_t) m->throttle_percent,
+		.start_ns = t_ns, .n = n, .throttle = (uint32_t) m->throttle_percent,
 	};
 	m->best_bandwidth = 0;
 }
@@ -128,9 +127,13 @@ qemu_pending(struct flow *flow, const struct step *step)
 	m->remaining_bytes = pending->size;
 	m->total_bytes = MAX(m->total_bytes, pending->size);
 	if (round && !round->end_ns) {
-		if (m->expect_pending || !round->start_bytes)
+		if (m->expect_pending || !round->known_ns) {
 			round->start_bytes = round->low_bytes = pending->size;
-		round->low_bytes = MIN(round->low_bytes, pending->size);
+			round->known_ns = round->low_ns = step->t_ns;
+		} else if (pending->size < round->low_bytes) {
+			round->low_bytes = pending->size;
+			round->low_ns = step->t_ns;
+		}
 	}
 	if (m->expect_pending) {
 		m->expect_pending = 0;
@@ -186,7 +189,9 @@ past_rounds(const struct qemu_migration *m, struct forecast_round ret[FORECAST_R
 			.seconds = (double) (r->end_ns - r->start_ns) / 1e9,
 			.dirty_bytes = (double) r->dirty_pages * QEMU_PAGE,
 			.left_bytes = (double) r->remaining_bytes,
-			.drained_bytes = (double) (r->start_bytes - MIN(r->start_bytes, r->low_bytes)),
+			.drained_bytes = (double) (r->start_bytes - r->low_bytes),
+			.drained_s = (double) (r->low_ns - r->known_ns) / 1e9,
+			.first = r->n == 1,
 			.throttle = (double) r->throttle / 100,
 		};
 	}
