@@ -219,6 +219,10 @@ set_address(struct ctl *ctl, enum option_kind kind, const char *value)
 		log_error("only one of --socket, --connect and --store");
 		return -EINVAL;
 	}
+	if (kind == OPTION_CONNECT && (!strchr(value, ':') || strchr(value, '/'))) {
+		log_error("--connect: \"%s\" is no HOST:PORT", value);
+		return -EINVAL;
+	}
 	ctl->from_store = kind == OPTION_STORE;
 	/* A path without '/' must not look like HOST:PORT. */
 	ctl->address = xasprintf("%s%s", kind == OPTION_STORE ? "store:" :

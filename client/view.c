@@ -232,16 +232,6 @@ view_csv_object(const json_t *object, bool headers, struct buf *out)
 #define FIELD(TITLE, PATH, VALUE, FLAGS) { TITLE, PATH, VALUE_##VALUE, FLAGS, NULL }
 #define PIECE(TITLE, WRITE, FLAGS) { TITLE, NULL, VALUE_TEXT, FLAGS, WRITE }
 
-static void
-write_started(const json_t *item, const struct screen *screen, struct buf *out)
-{
-	uint64_t start = json_number_at(item, "start_ns");
-
-	screen_add_time(screen, start, out);
-	buf_add_string(out, ", ");
-	screen_add_age(screen, start, out);
-}
-
 static const struct column migration_columns[] = {
 	FIELD("ID", "id", ID, 0),
 	PIECE("VM", migration_write_vm, COLUMN_FLEX),
@@ -249,7 +239,8 @@ static const struct column migration_columns[] = {
 	FIELD("STATUS", "status", STATE, 0),
 	FIELD("MODE", "mode", TEXT, COLUMN_WIDE),
 	FIELD("STAGE", "stage", TEXT, COLUMN_WIDE),
-	PIECE("STARTED", write_started, COLUMN_SPARE),
+	FIELD("STARTED", "start_ns", TIME, COLUMN_SPARE),
+	FIELD("AGE", "start_ns", AGE, 0),
 	PIECE("TOOK", migration_write_total, COLUMN_RIGHT),
 	FIELD("ROUNDS", "dirty_syncs", COUNT, COLUMN_RIGHT | COLUMN_SPARE),
 	PIECE("DOWNTIME", migration_write_downtime, COLUMN_RIGHT),
@@ -294,7 +285,8 @@ static const struct column alert_columns[] = {
 	FIELD("ID", "id", ID, 0),
 	FIELD("SEVERITY", "severity", STATE, 0),
 	FIELD("STATE", "state", STATE, 0),
-	PIECE("SINCE", write_started, 0),
+	FIELD("SINCE", "start_ns", TIME, COLUMN_SPARE),
+	FIELD("AGE", "start_ns", AGE, 0),
 	FIELD("ENDED", "end_ns", TIME, COLUMN_WIDE),
 	FIELD("RULE", "rule", TEXT, COLUMN_SPARE),
 	FIELD("SUBJECT", "subject", TEXT, COLUMN_FLEX | COLUMN_SPARE),

@@ -175,7 +175,7 @@ check_value(const struct rpc_param *param, const json_t *value, struct rpc_error
 				     "Parameter \"%s\" is longer than %d bytes", param->name,
 				     RPC_MAX_STRING);
 	if (param->choices && !rpc_is_choice(param->choices, json_string_value(value)))
-		return rpc_error_set(error, RPC_INVALID_PARAMS, param->name, param->choices,
+		return rpc_error_set(error, RPC_INVALID_PARAMS, param->name, NULL,
 				     "Parameter \"%s\" must be one of: %s", param->name,
 				     param->choices);
 	return 0;
