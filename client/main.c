@@ -358,13 +358,13 @@ check_filters(const struct ctl *ctl, const struct command *command)
 	const char *name;
 	json_t *value;
 
-	json_object_foreach(ctl->params, name, value)
-		if (!rpc_param_find(params, name) || streq(command->noun, "raw")) {
-			log_error("%s%s%s does not take --%.*s", command->noun,
-				  *command->verb ? " " : "", command->verb,
-				  (int) strcspn(name, "_"), name);
-			return EXIT_USAGE;
-		}
+	json_object_foreach(ctl->params, name, value) {
+		if (rpc_param_find(params, name) && !streq(command->noun, "raw"))
+			continue;
+		log_error("%s%s%s does not take --%.*s", command->noun,
+			  *command->verb ? " " : "", command->verb, (int) strcspn(name, "_"), name);
+		return EXIT_USAGE;
+	}
 	return 0;
 }
 

@@ -135,9 +135,9 @@ view_table(const struct view *view, const json_t *list, const struct screen *scr
 	json_array_foreach(list, i, item) {
 		if (!view->expand)
 			add_row(view, item, NULL, screen, table);
-		else
-			json_array_foreach(json_object_get(item, view->expand), j, part)
-				add_row(view, item, part, screen, table);
+		json_array_foreach(view->expand ? json_object_get(item, view->expand) : NULL, j, part) {
+			add_row(view, item, part, screen, table);
+		}
 	}
 	table_write(table, screen, screen->headers, out);
 	table_free(table);
@@ -191,9 +191,9 @@ view_csv(const struct view *view, const json_t *list, bool headers, struct buf *
 	json_array_foreach(list, i, item) {
 		if (!view->expand)
 			add_csv_row(view, item, NULL, out);
-		else
-			json_array_foreach(json_object_get(item, view->expand), j, part)
-				add_csv_row(view, item, part, out);
+		json_array_foreach(view->expand ? json_object_get(item, view->expand) : NULL, j, part) {
+			add_csv_row(view, item, part, out);
+		}
 	}
 }
 

@@ -22,8 +22,9 @@ print_changes(const json_t *items)
 	json_t *change;
 	size_t i;
 
-	json_array_foreach(items, i, change)
+	json_array_foreach(items, i, change) {
 		print_migration(json_object_get(change, "item"));
+	}
 	return json_array_size(items);
 }
 
@@ -62,8 +63,9 @@ main(int argc, char **argv)
 	if (!r)
 		r = cloudtrace_call(daemon, "migration.list", json_pack("{s:s}", "status", "running"),
 				    &list, &error);
-	json_array_foreach(list, i, one)
+	json_array_foreach(list, i, one) {
 		print_migration(one);
+	}
 	if (!r)
 		r = follow(daemon, changes, &error);
 	if (r)
