@@ -279,14 +279,15 @@ static int
 run_raw(struct ctl *ctl, const struct command *command, char **args)
 {
 	json_t *params = NULL, *result;
-	json_error_t at;
+	json_error_t at = { .text = "" };
 	int r;
 
 	if (args[1]) {
 		params = json_loads(args[1], JSON_REJECT_DUPLICATES, &at);
 		if (!json_is_object(params)) {
 			json_decref(params);
-			log_error("the parameters must be a JSON object: %s", at.text);
+			log_error("the parameters must be a JSON object%s%s",
+				  at.text[0] ? ": " : "", at.text);
 			return EXIT_USAGE;
 		}
 	} else {

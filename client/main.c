@@ -219,6 +219,10 @@ set_address(struct ctl *ctl, enum option_kind kind, const char *value)
 		log_error("only one of --socket, --connect and --store");
 		return -EINVAL;
 	}
+	if (kind == OPTION_CONNECT && (!strchr(value, ':') || strchr(value, '/'))) {
+		log_error("--connect: \"%s\" is no HOST:PORT", value);
+		return -EINVAL;
+	}
 	ctl->from_store = kind == OPTION_STORE;
 	/* A path without '/' must not look like HOST:PORT. */
 	ctl->address = xasprintf("%s%s", kind == OPTION_STORE ? "store:" :
@@ -354,13 +358,13 @@ check_filters(const struct ctl *ctl, const struct command *command)
 	const char *name;
 	json_t *value;
 
-	json_object_foreach(ctl->params, name, value)
-		if (!rpc_param_find(params, name) || streq(command->noun, "raw")) {
-			log_error("%s%s%s does not take --%.*s", command->noun,
-				  *command->verb ? " " : "", command->verb,
-				  (int) strcspn(name, "_"), name);
-			return EXIT_USAGE;
-		}
+	json_object_foreach(ctl->params, name, value) {
+		if (rpc_param_find(params, name) && !streq(command->noun, "raw"))
+			continue;
+		log_error("%s%s%s does not take --%.*s", command->noun,
+			  *command->verb ? " " : "", command->verb, (int) strcspn(name, "_"), name);
+		return EXIT_USAGE;
+	}
 	return 0;
 }
 

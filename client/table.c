@@ -6,7 +6,7 @@
 
 /* Columns are left out while those that may be cut would get less than
  * EASY_FLEX; after that these go down to LEAST_FLEX. */
-enum { GAP = 2, EASY_FLEX = 24, LEAST_FLEX = 6 };
+enum { GAP = 2, EASY_FLEX = 23, LEAST_FLEX = 6 };
 
 struct column {
 	const char *title;

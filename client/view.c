@@ -135,9 +135,9 @@ view_table(const struct view *view, const json_t *list, const struct screen *scr
 	json_array_foreach(list, i, item) {
 		if (!view->expand)
 			add_row(view, item, NULL, screen, table);
-		else
-			json_array_foreach(json_object_get(item, view->expand), j, part)
-				add_row(view, item, part, screen, table);
+		json_array_foreach(view->expand ? json_object_get(item, view->expand) : NULL, j, part) {
+			add_row(view, item, part, screen, table);
+		}
 	}
 	table_write(table, screen, screen->headers, out);
 	table_free(table);
@@ -191,9 +191,9 @@ view_csv(const struct view *view, const json_t *list, bool headers, struct buf *
 	json_array_foreach(list, i, item) {
 		if (!view->expand)
 			add_csv_row(view, item, NULL, out);
-		else
-			json_array_foreach(json_object_get(item, view->expand), j, part)
-				add_csv_row(view, item, part, out);
+		json_array_foreach(view->expand ? json_object_get(item, view->expand) : NULL, j, part) {
+			add_csv_row(view, item, part, out);
+		}
 	}
 }
 
@@ -232,16 +232,6 @@ view_csv_object(const json_t *object, bool headers, struct buf *out)
 #define FIELD(TITLE, PATH, VALUE, FLAGS) { TITLE, PATH, VALUE_##VALUE, FLAGS, NULL }
 #define PIECE(TITLE, WRITE, FLAGS) { TITLE, NULL, VALUE_TEXT, FLAGS, WRITE }
 
-static void
-write_started(const json_t *item, const struct screen *screen, struct buf *out)
-{
-	uint64_t start = json_number_at(item, "start_ns");
-
-	screen_add_time(screen, start, out);
-	buf_add_string(out, ", ");
-	screen_add_age(screen, start, out);
-}
-
 static const struct column migration_columns[] = {
 	FIELD("ID", "id", ID, 0),
 	PIECE("VM", migration_write_vm, COLUMN_FLEX),
@@ -249,7 +239,8 @@ static const struct column migration_columns[] = {
 	FIELD("STATUS", "status", STATE, 0),
 	FIELD("MODE", "mode", TEXT, COLUMN_WIDE),
 	FIELD("STAGE", "stage", TEXT, COLUMN_WIDE),
-	PIECE("STARTED", write_started, COLUMN_SPARE),
+	FIELD("STARTED", "start_ns", TIME, COLUMN_SPARE),
+	FIELD("AGE", "start_ns", AGE, 0),
 	PIECE("TOOK", migration_write_total, COLUMN_RIGHT),
 	FIELD("ROUNDS", "dirty_syncs", COUNT, COLUMN_RIGHT | COLUMN_SPARE),
 	PIECE("DOWNTIME", migration_write_downtime, COLUMN_RIGHT),
@@ -294,7 +285,8 @@ static const struct column alert_columns[] = {
 	FIELD("ID", "id", ID, 0),
 	FIELD("SEVERITY", "severity", STATE, 0),
 	FIELD("STATE", "state", STATE, 0),
-	PIECE("SINCE", write_started, 0),
+	FIELD("SINCE", "start_ns", TIME, COLUMN_SPARE),
+	FIELD("AGE", "start_ns", AGE, 0),
 	FIELD("ENDED", "end_ns", TIME, COLUMN_WIDE),
 	FIELD("RULE", "rule", TEXT, COLUMN_SPARE),
 	FIELD("SUBJECT", "subject", TEXT, COLUMN_FLEX | COLUMN_SPARE),

@@ -497,12 +497,13 @@ write_rounds(const json_t *item, const struct screen *screen, struct buf *out)
 static void
 add_point(const json_t *time, const json_t *value, struct plot_point *points, size_t *count)
 {
-	struct plot_point point = { (uint64_t) MAX(json_integer_value(time), 0),
-				    (uint64_t) MAX(json_integer_value(value), 0) };
+	json_int_t t = json_integer_value(time), v = json_integer_value(value);
 
 	/* What came from outside may be out of order; the plot must not. */
-	if (json_is_integer(value) && point.t_ns && (!*count || point.t_ns > points[*count - 1].t_ns))
-		points[(*count)++] = point;
+	if (!json_is_integer(value) || v < 0 || t <= 0 ||
+	    (*count && (uint64_t) t <= points[*count - 1].t_ns))
+		return;
+	points[(*count)++] = (struct plot_point) { (uint64_t) t, (uint64_t) v };
 }
 
 /* Points of remaining_bytes; of the rounds' ends when there are no samples. */

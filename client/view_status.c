@@ -101,9 +101,10 @@ write_counters(const json_t *status, const struct screen *screen, struct buf *ou
 
 	json_object_foreach((json_t *) counters, scope, members) {
 		screen_printf(screen, out, "  %-8s", scope);
-		json_object_foreach(members, name, value)
+		json_object_foreach(members, name, value) {
 			screen_printf(screen, out, " %s=%" JSON_INTEGER_FORMAT, name,
 				      json_integer_value(value));
+		}
 		buf_add_char(out, '\n');
 	}
 }

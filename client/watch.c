@@ -187,9 +187,9 @@ take_changes(struct watching *w, const json_t *params)
 	int r = 0;
 	size_t i;
 
-	json_array_foreach(json_at(params, "items"), i, change)
-		if (!r)
-			r = take_change(w, change);
+	json_array_foreach(json_at(params, "items"), i, change) {
+		r = r ? r : take_change(w, change);
+	}
 	if (cursor)
 		snprintf(w->cursor, sizeof w->cursor, "%s", cursor);
 	return r;
@@ -215,8 +215,9 @@ take_list(struct watching *w)
 	}
 	ctl_update_now(w->ctl);
 	if (is_json(w)) {
-		json_array_foreach(list, i, item)
+		json_array_foreach(list, i, item) {
 			r = r ? r : print_line(w, item);
+		}
 	} else {
 		_cleanup_(buf_done) struct buf out = { 0 };
 

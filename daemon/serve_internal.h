@@ -46,7 +46,7 @@ struct serve_client {
 	uint64_t queued, written;  /* Bytes over its life. */
 	uint64_t *reply_ends;      /* Ring of max_in_flight: 'queued' after each reply. */
 	unsigned replies;          /* Replies ever queued. */
-	LIST_HEAD(, serve_watch) watches;
+	LIST_HEAD(serve_watches, serve_watch) watches;
 	unsigned watch_count;
 	json_int_t last_watch;
 	bool behind;               /* Watches wait until the output is empty. */
@@ -57,7 +57,7 @@ struct serve {
 	struct event_base *base;
 	struct store *store;
 	struct serve_socket *full, *restricted;
-	LIST_HEAD(, serve_client) clients;
+	LIST_HEAD(serve_clients, serve_client) clients;
 	unsigned client_count;
 	size_t pending;          /* Bytes that wait for all clients. */
 	int notify_fd;           /* eventfd; -1 in stdio mode. */

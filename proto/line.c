@@ -31,10 +31,12 @@ static char *
 find_end(struct line_reader *reader)
 {
 	size_t left = line_reader_left(reader);
-	char *line = reader->bytes.data + reader->start, *end = NULL;
+	char *line, *end;
 
-	if (left > reader->scanned)
-		end = memchr(line + reader->scanned, '\n', left - reader->scanned);
+	if (left == reader->scanned)
+		return NULL;
+	line = reader->bytes.data + reader->start;
+	end = memchr(line + reader->scanned, '\n', left - reader->scanned);
 	reader->scanned = end ? (size_t) (end - line) : left;
 	return end;
 }

@@ -14,7 +14,7 @@
 #define LIMIT { "limit", RPC_INTEGER, .min = 1, .max = RPC_MAX_LIST, \
 	.doc = "at most so many, newest first; 1000" }
 
-static const struct rpc_param no_params[] = { { NULL } };
+static const struct rpc_param no_params[] = { { .name = NULL } };
 
 static const struct rpc_param migration_list_params[] = {
 	SINCE,
@@ -23,18 +23,18 @@ static const struct rpc_param migration_list_params[] = {
 	{ "host", RPC_STRING, .doc = "only from or to this host" },
 	{ "vm", RPC_STRING, .doc = "only of the VM of this uuid or name" },
 	LIMIT,
-	{ NULL }
+	{ .name = NULL }
 };
 
 static const struct rpc_param migration_show_params[] = {
 	{ "id", RPC_STRING, true,
 	  .doc = "an id or the unique beginning of one, or a VM's uuid or name" },
-	{ NULL }
+	{ .name = NULL }
 };
 
 static const struct rpc_param node_list_params[] = {
 	{ "host", RPC_STRING, .doc = "only this host" },
-	{ NULL }
+	{ .name = NULL }
 };
 
 static const struct rpc_param alert_list_params[] = {
@@ -46,24 +46,24 @@ static const struct rpc_param alert_list_params[] = {
 	{ "host", RPC_STRING, .doc = "only those about this host, or migrations from or to it" },
 	{ "vm", RPC_STRING, .doc = "only those about the VM of this uuid or name" },
 	LIMIT,
-	{ NULL }
+	{ .name = NULL }
 };
 
 static const struct rpc_param watch_params[] = {
 	{ "topic", RPC_STRING, true, .choices = TOPICS, .doc = "what to watch" },
 	{ "filter", RPC_OBJECT, .doc = "only things whose members have these values" },
 	{ "since", RPC_STRING, .doc = "a cursor: also what changed after it; absent: from now" },
-	{ NULL }
+	{ .name = NULL }
 };
 
 static const struct rpc_param unwatch_params[] = {
 	{ "watch", RPC_INTEGER, true, .doc = "the number that watch gave" },
-	{ NULL }
+	{ .name = NULL }
 };
 
 static const struct rpc_param echo_params[] = {
 	{ "data", RPC_ANY, .doc = "comes back" },
-	{ NULL }
+	{ .name = NULL }
 };
 
 const struct rpc_param rpc_watch_filter[] = {
@@ -74,7 +74,7 @@ const struct rpc_param rpc_watch_filter[] = {
 	{ "state", RPC_STRING, .choices = ALERT_STATES, .doc = "state of an alert" },
 	{ "severity", RPC_STRING, .choices = SEVERITIES, .doc = "severity of an alert" },
 	{ "rule", RPC_STRING, .doc = "rule of an alert" },
-	{ NULL }
+	{ .name = NULL }
 };
 
 const struct rpc_method rpc_methods[METHOD_COUNT] = {
@@ -175,7 +175,7 @@ check_value(const struct rpc_param *param, const json_t *value, struct rpc_error
 				     "Parameter \"%s\" is longer than %d bytes", param->name,
 				     RPC_MAX_STRING);
 	if (param->choices && !rpc_is_choice(param->choices, json_string_value(value)))
-		return rpc_error_set(error, RPC_INVALID_PARAMS, param->name, param->choices,
+		return rpc_error_set(error, RPC_INVALID_PARAMS, param->name, NULL,
 				     "Parameter \"%s\" must be one of: %s", param->name,
 				     param->choices);
 	return 0;

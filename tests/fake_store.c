@@ -149,13 +149,14 @@ list(struct store *store, const char *name, const struct store_filter *filter)
 	json_t *all = json_object_get(store->root, name), *ret = json_array(), *item;
 	size_t i, limit = filter->limit ? filter->limit : 1000;
 
-	json_array_foreach(all, i, item)
+	json_array_foreach(all, i, item) {
 		if (has(item, "status", filter->status) && has_vm(item, filter->vm) &&
 		    (has(item, "source", filter->host) || has(item, "destination", filter->host)) &&
 		    has(item, "severity", filter->severity) && has(item, "state", filter->state) &&
 		    has(item, "rule", filter->rule) && in_time(item, filter) &&
 		    json_array_size(ret) < limit)
 			json_array_append_new(ret, json_deep_copy(item));
+	}
 	return ret;
 }
 
@@ -165,8 +166,9 @@ store_migration_list(struct store *store, const struct store_filter *filter, str
 	json_t *ret = list(store, "migrations", filter), *item;
 	size_t i;
 
-	json_array_foreach(ret, i, item)
+	json_array_foreach(ret, i, item) {
 		json_object_del(item, "samples");
+	}
 	return ret;
 }
 

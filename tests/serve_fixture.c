@@ -87,7 +87,7 @@ main(int argc, char **argv)
 	bool stdio = false;
 	int r;
 
-	log_init("serve-fixture", LOG_LEVEL_WARNING);
+	log_init("serve-fixture", LOG_LEVEL_INFO);
 	options.started_ns = clock_wall_ns();
 	for (int i = 1; i < argc; i++)
 		if (streq(argv[i], "--stdio"))
