@@ -9,9 +9,8 @@ bench_bench_decode_LDADD = libctf.a libct.a $(BT2_LIBS) $(XXHASH_LIBS) -lm
 bench_tracepoints_SOURCES = bench/tracepoints.c bench/tracepoints_provider.h
 bench_tracepoints_LDADD = libct.a -llttng-ust -ldl -lm
 
-dist_noinst_SCRIPTS = bench/run
-EXTRA_DIST += bench/measure.py bench/offline.py bench/live.py
-CLEANFILES += $(EXTRA_PROGRAMS)
+EXTRA_DIST += bench/run bench/measure.py bench/offline.py bench/live.py
+CLEANFILES += bench/gen_trace bench/bench_decode bench/tracepoints
 
 .PHONY: bench
 bench: all bench/gen_trace$(EXEEXT) bench/bench_decode$(EXEEXT)
