@@ -231,7 +231,8 @@ config_parse_relayd(const char *text, char *host, size_t size, uint16_t *ret_por
 		end = strchr(++text, ']');
 		colon = end && end[1] == ':' ? end + 1 : NULL;
 		if (!end || (end[1] && !colon))
-			return error_set(error, EINVAL, "relayd: '[%s' has no closing bracket before its port", text);
+			return error_set(error, EINVAL,
+					 "relayd: '[%s' has no closing bracket before its port", text);
 	} else {
 		colon = strrchr(text, ':');
 		/* A bare IPv6 address has several colons and no port. */

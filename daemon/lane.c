@@ -16,6 +16,8 @@
 
 /* Without facts, positions are committed this often. */
 #define SUBMIT_EVERY_NS NS_PER_S
+/* Granularity of timers that run by the wall clock. */
+#define HOUSEKEEPING_NS (200 * NS_PER_MS)
 #define RETRY_SUBMIT_NS (20 * NS_PER_MS)
 
 static const char *
@@ -200,23 +202,35 @@ on_grace(evutil_socket_t fd, short what, void *user)
 }
 
 static void
-on_second(evutil_socket_t fd, short what, void *user)
+put_sessions(struct lane *lane)
 {
-	struct lane *lane = user;
 	struct lane_session *session;
 	struct lane_relay *relay;
-	struct lane_host *host;
 
-	lane->alive_ns = clock_mono_ns();
-	LL_FOREACH(lane->hosts, host)
-		lane_host_tick(host, lane->alive_ns);
-	lane_grace_tick(lane);
 	LL_FOREACH(lane->relays, relay)
 		DL_FOREACH(relay->sessions, session)
 			lane_put_session(session, session->hostname, false);
 	if (!batch_is_empty(lane->batch))
 		add_counters(lane);
 	lane_submit(lane, true);
+}
+
+static void
+on_housekeeping(evutil_socket_t fd, short what, void *user)
+{
+	struct lane *lane = user;
+	struct lane_host *host;
+
+	lane->alive_ns = clock_mono_ns();
+	LL_FOREACH(lane->hosts, host)
+		lane_host_tick(host, lane->alive_ns);
+	lane_grace_tick(lane);
+	if (lane->alive_ns - lane->put_mono_ns >= NS_PER_S) {
+		lane->put_mono_ns = lane->alive_ns;
+		put_sessions(lane);
+	} else {
+		lane_submit(lane, false);
+	}
 	lane_update_pause(lane);
 }
 
@@ -230,9 +244,9 @@ static void *
 run(void *user)
 {
 	struct lane *lane = user;
-	struct timeval second = { .tv_sec = 1 };
+	struct timeval often = { .tv_usec = HOUSEKEEPING_NS / NS_PER_US };
 
-	event_add(lane->housekeeping, &second);
+	event_add(lane->housekeeping, &often);
 	event_base_dispatch(lane->base);
 	return NULL;
 }
@@ -356,7 +370,7 @@ lane_start(const struct config *config, struct writer *writer, struct lane **ret
 		lane_free(lane);
 		return error_set(error, ENOMEM, "the event loop can't be made");
 	}
-	lane->housekeeping = event_new(lane->base, -1, EV_PERSIST, on_second, lane);
+	lane->housekeeping = event_new(lane->base, -1, EV_PERSIST, on_housekeeping, lane);
 	lane->grace = event_new(lane->base, -1, 0, on_grace, lane);
 	lane->retry = event_new(lane->base, -1, 0, on_retry, lane);
 	lane->stop = event_new(lane->base, -1, 0, on_stop, lane);

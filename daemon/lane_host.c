@@ -244,6 +244,13 @@ lane_grace_tick(struct lane *lane)
 		event_add(lane->grace, &after);
 }
 
+static bool
+is_quiet(const struct lane_session *session, uint64_t now_mono_ns)
+{
+	return session->relay->state != VIEWER_LIVE || session->state != VIEWER_SESSION_LIVE ||
+	       now_mono_ns - session->heard_mono_ns > 2 * session->live_timer_ns + NS_PER_S / 2;
+}
+
 /* Whether somebody who should talk does not. */
 static bool
 is_cut_off(const struct lane_host *host, uint64_t now_mono_ns, uint64_t *ret_period_ns)
@@ -252,14 +259,12 @@ is_cut_off(const struct lane_host *host, uint64_t now_mono_ns, uint64_t *ret_per
 	const struct lane_session *session;
 	bool cut_off = false;
 
-	*ret_period_ns = NS_PER_S;
+	*ret_period_ns = NS_PER_S / 4;
 	LL_FOREACH(host->lane->relays, relay)
 		DL_FOREACH(relay->sessions, session)
 			if (session->host == host) {
 				*ret_period_ns = MAX(*ret_period_ns, session->live_timer_ns);
-				cut_off |= relay->state != VIEWER_LIVE ||
-					   session->state != VIEWER_SESSION_LIVE ||
-					   now_mono_ns - session->heard_mono_ns > 2 * session->live_timer_ns + NS_PER_S / 2;
+				cut_off |= is_quiet(session, now_mono_ns);
 			}
 	return cut_off || !host->streams;
 }

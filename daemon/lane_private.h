@@ -109,7 +109,7 @@ struct lane {
 	bool paused_writer, paused_pending;
 	bool ignore_positions;            /* Flows could not be taken back. */
 	bool stopping;
-	uint64_t submitted_mono_ns;
+	uint64_t submitted_mono_ns, put_mono_ns;
 	struct ctf_stream_counters done;  /* Of streams that are gone. */
 	_Atomic uint64_t alive_ns;
 };
@@ -137,7 +137,7 @@ void lane_stream_end(struct lane_stream *stream);
 /* Gives to the analyzers all that can be given now. */
 void lane_host_drain(struct lane_host *host);
 void lane_drain_dirty(struct lane *lane);
-/* Once a second: patience, timers by the wall clock, hosts that are gone. */
+/* Five times a second: patience, timers by the wall clock, hosts that are gone. */
 void lane_host_tick(struct lane_host *host, uint64_t now_mono_ns);
 void lane_hosts_free(struct lane *lane);
 void lane_grace_tick(struct lane *lane);

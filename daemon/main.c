@@ -137,7 +137,8 @@ parse_word(struct command_line *line, char **argv, int argc, int *at, struct err
 	if (!value && *at + 1 < argc && (config_has_key(word) || streq(word, "config")))
 		value = argv[++*at];
 	if (!value)
-		return usage_error(config_has_key(word) ? "--%s needs a value" : "there is no option --%s", word);
+		return usage_error(config_has_key(word) ? "--%s needs a value" :
+				   "there is no option --%s", word);
 	/* The file was read in a first pass. */
 	if (streq(word, "config"))
 		return 0;
@@ -168,7 +169,8 @@ parse_command_line(struct command_line *line, int argc, char **argv, struct erro
 	if (r < 0)
 		return r;
 	if (line->n_paths && line->mode != MODE_READ && line->mode != MODE_DUMP)
-		return usage_error("'%s' is not an option; directories go with --read or --dump", line->paths[0]);
+		return usage_error("'%s' is not an option; directories go with --read or --dump",
+				   line->paths[0]);
 	return config_check(&line->config, error);
 }
 

@@ -105,7 +105,8 @@ static void
 json_strings_are_valid_utf8(void **state)
 {
 	static const struct { const char *bytes, *json; } cases[] = {
-		{ "plain", "\"plain\"" }, { "a\"b\\c", "\"a\\\"b\\\\c\"" }, { "\n\t\x01", "\"\\n\\u0009\\u0001\"" },
+		{ "plain", "\"plain\"" }, { "a\"b\\c", "\"a\\\"b\\\\c\"" },
+		{ "\n\t\x01", "\"\\n\\u0009\\u0001\"" },
 		{ "\xc3\xa9", "\"\xc3\xa9\"" }, { "\xe2\x82\xac", "\"\xe2\x82\xac\"" },
 		{ "\xf0\x9f\x98\x80", "\"\xf0\x9f\x98\x80\"" },
 		{ "\xff", "\"\xef\xbf\xbd\"" }, { "\xc3", "\"\xef\xbf\xbd\"" },

@@ -38,7 +38,7 @@ def run(name, cut_off):
                f"limit {limit:.2f} s, {late:.2f} s after it")
         print(f"# {name}{' cut off' if cut_off else ''}: limit {limit:.2f} s, alert {late:.2f} s after it")
         tap.same((alert[0]["state"], alert[0]["severity"]), ("firing", "critical"), f"{name}: it is firing")
-        tap.ok("source" in alert[0]["text"] and "savevm_section_start" in alert[0]["text"],
+        tap.ok("source" in alert[0]["text"] and "last seen" in alert[0]["text"] and "qemu:" in alert[0]["text"],
                f"{name}: it names the side and what was last seen", alert[0]["text"])
         if not cut_off:
             tap.ok(wait_for(lambda: stalled(lab)[0]["state"] == "resolved", 30, 0.2), f"{name}: it is resolved")
