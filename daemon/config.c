@@ -273,12 +273,19 @@ config_read(struct config *config, const char *path, struct error *error)
 {
 	struct error first = { 0 };
 	struct reading reading = { config, &first };
-	int line = ini_parse(path, on_line, &reading);
+	FILE *file = fopen(path, "re");
+	int line;
 
+	if (!file)
+		return error_set(error, errno, "%s: %s", path, strerror(errno));
+	line = ini_parse_file(file, on_line, &reading);
+	if (ferror(file) && !line) {
+		fclose(file);
+		return error_set(error, EIO, "%s: it can't be read", path);
+	}
+	fclose(file);
 	if (line == 0)
 		return 0;
-	if (line < 0)
-		return error_set(error, errno ? errno : EIO, "%s: %s", path, strerror(errno ? errno : EIO));
 	return error_set(error, first.code ? first.code : EINVAL, "%s:%d: %s", path, line,
 			 first.code ? first.text : "this line is not 'key = value'");
 }
