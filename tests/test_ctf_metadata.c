@@ -129,7 +129,7 @@ test_errors_tell_where(void **state)
 		{ "struct s { floating_point { exp_dig = 5; mant_dig = 11; } f; };", "IEEE 754" },
 		{ "enum e : integer { size = 8; } { a = 1 b = 2 };", "was expected" },
 		{ "what is this;", "a declaration was expected, not \"what\"" },
-		{ "\x01;", "unexpected byte 0x01" },
+		{ "  \x01 ;", "unexpected byte 0x01" },
 		{ "not even a declaration", "within a declaration" },
 		{ "trace { uuid = \"2a6422d0\"; };", "uuid must be a string of the form" },
 		{ "variant <a.b.c { string x; } v;", "\">\" was expected" },
