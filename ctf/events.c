@@ -232,10 +232,10 @@ clear_values(struct ctf_stream *stream, const struct ctf_event_class *class)
 static int
 unknown_event(const struct ctf_stream *stream, uint64_t at, uint64_t id, struct error *error)
 {
-	return error_set(error, EBADMSG, "%s: packet %" PRIu64 " (begin %" PRIu64 " ns), byte %" PRIu64
-			 ": event id %" PRIu64 " is not declared by the metadata, or not usably",
-			 stream->key, stream->packet.info.seq, stream->packet.info.begin_raw_ns,
-			 at / 8, id);
+	return error_set(error, EBADMSG, "%s: packet %" PRIu64 " (begin %" PRIu64 " ns), byte %"
+			 PRIu64 ": event id %" PRIu64 " is not declared by the metadata, or not "
+			 "usably", stream->key, stream->packet.info.seq,
+			 stream->packet.info.begin_raw_ns, at / 8, id);
 }
 
 /* Reads the event at stream->at in the general way.  Returns 1 if it is to be
