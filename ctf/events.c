@@ -230,12 +230,12 @@ clear_values(struct ctf_stream *stream, const struct ctf_event_class *class)
 }
 
 static int
-unknown_event(const struct ctf_stream *stream, uint64_t id, struct error *error)
+unknown_event(const struct ctf_stream *stream, uint64_t at, uint64_t id, struct error *error)
 {
-	return error_set(error, EBADMSG, "%s: packet %" PRIu64 " (begin %" PRIu64 " ns), byte %" PRIu64
-			 ": event id %" PRIu64 " is not declared by the metadata, or not usably",
-			 stream->key, stream->packet.info.seq, stream->packet.info.begin_raw_ns,
-			 stream->at / 8, id);
+	return error_set(error, EBADMSG, "%s: packet %" PRIu64 " (begin %" PRIu64 " ns), byte %"
+			 PRIu64 ": event id %" PRIu64 " is not declared by the metadata, or not "
+			 "usably", stream->key, stream->packet.info.seq,
+			 stream->packet.info.begin_raw_ns, at / 8, id);
 }
 
 /* Reads the event at stream->at in the general way.  Returns 1 if it is to be
@@ -253,7 +253,7 @@ next_event(struct ctf_stream *stream, struct error *error)
 		return r;
 	class = ctf_find_event_class(stream->stream_class, id);
 	if (!class || !class->ready)
-		return unknown_event(stream, id, error);
+		return unknown_event(stream, before, id, error);
 	give = (class->wanted >= 0 || stream->want_all) &&
 		stream->n_events >= stream->skip_events;
 	if (give)
@@ -373,6 +373,7 @@ ctf_stream_visit(struct ctf_stream *stream, const struct ctf_visitor *visitor, v
 	if (packet && !ctf_node_hidden(packet))
 		r = visit_scope(&cursor, &packet, 1, "packet", visitor, context);
 	cursor.at = stream->body_at;
+	cursor.empty_elements = 0;
 	if (r >= 0)
 		r = visit_scope(&cursor, (const struct ctf_node *const []) {
 			class->stream_context, class->context }, 2, "context", visitor, context);

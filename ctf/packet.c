@@ -49,8 +49,9 @@ find_stream_class(struct ctf_trace *trace, const struct ctf_cursor *cursor,
 		*ret = trace->stream_classes && !trace->stream_classes->next ?
 			trace->stream_classes : NULL;
 	if (!*ret || !(*ret)->ready)
-		return error_set(error, EBADMSG, "%s: packet of stream %" PRIu64 ", which the metadata "
-				 "does not declare", trace->name, meanings[CTF_MEANS_STREAM_ID]);
+		return error_set(error, EBADMSG, "%s: packet of stream %" PRIu64 ", which the "
+				 "metadata does not declare", trace->name,
+				 meanings[CTF_MEANS_STREAM_ID]);
 	return 0;
 }
 

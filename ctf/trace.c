@@ -75,9 +75,9 @@ ctf_trace_uuid(const struct ctf_trace *trace, uint8_t ret_uuid[16])
 static const struct ctf_clock *
 main_clock(const struct ctf_trace *trace)
 {
-	for (const struct ctf_stream_class *class = trace->stream_classes; class; class = class->next)
-		if (class->clock)
-			return class->clock;
+	for (const struct ctf_stream_class *s = trace->stream_classes; s; s = s->next)
+		if (s->clock)
+			return s->clock;
 	return trace->clocks;
 }
 
