@@ -194,77 +194,138 @@ fill_packet_values(struct ctf_stream *stream, const struct ctf_event_class *clas
 			stream->packet_values[class->packet_slots[i].index];
 }
 
+/* Makes the event of 'class' at 'cycles' the head. */
 static inline void
 set_event(struct ctf_stream *stream, const struct ctf_event_class *class, uint64_t cycles)
 {
 	const struct ctf_clock *clock = stream->stream_class->clock;
 	struct ctf_event *event = &stream->event;
-	int64_t since_1970;
+	uint64_t raw_ns = clock ? ctf_clock_ns(clock, cycles) : 0;
+	int64_t since_1970 = (int64_t) (raw_ns + stream->offset_ns);
 
 	if (class->n_packet_slots)
 		fill_packet_values(stream, class);
 	event->wanted = (uint32_t) class->wanted;
-	event->n_values = stream->want_all ? 0 : class->n_values;
-	event->values = stream->values;
-	event->stream = stream;
-	event->raw_ns = clock ? ctf_clock_ns(clock, cycles) : 0;
-	since_1970 = (int64_t) (event->raw_ns + (uint64_t) (clock ? clock->offset_ns : 0));
-	event->t_ns = (uint64_t) MAX(since_1970, INT64_C(0));
-	event->late = event->raw_ns < stream->last_raw_ns;
-	stream->counters.late += event->late;
+	event->n_values = class->n_values;
+	event->raw_ns = raw_ns;
+	event->t_ns = since_1970 < 0 ? 0 : (uint64_t) since_1970;
+	event->late = false;
+	if (raw_ns < stream->last_raw_ns) {
+		event->late = true;
+		stream->counters.late++;
+	} else {
+		stream->last_raw_ns = raw_ns;
+	}
 	stream->counters.wanted++;
-	stream->last_raw_ns = MAX(stream->last_raw_ns, event->raw_ns);
 	stream->event_class = class;
 	stream->head = CTF_HEAD_EVENT;
-	stream->head_raw_ns = event->raw_ns;
+	stream->head_raw_ns = raw_ns;
+}
+
+static inline void
+clear_values(struct ctf_stream *stream, const struct ctf_event_class *class)
+{
+	for (uint32_t i = 0; i < class->n_values; i++)
+		stream->values[i].type = CTF_ABSENT;
 }
 
 static int
-unknown_event(const struct ctf_stream *stream, uint64_t id, struct error *error)
+unknown_event(const struct ctf_stream *stream, uint64_t at, uint64_t id, struct error *error)
 {
 	return error_set(error, EBADMSG, "%s: packet %" PRIu64 " (begin %" PRIu64 " ns), byte %" PRIu64
 			 ": event id %" PRIu64 " is not declared by the metadata, or not usably",
 			 stream->key, stream->packet.info.seq, stream->packet.info.begin_raw_ns,
-			 stream->at / 8, id);
+			 at / 8, id);
+}
+
+/* Reads the event at stream->at in the general way.  Returns 1 if it is to be
+ * given, 0 if it was stepped over. */
+static int
+next_event(struct ctf_stream *stream, struct error *error)
+{
+	const struct ctf_event_class *class;
+	uint64_t id, cycles, before = stream->at;
+	bool give;
+	int r;
+
+	r = read_header(stream, &id, error);
+	if (r < 0)
+		return r;
+	class = ctf_find_event_class(stream->stream_class, id);
+	if (!class || !class->ready)
+		return unknown_event(stream, before, id, error);
+	give = (class->wanted >= 0 || stream->want_all) &&
+		stream->n_events >= stream->skip_events;
+	if (give)
+		clear_values(stream, class);
+	stream->body_at = stream->at;
+	cycles = stream->clock;
+	r = read_body(stream, class, error);
+	if (r < 0)
+		return r;
+	if (stream->at == before)
+		return error_set(error, EBADMSG, "%s: events of no size fill the packet",
+				 stream->key);
+	stream->n_events++;
+	stream->counters.events++;
+	if (give)
+		set_event(stream, class, cycles);
+	return give;
+}
+
+int
+ctf_events_next_simple(struct ctf_stream *stream)
+{
+	const struct ctf_stream_class *stream_class = stream->stream_class;
+	struct ctf_event_class *const *direct = stream_class->direct;
+	const uint8_t *at = stream->bytes + stream->at / 8, *end = stream->bytes + stream->end / 8;
+	bool large = stream_class->header_form == CTF_HEADER_LARGE;
+	uint64_t n_direct = stream_class->n_direct, clock = stream->clock, n = 0;
+	const struct ctf_event_class *class = NULL;
+
+	while (at < end) {
+		uint64_t id = 0, moved = clock;
+		const uint8_t *body = large ? large_header(at, end, &moved, &id) :
+			compact_header(at, end, &moved, &id);
+
+		class = body && id < n_direct ? direct[id] : NULL;
+		if (!class || !class->plan.compiled)
+			break;
+		if (class->has_absent)
+			clear_values(stream, class);
+		body = ctf_plan_run(&class->plan, body, end, stream->values, stream->stored);
+		if (!body)
+			break;
+		at = body;
+		clock = moved;
+		n++;
+		if (class->wanted >= 0)
+			goto found;
+	}
+	class = NULL;
+found:
+	stream->at = (uint64_t) (at - stream->bytes) * 8;
+	stream->clock = clock;
+	stream->n_events += n;
+	stream->counters.events += n;
+	if (!class)
+		return 0;
+	set_event(stream, class, clock);
+	return 1;
 }
 
 int
 ctf_events_next(struct ctf_stream *stream, struct error *error)
 {
-	while (stream->at < stream->end) {
-		const struct ctf_event_class *class;
-		uint64_t id, cycles, before = stream->at;
-		bool give;
-		int r;
+	int r = 0;
 
-		r = read_header(stream, &id, error);
-		if (r < 0)
-			return r;
-		class = ctf_find_event_class(stream->stream_class, id);
-		if (!class || !class->ready)
-			return unknown_event(stream, id, error);
-		give = (class->wanted >= 0 || stream->want_all) &&
-			stream->n_events >= stream->skip_events;
-		if (give) {
-			stream->body_at = stream->at;
-			for (uint32_t i = 0; i < class->n_values; i++)
-				stream->values[i].type = CTF_ABSENT;
-		}
-		cycles = stream->clock;
-		r = read_body(stream, class, error);
-		if (r < 0)
-			return r;
-		stream->n_events++;
-		stream->counters.events++;
-		if (give) {
-			set_event(stream, class, cycles);
-			return 1;
-		}
-		if (stream->at == before)
-			return error_set(error, EBADMSG, "%s: events of no size fill the packet",
-					 stream->key);
+	while (stream->at < stream->end && r == 0) {
+		if (stream->simple && stream->at % 8 == 0)
+			r = ctf_events_next_simple(stream);
+		if (r == 0 && stream->at < stream->end)
+			r = next_event(stream, error);
 	}
-	return 0;
+	return r;
 }
 
 static int
@@ -301,6 +362,7 @@ ctf_stream_visit(struct ctf_stream *stream, const struct ctf_visitor *visitor, v
 	if (packet && !ctf_node_hidden(packet))
 		r = visit_scope(&cursor, &packet, 1, "packet", visitor, context);
 	cursor.at = stream->body_at;
+	cursor.empty_elements = 0;
 	if (r >= 0)
 		r = visit_scope(&cursor, (const struct ctf_node *const []) {
 			class->stream_context, class->context }, 2, "context", visitor, context);

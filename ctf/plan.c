@@ -27,6 +27,7 @@ struct compile {
 	int last_unknown;        /* Index of the last step of unknown size, or -1. */
 	uint64_t offset;         /* Behind that step. */
 	uint32_t need;           /* Of the plan. */
+	unsigned n_values;
 };
 
 static bool
@@ -41,6 +42,7 @@ add_step(struct compile *c, enum code code, const struct ctf_node *node, int sto
 		.offset = (uint32_t) c->offset,
 		.size = (uint32_t) size,
 	};
+	c->n_values += node->slot >= 0 && !(code >= STORE_8 && code <= STORE_64_BE);
 	return true;
 }
 
@@ -194,6 +196,7 @@ ctf_plan_compile(struct ctf_plan *plan, struct arena *arena, const struct ctf_no
 	memcpy(steps, c.steps, c.n * sizeof *steps);
 	*plan = (struct ctf_plan) {
 		.compiled = true,
+		.n_values = c.n_values,
 		.need = c.need,
 		.tail = (uint32_t) c.offset,
 		.n_steps = c.n,
@@ -314,13 +317,11 @@ run_unknown(const struct ctf_step *step, const uint8_t *at, const uint8_t *end,
 }
 
 const uint8_t *
-ctf_plan_run(const struct ctf_plan *plan, const uint8_t *at, const uint8_t *end,
-	     struct ctf_value *values, uint64_t *stored)
+ctf_plan_steps(const struct ctf_plan *plan, const uint8_t *at, const uint8_t *end,
+	       struct ctf_value *values, uint64_t *stored)
 {
 	const struct ctf_step *step = plan->steps, *last = step + plan->n_steps;
 
-	if ((uint64_t) (end - at) < plan->need)
-		return NULL;
 	for (; step < last; step++) {
 		struct ctf_value *value = &values[step->slot];
 

@@ -12,6 +12,7 @@
 #define CTF_PLAN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ctf/event.h"
@@ -33,6 +34,7 @@ struct ctf_plan {
 	uint32_t need;           /* Bytes before the first step of unknown size. */
 	uint32_t tail;           /* Bytes behind the last one (all, without any). */
 	uint32_t n_steps;
+	uint32_t n_values;       /* Steps among them that set a value. */
 	const struct ctf_step *steps;
 };
 
@@ -42,9 +44,21 @@ struct ctf_plan {
 int ctf_plan_compile(struct ctf_plan *plan, struct arena *arena,
 		     const struct ctf_node *const *roots, unsigned n_roots);
 
+/* For ctf_plan_run(): from 'at' on, where plan->need bytes are there. */
+const uint8_t *ctf_plan_steps(const struct ctf_plan *plan, const uint8_t *at, const uint8_t *end,
+			      struct ctf_value *values, uint64_t *stored);
+
 /* Fetches from 'at' into 'values' (absent ones are left alone) and returns
  * the event's end; NULL if it is beyond 'end' or a string has none. */
-const uint8_t *ctf_plan_run(const struct ctf_plan *plan, const uint8_t *at, const uint8_t *end,
-			    struct ctf_value *values, uint64_t *stored);
+static inline const uint8_t *
+ctf_plan_run(const struct ctf_plan *plan, const uint8_t *at, const uint8_t *end,
+	     struct ctf_value *values, uint64_t *stored)
+{
+	if ((uint64_t) (end - at) < plan->need)
+		return NULL;
+	if (!plan->n_steps)
+		return at + plan->tail;
+	return ctf_plan_steps(plan, at, end, values, stored);
+}
 
 #endif /* plan.h */

@@ -19,6 +19,8 @@ ctf_stream_new(struct ctf_trace *trace, const char *key)
 
 	stream->trace = trace;
 	stream->key = xstrdup(key);
+	stream->event.stream = stream;
+	stream->event.values = stream->values;
 	return stream;
 }
 
@@ -185,8 +187,7 @@ compare_with_resume(const struct ctf_stream *stream)
 static uint64_t
 to_1970(const struct ctf_stream *stream, uint64_t raw_ns)
 {
-	const struct ctf_clock *clock = stream->packet.stream_class->clock;
-	int64_t t = (int64_t) (raw_ns + (uint64_t) (clock ? clock->offset_ns : 0));
+	int64_t t = (int64_t) (raw_ns + stream->offset_ns);
 
 	return (uint64_t) MAX(t, INT64_C(0));
 }
@@ -275,6 +276,9 @@ open_packet(struct ctf_stream *stream)
 	stream->packet_bad = info->content_bits > bits;
 	stream->n_events = 0;
 	stream->skip_events = 0;
+	stream->simple = stream->stream_class->header_form != CTF_HEADER_ANY && !stream->want_all;
+	stream->offset_ns = stream->stream_class->clock ?
+		(uint64_t) stream->stream_class->clock->offset_ns : 0;
 	if (stream->packet_bad) {
 		error_set(&error, EBADMSG, "%s: packet %" PRIu64 " (begin %" PRIu64 " ns) is cut off: "
 			  "%zu of %" PRIu64 " bytes", stream->key, info->seq, info->begin_raw_ns,
@@ -290,8 +294,10 @@ open_packet(struct ctf_stream *stream)
 		}
 		stream->resume.valid = false;
 		stream->skip_events = compared ? 0 : stream->resume.events_done;
-		if (!compared)
+		if (!compared) {
+			stream->simple &= !stream->skip_events;
 			return;
+		}
 	}
 	if (info->has_seq && stream->has_previous_seq && info->seq > stream->previous_seq &&
 	    info->seq - stream->previous_seq > 1)
@@ -329,12 +335,15 @@ close_packet(struct ctf_stream *stream)
 	release_packet(stream);
 }
 
+/* Walks on in the open packet; closes it at its end. */
 static int
 walk(struct ctf_stream *stream)
 {
-	struct error error = { 0 };
-	int r = ctf_events_next(stream, &error);
+	struct error error;
+	int r;
 
+	error.code = 0;      /* Its text need not be cleared for each event. */
+	r = ctf_events_next(stream, &error);
 	if (r > 0)
 		return r;
 	if (r < 0) {
@@ -392,6 +401,12 @@ ctf_stream_head(struct ctf_stream *stream, uint64_t *ret_raw_ns, struct error *e
 {
 	int r;
 
+	/* Mostly it is just the next event of the open packet. */
+	if (stream->head == CTF_HEAD_NONE && stream->bytes && stream->simple &&
+	    stream->at % 8 == 0 && ctf_events_next_simple(stream)) {
+		*ret_raw_ns = stream->head_raw_ns;
+		return CTF_HEAD_EVENT;
+	}
 	if (stream->head == CTF_HEAD_NONE) {
 		if (stream->foreign)
 			return stream->foreign->head(stream->foreign_context, ret_raw_ns, error);

@@ -25,6 +25,8 @@ struct ctf_stream {
 	uint64_t n_events;               /* Of this packet, up to 'at'. */
 	uint64_t skip_events;            /* Of this packet, consumed before a restart. */
 	bool want_all;
+	bool simple;                     /* Packed headers: ctf_events_next_simple(). */
+	uint64_t offset_ns;              /* Of the clock, to 1970. */
 
 	/* What comes next: */
 	enum ctf_head head;
@@ -78,5 +80,10 @@ struct ctf_stream {
  * the head then), 0 at the end of the packet, negative if its bytes make no
  * sense ('error' is filled). */
 int ctf_events_next(struct ctf_stream *stream, struct error *error);
+
+/* The same for stream->simple, at a byte border, without any detour: up to the
+ * next event to be given (1), or to an event that needs ctf_events_next(), or
+ * to the end (0). */
+int ctf_events_next_simple(struct ctf_stream *stream);
 
 #endif /* stream_private.h */

@@ -349,6 +349,7 @@ compile_event_class(struct ctf_trace *trace, struct ctf_event_class *class, stru
 		class->stream_context, class->context, class->payload }, 3);
 	if (r < 0)
 		return no_memory(trace, error);
+	class->has_absent = class->plan.n_values + class->n_packet_slots < class->n_values;
 	class->ready = true;
 	return 0;
 }

@@ -51,6 +51,7 @@ struct ctf_event_class {
 	struct ctf_node *stream_context, *context, *payload;  /* NULL: none. */
 	struct ctf_plan plan;
 	int wanted;                  /* Index in the interest; -1: nobody. */
+	bool has_absent;             /* Some values are not set by 'plan'. */
 	uint32_t n_values;
 	uint32_t n_packet_slots;
 	struct ctf_packet_slot *packet_slots;
