@@ -107,8 +107,12 @@ def make_trace(directory, files, hostname="h", offset=0, uuid=UUID):
 
 def run(mode, *directories, status=0):
     """Runs ctf_dump; returns (output, error lines)."""
+    # libbabeltrace2's metadata parser leaks where it finds a syntax error.
+    leaks = ":detect_leaks=0" if mode == "babeltrace2" else ""
     done = subprocess.run([DUMP, mode, *directories], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=TIMEOUT, check=False)
+                          stderr=subprocess.PIPE, timeout=TIMEOUT, check=False,
+                          env={**os.environ,
+                               "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + leaks})
     errors = done.stderr.decode().splitlines()
     check(done.returncode == status, f"exit status {done.returncode}", *errors)
     return done.stdout.decode(), errors
