@@ -40,7 +40,7 @@ struct index_header {
 struct index_entry {
 	uint64_t offset, packet_bits;
 };
-enum { INDEX_MAGIC = 0xc1f1dcc1 };
+enum { INDEX_MAGIC = 0xc1f1dcc1, HUGE_PAGE = 2 << 20 };
 
 struct ctf_files *
 ctf_files_new(const char *folder, struct ctf_problems *problems)
@@ -182,22 +182,41 @@ push(struct ctf_files *files, struct ctf_stream *stream, const uint8_t *bytes, s
 	return r >= 0;
 }
 
+/* Maps part of the file so that address and place in the file differ modulo
+ * HUGE_PAGE: then the kernel takes small pages only.  With huge ones each stream
+ * would hold 2 to 4 MiB, and 64 of them more than they may. */
+static const uint8_t *
+map_packet(struct ctf_files *files, int fd, size_t size)
+{
+	size_t page = (size_t) sysconf(_SC_PAGESIZE), before = (size_t) (files->offset % page);
+	off_t from = (off_t) (files->offset - before);
+	size_t map_size = size + before + page;
+	uint8_t *map = mmap(NULL, map_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *at = map;
+
+	if (map == MAP_FAILED)
+		return NULL;
+	if (((uintptr_t) map - (uintptr_t) from) % HUGE_PAGE == 0)
+		at += page;
+	if (mmap(at, size + before, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, from) == MAP_FAILED) {
+		munmap(map, map_size);
+		return NULL;
+	}
+	files->map = map;
+	files->map_size = map_size;
+	*files->mapped_bytes += map_size;
+	return at + before;
+}
+
 static bool
 push_mapped(struct ctf_files *files, struct ctf_stream *stream, int fd, size_t size)
 {
-	size_t before = (size_t) (files->offset % (uint64_t) sysconf(_SC_PAGESIZE));
+	const uint8_t *bytes = map_packet(files, fd, size);
 
-	files->map_size = size + before;
-	files->map = mmap(NULL, files->map_size, PROT_READ, MAP_PRIVATE, fd,
-			  (off_t) (files->offset - before));
-	if (files->map == MAP_FAILED) {
-		files->map = NULL;
+	if (!bytes) {
 		give_up(files, strerror(errno));
 		return false;
 	}
-	madvise(files->map, files->map_size, MADV_SEQUENTIAL);
-	*files->mapped_bytes += files->map_size;
-	return push(files, stream, (const uint8_t *) files->map + before, size, true);
+	return push(files, stream, bytes, size, true);
 }
 
 /* Hands over the packets that fit into the buffer, or one that does not. */

@@ -10,5 +10,5 @@ tests_test_merge_SOURCES = tests/test_merge.c
 tests_test_merge_LDADD = libctf.a libct.a $(CMOCKA_LIBS) -lm
 endif
 
-TESTS += tests/test_oracle.py
-EXTRA_DIST += tests/test_oracle.py
+TESTS += tests/test_oracle.py tests/test_reader.py
+EXTRA_DIST += tests/test_oracle.py tests/test_reader.py
