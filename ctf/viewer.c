@@ -76,7 +76,8 @@ watch(struct viewer *viewer, short what)
 {
 	if (viewer->io)
 		event_free(viewer->io);
-	viewer->io = event_new(viewer->base, viewer->fd, (short) (what | EV_PERSIST), on_io, viewer);
+	what |= EV_PERSIST;
+	viewer->io = event_new(viewer->base, viewer->fd, what, on_io, viewer);
 	if (viewer->io)
 		event_add(viewer->io, NULL);
 }
@@ -167,7 +168,8 @@ link_up(struct viewer *viewer)
 static void
 link_connect(struct viewer *viewer, const union viewer_address *address)
 {
-	socklen_t size = address->any.sa_family == AF_INET ? sizeof address->v4 : sizeof address->v6;
+	bool v4 = address->any.sa_family == AF_INET;
+	socklen_t size = v4 ? sizeof address->v4 : sizeof address->v6;
 
 	viewer->link = LINK_CONNECTING;
 	viewer->link_due = viewer->now + viewer->options.reply_timeout_ns;
@@ -267,8 +269,8 @@ read_some(struct viewer *viewer, size_t *ret_wanted, struct error *error)
 		return error_set(error, errno, "%s: cannot receive: %s", viewer->name,
 				 strerror(errno));
 	if (!n)
-		return error_set(error, ECONNRESET, "%s: relayd closed the connection, asked for %s",
-				 viewer->name, oldest_command(viewer));
+		return error_set(error, ECONNRESET, "%s: relayd closed the connection, asked "
+				 "for %s", viewer->name, oldest_command(viewer));
 	viewer->progress = viewer->now;
 	r = space ? viewer_received(viewer, MIN((size_t) n, space), error) : 0;
 	if (r >= 0 && (size_t) n > space)
@@ -308,7 +310,8 @@ on_readable(struct viewer *viewer)
 static void
 set_timer(struct viewer *viewer)
 {
-	uint64_t due = viewer->link_due, wait;
+	const struct viewer_options *options = &viewer->options;
+	uint64_t due = viewer->link_due, overdue, wait;
 	struct timeval delay;
 
 	if (viewer->link == LINK_RESOLVING) {
@@ -317,9 +320,10 @@ set_timer(struct viewer *viewer)
 		due = viewer->ready ? viewer->next_due : UINT64_MAX;
 		if (viewer->blocked)
 			due = MAX(due, viewer->now + BLOCKED_NS);
+		overdue = viewer->told_state == VIEWER_FROZEN ? options->dead_timeout_ns :
+			options->reply_timeout_ns;
 		if (viewer->n_requests)
-			due = MIN(due, viewer->progress + (viewer->told_state == VIEWER_FROZEN ?
-				viewer->options.dead_timeout_ns : viewer->options.reply_timeout_ns));
+			due = MIN(due, viewer->progress + overdue);
 	}
 	if (due == viewer->timer_due)
 		return;
@@ -343,15 +347,16 @@ check_overdue(struct viewer *viewer)
 
 	if (!viewer->n_requests || overdue < viewer->options.reply_timeout_ns)
 		return;
+	format_duration(overdue, duration, sizeof duration);
 	if (overdue >= viewer->options.dead_timeout_ns) {
 		viewer->counters.timeouts++;
 		error_set(&error, ETIMEDOUT, "%s: no reply to %s for %s", viewer->name,
-			  oldest_command(viewer), format_duration(overdue, duration, sizeof duration));
+			  oldest_command(viewer), duration);
 		link_fail(viewer, &error);
 	} else if (viewer->told_state != VIEWER_FROZEN) {
 		viewer->counters.timeouts++;
 		snprintf(text, sizeof text, "relayd does not answer: no reply to %s for %s",
-			 oldest_command(viewer), format_duration(overdue, duration, sizeof duration));
+			 oldest_command(viewer), duration);
 		viewer_tell(viewer, VIEWER_FROZEN, text);
 	}
 }

@@ -122,8 +122,9 @@ struct viewer_session {
 	size_t n_streams;                  /* Data streams that are not gone. */
 	uint64_t due;                      /* Next ATTACH or GET_NEW_STREAMS; 0: none. */
 	uint64_t poll_due;                 /* When 'idle' and 'retry' ask; 0: nobody there. */
-	uint64_t poll_ns, new_streams_ns;
+	uint64_t new_streams_ns;
 	uint64_t backoff_ns;
+	bool per_process;                  /* Has streams that end with their process. */
 	bool asked;
 	bool listed, seen;                 /* In the last list; in the one that comes. */
 	bool closed;                       /* relayd will not announce streams any more. */

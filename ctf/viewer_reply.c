@@ -57,8 +57,8 @@ on_connect(struct viewer *viewer, const struct viewer_request *request, const ui
 
 	if (major != VIEWER_MAJOR || minor < VIEWER_MINOR_MIN)
 		return error_set(error, EPROTO, "relayd speaks version %" PRIu32 ".%" PRIu32
-				 " of the live protocol; needed is 2.%d or a later 2.x", major, minor,
-				 VIEWER_MINOR_MIN);
+				 " of the live protocol; needed is 2.%d or a later 2.x", major,
+				 minor, VIEWER_MINOR_MIN);
 	viewer->minor = MIN(minor, (uint32_t) VIEWER_MINOR_MAX);
 	viewer_ask(viewer, VIEWER_CREATE_SESSION, NULL);
 	return 0;
@@ -116,8 +116,9 @@ static int
 expect_streams(struct viewer *viewer, uint32_t count, struct error *error)
 {
 	if (count > viewer->options.max_streams - viewer->n_streams)
-		return error_set(error, EPROTO, "%" PRIu32 " streams besides %zu, more than the limit "
-				 "of %u", count, viewer->n_streams, viewer->options.max_streams);
+		return error_set(error, EPROTO, "%" PRIu32 " streams besides %zu, more than the "
+				 "limit of %u", count, viewer->n_streams,
+				 viewer->options.max_streams);
 	viewer->part.entries = viewer->part.count = count;
 	return 0;
 }
@@ -205,8 +206,8 @@ refuse_packet(struct viewer *viewer, struct viewer_stream *stream, const char *w
 {
 	char text[256];
 
-	snprintf(text, sizeof text, "attached; a packet of %s was left out: %s", stream->trace->path,
-		 why);
+	snprintf(text, sizeof text, "attached; a packet of %s was left out: %s",
+		 stream->trace->path, why);
 	viewer_session_tell(stream->trace->session, VIEWER_SESSION_LIVE, text);
 	viewer->counters.refused_packets++;
 	stream->has_index = false;
@@ -393,8 +394,8 @@ on_metadata(struct viewer *viewer, const struct viewer_request *request, const u
 	uint32_t status = viewer_get_u32(bytes + 8);
 
 	if (status == VIEWER_METADATA_OK && size > viewer->options.max_metadata_bytes)
-		return error_set(error, EPROTO, "%" PRIu64 " bytes of metadata, more than the limit "
-				 "of %zu", size, viewer->options.max_metadata_bytes);
+		return error_set(error, EPROTO, "%" PRIu64 " bytes of metadata, more than the "
+				 "limit of %zu", size, viewer->options.max_metadata_bytes);
 	if (status == VIEWER_METADATA_OK && size)
 		return expect_body(viewer, size, error);
 	if (status < VIEWER_METADATA_OK || status > VIEWER_METADATA_ERR)
@@ -426,7 +427,7 @@ on_metadata_body(struct viewer *viewer, const struct viewer_request *request, co
 	if (trace->refused)
 		return 0;
 	if (viewer->ops->metadata(trace->user, body, size, &refusal) < 0)
-		viewer_trace_refuse(trace, refusal.code ? refusal.text : "its metadata is unusable");
+		viewer_trace_refuse(trace, refusal.code ? refusal.text : "unusable metadata");
 	else
 		trace->delivered = true;
 	return 0;
@@ -447,7 +448,8 @@ static const struct {
 } replies[VIEWER_N_COMMANDS] = {
 	[VIEWER_CONNECT] = { 20, 0, on_connect, NULL, NULL },
 	[VIEWER_LIST_SESSIONS] = { 4, VIEWER_SESSION_SIZE, on_list, on_list_entry, list_done },
-	[VIEWER_ATTACH_SESSION] = { 8, VIEWER_STREAM_SIZE, on_attach, on_stream_entry, attach_done },
+	[VIEWER_ATTACH_SESSION] = { 8, VIEWER_STREAM_SIZE, on_attach, on_stream_entry,
+				    attach_done },
 	[VIEWER_GET_NEXT_INDEX] = { VIEWER_INDEX_SIZE, 0, on_index, NULL, stream_done },
 	[VIEWER_GET_PACKET] = { 12, 0, on_packet, on_packet_body, stream_done },
 	[VIEWER_GET_METADATA] = { 12, 0, on_metadata, on_metadata_body, metadata_done },

@@ -26,7 +26,7 @@ resolve(const char *host, uint16_t port, int flags, struct viewer_addresses *ret
 		.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM,
 		.ai_flags = flags | AI_NUMERICSERV,
 	};
-	struct addrinfo *list = NULL;
+	struct addrinfo *list = NULL, *a;
 	char service[8];
 
 	memset(ret, 0, sizeof *ret);
@@ -34,7 +34,7 @@ resolve(const char *host, uint16_t port, int flags, struct viewer_addresses *ret
 	ret->code = getaddrinfo(host, service, &hints, &list);
 	if (ret->code)
 		return;
-	for (const struct addrinfo *a = list; a && ret->count < VIEWER_MAX_ADDRESSES; a = a->ai_next)
+	for (a = list; a && ret->count < VIEWER_MAX_ADDRESSES; a = a->ai_next)
 		if (a->ai_addrlen <= sizeof *ret->address)
 			memcpy(&ret->address[ret->count++], a->ai_addr, a->ai_addrlen);
 	freeaddrinfo(list);
@@ -115,7 +115,7 @@ viewer_resolve_finish(int fd, const char *host, struct viewer_addresses *ret,
 	struct viewer_addresses found;
 
 	if (recv(fd, &found, sizeof found, 0) != sizeof found)
-		return error_set(error, EIO, "cannot resolve %s: the resolver gave no answer", host);
+		return error_set(error, EIO, "cannot resolve %s: no answer", host);
 	if (found.code || !found.count)
 		return error_set(error, EHOSTUNREACH, "cannot resolve %s: %s", host,
 				 found.code ? gai_strerror(found.code) : "no address");

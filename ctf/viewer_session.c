@@ -12,9 +12,6 @@
 
 #include "lib/util.h"
 
-/* Polling faster than this serves nobody; slower costs latency. */
-#define POLL_MIN_NS        (10 * NS_PER_MS)
-#define POLL_MAX_NS        (50 * NS_PER_MS)
 #define NEW_STREAMS_MIN_NS (100 * NS_PER_MS)
 #define NEW_STREAMS_MAX_NS NS_PER_S
 
@@ -55,6 +52,7 @@ viewer_ask(struct viewer *viewer, enum viewer_command command, void *object)
 	struct viewer_request request = { .command = command, .object = object };
 	uint8_t bytes[VIEWER_REQUEST_MAX];
 	uint64_t id = 0, offset = 0;
+	unsigned at = (viewer->first_request + viewer->n_requests) % VIEWER_MAX_REQUESTS;
 
 	if (command == VIEWER_ATTACH_SESSION || command == VIEWER_GET_NEW_STREAMS) {
 		struct viewer_session *session = object;
@@ -84,7 +82,7 @@ viewer_ask(struct viewer *viewer, enum viewer_command command, void *object)
 	viewer->in_flight += request.reserve;
 	if (!viewer->n_requests)
 		viewer->progress = viewer->now;
-	viewer->requests[(viewer->first_request + viewer->n_requests) % VIEWER_MAX_REQUESTS] = request;
+	viewer->requests[at] = request;
 	viewer->n_requests++;
 	viewer->counters.requests++;
 	buf_add(&viewer->out, bytes,
@@ -146,7 +144,7 @@ session_poll(struct viewer_session *session)
 static void
 session_ask(struct viewer_session *session)
 {
-	struct viewer_trace *trace, *next;
+	struct viewer_trace *trace;
 
 	session->due = 0;
 	if (session->phase == SESSION_WAITING) {
@@ -156,7 +154,7 @@ session_ask(struct viewer_session *session)
 	}
 	viewer_ask(session->viewer, VIEWER_GET_NEW_STREAMS, session);
 	/* A trace without streams has nobody who would notice that it ended. */
-	HASH_ITER(hh, session->traces, trace, next)
+	for (trace = session->traces; trace; trace = trace->hh.next)
 		if (trace->state == TRACE_CURRENT && TAILQ_EMPTY(&trace->streams))
 			viewer_trace_stale(trace);
 }
@@ -185,7 +183,7 @@ session_run(struct viewer_session *session)
 static bool
 run_due(struct viewer *viewer)
 {
-	struct viewer_session *session, *next;
+	struct viewer_session *session;
 
 	viewer->next_due = UINT64_MAX;
 	viewer->blocked = false;
@@ -200,7 +198,7 @@ run_due(struct viewer *viewer)
 	}
 	if (!viewer->list_asked)
 		viewer_note_due(viewer, viewer->list_due);
-	HASH_ITER(hh, viewer->sessions, session, next)
+	for (session = viewer->sessions; session; session = session->hh.next)
 		if (!session_run(session))
 			viewer->blocked = true;
 	return !viewer->blocked;
@@ -259,12 +257,6 @@ viewer_start(struct viewer *viewer)
 
 /* Sessions */
 
-static uint64_t
-clamp(uint64_t value, uint64_t low, uint64_t high)
-{
-	return value < low ? low : value > high ? high : value;
-}
-
 static struct viewer_session *
 session_new(struct viewer *viewer, const struct viewer_wire_session *wire)
 {
@@ -281,10 +273,11 @@ session_new(struct viewer *viewer, const struct viewer_wire_session *wire)
 	viewer->name_bytes += session->name_bytes;
 	session->told_state = -1;
 	session->backoff_ns = options->backoff_min_ns;
-	session->poll_ns = clamp(live_ns / 4, POLL_MIN_NS, POLL_MAX_NS);
 	session->new_streams_ns = options->new_streams_interval_ns;
-	if (!session->new_streams_ns)
-		session->new_streams_ns = clamp(live_ns, NEW_STREAMS_MIN_NS, NEW_STREAMS_MAX_NS);
+	if (!session->new_streams_ns) {
+		live_ns = MIN(live_ns, NEW_STREAMS_MAX_NS);
+		session->new_streams_ns = MAX(live_ns, NEW_STREAMS_MIN_NS);
+	}
 	TAILQ_INIT(&session->idle);
 	TAILQ_INIT(&session->retry);
 	HASH_ADD(hh, viewer->sessions, id, sizeof session->id, session);
@@ -330,8 +323,10 @@ session_end(struct viewer_session *session, enum viewer_session_state state, con
 
 	if (session->phase == SESSION_ENDED)
 		return;
-	HASH_ITER(hh, session->traces, trace, next)
+	for (trace = session->traces; trace; trace = next) {
+		next = trace->hh.next;
 		viewer_trace_drop(trace, state == VIEWER_SESSION_GONE);
+	}
 	session->phase = SESSION_ENDED;
 	session->due = session->poll_due = 0;
 	if (attached || session->told_state >= 0)
@@ -365,8 +360,8 @@ viewer_list_entry(struct viewer *viewer, const struct viewer_wire_session *wire,
 				 VIEWER_MAX_NAME_BYTES >> 20);
 	session = session_new(viewer, wire);
 	session->seen = true;
-	if (!viewer->ops->session_found(viewer->owner, session->hostname, session->name, session->id,
-					session->live_timer_us)) {
+	if (!viewer->ops->session_found(viewer->owner, session->hostname, session->name,
+					session->id, session->live_timer_us)) {
 		session->phase = SESSION_DECLINED;
 	} else if (!session->live_timer_us) {
 		session->phase = SESSION_DECLINED;
@@ -385,7 +380,8 @@ viewer_list_end(struct viewer *viewer)
 {
 	struct viewer_session *session, *next;
 
-	HASH_ITER(hh, viewer->sessions, session, next) {
+	for (session = viewer->sessions; session; session = next) {
+		next = session->hh.next;
 		session->listed = session->seen;
 		session->seen = false;
 		if (session->listed)
@@ -431,10 +427,11 @@ viewer_session_polled(struct viewer_session *session, bool closed, uint32_t coun
 		return;
 	/* relayd lists no session whose producer has left: nothing new comes. */
 	session->closed = closed || (!session->listed && !count && !session->n_streams);
-	if (!session->listed || closed)
-		HASH_ITER(hh, session->traces, trace, next)
-			if (trace->state == TRACE_ANNOUNCED)
-				viewer_trace_drop(trace, true);
+	for (trace = session->traces; trace; trace = next) {
+		next = trace->hh.next;
+		if (trace->state == TRACE_ANNOUNCED && (closed || !session->listed))
+			viewer_trace_drop(trace, true);
+	}
 	if (!session->closed) {
 		session->due = session->viewer->now + session->new_streams_ns;
 		viewer_note_due(session->viewer, session->due);
@@ -472,7 +469,8 @@ viewer_stop(struct viewer *viewer, const char *why)
 
 	viewer_part_reset(viewer);
 	forget_requests(viewer);
-	HASH_ITER(hh, viewer->sessions, session, next) {
+	for (session = viewer->sessions; session; session = next) {
+		next = session->hh.next;
 		session->listed = false;
 		session_end(session, VIEWER_SESSION_LOST, why);
 		viewer_session_reap(session);

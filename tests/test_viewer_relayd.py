@@ -180,7 +180,7 @@ def relayd_killed_and_restarted():
 		relayd.kill()
 		probe.wait("stream_gone killed/ch_0 lost")
 		probe.wait("trace_gone")
-		probe.wait("session_state node/killed LOST: .*closed the connection")
+		probe.wait("session_state node/killed LOST: .*(closed the connection|reset by peer)")
 		probe.wait("session_gone")
 		probe.wait("state CONNECTING: ")
 		probe.wait("state CONNECTING: .*Connection refused")

@@ -175,8 +175,9 @@ feed_part(struct viewer *viewer, const uint8_t *data, size_t size)
 	const struct viewer_part *part = &viewer->part;
 	size_t need = part->need ? part->need - part->have :
 		viewer_reply_size(viewer->requests[viewer->first_request].command);
-	size_t given = MIN(MIN(need, size), (size_t) FROM_INPUT);
+	size_t given = MIN(need, (size_t) FROM_INPUT);
 
+	given = MIN(given, size);
 	check(need <= LIMIT);
 	memset(bytes, 'a', need);
 	memcpy(bytes, data, given);
