@@ -126,12 +126,30 @@ add_duration(struct buf *text, const char *before, uint64_t ns)
 }
 
 static void
-add_bytes(struct buf *text, const char *before, uint64_t bytes, const char *after)
+add_bytes(struct buf *text, uint64_t bytes)
 {
 	char size[40];
 
-	if (bytes)
-		buf_printf(text, "%s%s%s", before, format_bytes(bytes, size, sizeof size), after);
+	buf_add_string(text, format_bytes(bytes, size, sizeof size));
+}
+
+static void
+add_rate(struct buf *text, uint64_t bytes_s)
+{
+	add_bytes(text, bytes_s);
+	buf_add_string(text, "/s");
+}
+
+static void
+add_time(struct buf *text, uint64_t ns)
+{
+	add_duration(text, "", ns);
+}
+
+static void
+add_percent(struct buf *text, uint64_t percent)
+{
+	buf_printf(text, "%llu %%", (unsigned long long) percent);
 }
 
 static void
@@ -139,54 +157,94 @@ stalled_text(struct buf *text, const struct matter *matter)
 {
 	const char *side_id = text_of(matter->span, "parent");
 	const char *source_id = text_of(matter->record, "source_id");
-	bool at_source = side_id && source_id && streq(side_id, source_id);
 	const char *host = text_of(matter->span, "host"), *last = word(matter, "last_event");
+	const char *section = word(matter, "last_section");
 	const char *checkpoint = word(matter, "last_checkpoint");
-	uint64_t start_ns = number_of(matter->span, "start_ns"), end_ns;
+	uint64_t stop_ns = figure(matter, "stop_ns"), last_ns = figure(matter, "last_event_ns");
+	uint64_t end_ns = number_of(matter->span, "end_ns");
 
-	end_ns = number_of(matter->span, "end_ns");
 	add_subject(text, matter->record);
-	buf_printf(text, ": stop-and-copy stalls at the %s %s", at_source ? "source" : "destination",
-		   host ? host : "");
-	if (figure(matter, "since_ns") && end_ns)
-		add_duration(text, ", lasted ", end_ns - MIN(end_ns, figure(matter, "since_ns")));
-	else if (end_ns)
-		add_duration(text, ", for ", end_ns - MIN(end_ns, start_ns));
-	add_duration(text, ", longer than its limit of ", figure(matter, "limit_ns"));
-	add_duration(text, " (downtime limit ", figure(matter, "downtime_limit_ns"));
-	if (figure(matter, "downtime_limit_ns"))
-		buf_add_char(text, ')');
+	buf_printf(text, ": stop-and-copy at the %s %s ", side_id && source_id &&
+		   streq(side_id, source_id) ? "source" : "destination", host ? host : "");
+	if (end_ns && stop_ns && end_ns > stop_ns) {
+		add_duration(text, "took ", end_ns - stop_ns);
+		add_duration(text, ", its limit is ", figure(matter, "limit_ns"));
+	} else {
+		buf_add_string(text, end_ns ? "took too long" : "takes too long");
+		add_duration(text, ": more than ", figure(matter, "limit_ns"));
+	}
 	if (last)
-		buf_printf(text, "; last seen: %s", last);
+		buf_printf(text, "; last seen before that: %s", last);
+	if (section)
+		buf_printf(text, " (section %s)", section);
 	if (checkpoint)
 		buf_printf(text, ", checkpoint %s", checkpoint);
+	if (stop_ns && last_ns > stop_ns)
+		add_duration(text, ", at ", last_ns - stop_ns);
+	if (stop_ns && last_ns > stop_ns)
+		buf_add_string(text, " after the stop");
+}
+
+/* The round after which the forecast said so. */
+static const json_t *
+round_of(const struct matter *matter)
+{
+	const json_t *rounds = json_object_get(matter->record, "rounds"), *round;
+	uint64_t n = figure(matter, "round");
+	size_t i;
+
+	json_array_foreach(rounds, i, round)
+		if (number_of(round, "n") == n)
+			return round;
+	return NULL;
+}
+
+static void
+add_needs(struct buf *text, const json_t *needs)
+{
+	static const struct {
+		const char *name, *text;
+		void (*add)(struct buf *text, uint64_t value);
+	} kinds[] = {
+		{ "bandwidth_bytes_s", "a bandwidth of ", add_rate },
+		{ "downtime_limit_ns", "a downtime limit of ", add_time },
+		{ "throttle_percent", "the guest throttled by ", add_percent },
+	};
+	const char *before = "; it needs ";
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		uint64_t value = number_of(needs, kinds[i].name);
+
+		if (!value)
+			continue;
+		buf_printf(text, "%s%s", before, kinds[i].text);
+		kinds[i].add(text, value);
+		before = ", or ";
+	}
 }
 
 static void
 not_converging_text(struct buf *text, const struct matter *matter)
 {
-	const json_t *attributes = json_object_get(matter->span, "attributes");
-	const json_t *forecast = json_object_get(attributes, "forecast"), *needs;
+	const json_t *round = round_of(matter), *forecast;
+	uint64_t start_ns = number_of(round, "start_ns"), end_ns = number_of(round, "end_ns");
+	uint64_t sent = number_of(round, "sent_bytes");
 
-	if (!json_is_object(forecast))
-		forecast = json_object_get(matter->record, "forecast");
-	needs = json_object_get(attributes, "needs");
-	if (!json_is_object(needs))
-		needs = json_object_get(forecast, "needs");
 	add_subject(text, matter->record);
 	buf_add_string(text, " does not converge");
-	add_bytes(text, ": ", figure(matter, "remaining_bytes"), " left at the end of a round");
-	add_bytes(text, ", sent at ", figure(matter, "bandwidth"), "/s");
+	if (round) {
+		buf_printf(text, ": after round %llu ", (unsigned long long) number_of(round, "n"));
+		add_bytes(text, number_of(round, "remaining_bytes"));
+		buf_add_string(text, " were left to send");
+	}
+	if (sent && end_ns > start_ns) {
+		buf_add_string(text, " at ");
+		add_rate(text, (uint64_t) ((double) sent * (double) NS_PER_S /
+					   (double) (end_ns - start_ns)));
+	}
 	add_duration(text, ", downtime limit ", figure(matter, "downtime_limit_ns"));
-	if (!json_is_object(needs) || !json_object_size(needs))
-		return;
-	buf_add_string(text, "; it needs");
-	add_bytes(text, " a bandwidth of ", number_of(needs, "bandwidth"), "/s");
-	add_duration(text, number_of(needs, "bandwidth") ? ", or a downtime limit of " :
-		     " a downtime limit of ", number_of(needs, "downtime_limit_ns"));
-	if (number_of(needs, "throttle_percent"))
-		buf_printf(text, ", or the guest throttled by %llu %%",
-			   (unsigned long long) number_of(needs, "throttle_percent"));
+	forecast = json_object_get(json_object_get(matter->span, "attributes"), "forecast");
+	add_needs(text, json_object_get(forecast, "needs"));
 }
 
 static void

@@ -26,7 +26,13 @@ struct join {
 	join_written_fn *written;
 	void *context;
 	struct error *error;
-	struct side_set near, far;
+	struct side_set *near;       /* One for each window. */
+	size_t n_near;
+	/* What the first pass leaves to the second: */
+	json_t *loose;               /* Spans of touched sides without a partner. */
+	json_t *taken;               /* Ids of sides that have one now, as members. */
+	bool second;                 /* Whether it has to run. */
+	uint64_t from_ns, to_ns;     /* Over which time. */
 };
 
 struct window {
@@ -161,7 +167,7 @@ is_by_duration(const json_t *record)
 /* Whether the record as it stands has to be thought over by the second pass;
  * if not, a partner that the second pass gave before is kept. */
 static bool
-needs_second_pass(struct join *join, const struct side *side, json_t **ret_record)
+needs_second_pass(struct join *join, const struct side *side)
 {
 	const struct join_touch *touch = touch_of(join, side->id);
 	json_t *record = store_migration_of_side(join->store, side->id);
@@ -169,74 +175,87 @@ needs_second_pass(struct join *join, const struct side *side, json_t **ret_recor
 				    !text_member(record, "source_id") ||
 				    !text_member(record, "destination_id"));
 
-	*ret_record = record;
+	json_decref(record);
 	if (side->partner)
 		return was_loose;
 	return !was_loose || side->end_ns || (touch && touch->identity);
 }
 
-/* A side that the second pass joined before and that only made progress: its
- * record is made anew with the same partner. */
+/* A side that the second pass looked at before and that only made progress: its
+ * record is made anew with the same partner, if any. */
 static int
-write_as_it_was(struct join *join, struct side *side, const json_t *record)
+write_as_it_was(struct join *join, json_t *span)
 {
-	const char *partner_id = text_member(record, side->is_source ? "destination_id" :
-					     "source_id");
-	json_t *span = is_by_duration(record) && partner_id ?
-		       store_span(join->store, partner_id) : NULL;
-	json_t *spans = json_array();
+	json_t *record = store_migration_of_side(join->store, text_member(span, "id"));
+	bool is_source = streq(text_member(span, "kind"), "migration.source");
+	const char *partner = text_member(record, is_source ? "destination_id" : "source_id");
+	json_t *spans = json_array(), *other = partner ? store_span(join->store, partner) : NULL;
 	struct side_set pair = { 0 };
 	int r;
 
-	json_array_append(spans, side->span);
-	if (span)
-		json_array_append_new(spans, span);
+	json_array_append(spans, span);
+	if (other)
+		json_array_append_new(spans, other);
 	side_set_add(&pair, join->store, spans);
 	side_set_sort(&pair);
 	join_pairs(&pair, true);
-	r = write_side(join, &pair.sides[0]);
+	r = write_side(join, side_set_find(&pair, text_member(span, "id")));
 	side_set_done(&pair);
 	json_decref(spans);
+	json_decref(record);
 	return r;
 }
 
+/* All that have no partner, around what was touched: those that did change are
+ * marked as affected. */
 static int
-second_pass(struct join *join, const struct window *window)
+load_loose(struct join *join, struct side_set *set)
 {
-	struct side_set *far = &join->far;
-	json_t *spans = store_loose_sides(join->store, minus(window->from_ns, 3 * JOIN_SKEW_NS),
-					  window->to_ns + 3 * JOIN_SKEW_NS, join->error);
-	size_t kept = 0;
-	int r = 0;
+	json_t *spans = store_loose_sides(join->store, minus(join->from_ns, 3 * JOIN_SKEW_NS),
+					  join->to_ns + 3 * JOIN_SKEW_NS, join->error);
+	json_t *others = json_array(), *span;
+	size_t i;
 
-	if (!spans)
+	if (!spans) {
+		json_decref(others);
 		return -join->error->code;
-	side_set_add(far, join->store, spans);
-	json_decref(spans);
-	for (size_t i = 0; i < join->near.n; i++) {
-		if (!join->near.sides[i].affected || join->near.sides[i].partner)
-			continue;
-		spans = json_pack("[O]", join->near.sides[i].span);
-		side_set_add(far, join->store, spans);
-		json_decref(spans);
 	}
-	/* Those that the first pass has just given a partner are taken. */
-	for (size_t i = 0; i < far->n; i++) {
-		const struct side *near = side_set_find(&join->near, far->sides[i].id);
+	side_set_add(set, join->store, join->loose);
+	for (i = 0; i < set->n; i++) {
+		set->sides[i].affected = true;
+		json_object_set_new(join->taken, set->sides[i].id, json_true());
+	}
+	json_array_foreach(spans, i, span) {
+		const char *id = text_member(span, "id");
 
-		if (near && near->affected && near->partner) {
-			json_decref(far->sides[i].span);
-			json_decref(far->sides[i].process);
-		} else {
-			far->sides[kept++] = far->sides[i];
-		}
+		if (id && !json_object_get(join->taken, id))
+			json_array_append(others, span);
 	}
-	far->n = kept;
-	side_set_sort(far);
-	join_pairs(far, true);
-	for (size_t i = 0; i < far->n && !r; i++)
-		if (far->sides[i].is_source || !far->sides[i].partner)
-			r = write_side(join, &far->sides[i]);
+	side_set_add(set, join->store, others);
+	json_decref(others);
+	json_decref(spans);
+	side_set_sort(set);
+	return 0;
+}
+
+static int
+second_pass(struct join *join)
+{
+	struct side_set far = { 0 };
+	int r = load_loose(join, &far);
+
+	if (!r)
+		join_pairs(&far, true);
+	for (size_t i = 0; i < far.n && !r; i++) {
+		const struct side *side = &far.sides[i];
+		const char *before = text_member(side->span, "partner");
+		const char *now = side->partner ? side->partner->id : NULL;
+		bool same = before && now ? streq(before, now) : !before && !now;
+
+		if (side->affected || !same)
+			r = write_side(join, side);
+	}
+	side_set_done(&far);
 	return r;
 }
 
@@ -245,30 +264,46 @@ second_pass(struct join *join, const struct window *window)
 static int
 join_window(struct join *join, const struct window *window)
 {
-	bool second = false;
-	json_t *record;
-	int r = load_window(join, window, &join->near);
+	struct side_set *near = &join->near[join->n_near++];
+	int r = load_window(join, window, near);
 
-	for (size_t i = 0; i < join->near.n && !r; i++) {
-		struct side *side = &join->near.sides[i];
+	for (size_t i = 0; i < near->n && !r; i++) {
+		struct side *side = &near->sides[i];
 
 		if (!side->affected)
 			continue;
-		second |= needs_second_pass(join, side, &record);
-		if (!side->partner && record && !second)
-			r = write_as_it_was(join, side, record);
-		json_decref(record);
+		join->second |= needs_second_pass(join, side);
+		if (side->partner)
+			json_object_set_new(join->taken, side->id, json_true());
+		else
+			json_array_append(join->loose, side->span);
 	}
-	if (!r && second)
-		r = second_pass(join, window);
-	for (size_t i = 0; i < join->near.n && !r; i++) {
-		const struct side *side = &join->near.sides[i];
+	join->from_ns = MIN(join->from_ns, window->from_ns);
+	join->to_ns = MAX(join->to_ns, window->to_ns);
+	return r;
+}
 
-		if (side->affected && side->partner && (side->is_source || !side->partner->affected))
-			r = write_side(join, side);
+/* Writes all records.  The second pass comes first: the records as they were
+ * tell it who else was without a partner. */
+static int
+finish(struct join *join)
+{
+	int r = join->second ? second_pass(join) : 0;
+	json_t *span;
+	size_t i;
+
+	json_array_foreach(join->loose, i, span)
+		if (!r && !join->second)
+			r = write_as_it_was(join, span);
+	for (size_t k = 0; k < join->n_near; k++) {
+		for (i = 0; i < join->near[k].n && !r; i++) {
+			const struct side *side = &join->near[k].sides[i];
+
+			if (side->affected && side->partner &&
+			    (side->is_source || !side->partner->affected))
+				r = write_side(join, side);
+		}
 	}
-	side_set_done(&join->near);
-	side_set_done(&join->far);
 	return r;
 }
 
@@ -344,12 +379,23 @@ join_migrations(struct store *store, const struct join_touch *touched, size_t n_
 	size_t n;
 	int r;
 
+	join.loose = json_array();
+	join.taken = json_object();
+	join.from_ns = UINT64_MAX;
 	if (n_touched)
 		memcpy(all, touched, n_touched * sizeof *all);
 	r = look_up(&join, all, n_touched);
 	windows = windows_of(&join, &n);
+	join.near = xcalloc(n + 1, sizeof *join.near);
 	for (size_t i = 0; i < n && !r; i++)
 		r = join_window(&join, &windows[i]);
+	if (!r)
+		r = finish(&join);
+	while (join.n_near)
+		side_set_done(&join.near[--join.n_near]);
+	free(join.near);
+	json_decref(join.loose);
+	json_decref(join.taken);
 	free(windows);
 	free(all);
 	return r;

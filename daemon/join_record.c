@@ -208,17 +208,38 @@ set_vm(json_t *record, const struct side *source, const struct side *destination
 	json_object_set_new(record, "vm", vm);
 }
 
-/* One of the stages that clients know, else null. */
-static void
-set_stage(json_t *record, const struct side *source, const struct side *destination)
+/* Analyzers tell more finely ("postcopy-paused") than clients want to know. */
+static const char *
+known_stage(const json_t *stage)
 {
 	static const char *const stages[] = { "setup", "precopy", "stop-and-copy", "postcopy" };
-	const json_t *stage = either(source, destination, "stage"), *known = NULL;
+	const char *name = json_string_value(stage);
 
-	for (size_t i = 0; i < ARRAY_SIZE(stages) && json_is_string(stage); i++)
-		if (streq(json_string_value(stage), stages[i]))
-			known = stage;
-	set(record, "stage", known);
+	for (size_t i = 0; i < ARRAY_SIZE(stages) && name; i++)
+		if (starts_with(name, stages[i]))
+			return stages[i];
+	return NULL;
+}
+
+static void
+set_stages(json_t *record, const struct side *source, const struct side *destination)
+{
+	const json_t *given = either(source, destination, "stages");
+	json_t *stages = json_array(), *stage, *copy;
+	size_t i;
+
+	set_text(record, "stage", known_stage(either(source, destination, "stage")));
+	json_array_foreach(given, i, stage) {
+		const json_t *name = json_object_get(stage, "name");
+
+		if (!known_stage(name))
+			continue;
+		copy = json_copy(stage);
+		set_text(copy, "name", known_stage(name));
+		set(copy, "detail", name);
+		json_array_append_new(stages, copy);
+	}
+	json_object_set_new(record, "stages", stages);
 }
 
 static void
@@ -262,9 +283,10 @@ set_attributes(json_t *record, const struct side *source, const struct side *des
 {
 	static const char *const shared[] = { "mode", "inferred" };
 	static const char *const of_source[] = {
-		"dirty_syncs", "throttle_percent", "rolled_back", "return_path",
-		"downtime_limit_ns", "max_bandwidth", "total_bytes", "uri", "stop_ns",
-		"last_event", "last_event_ns", "last_checkpoint",
+		"dirty_syncs", "throttle_percent", "rolled_back", "return_path", "paused_before",
+		"downtime_limit_ns", "max_bandwidth", "total_bytes", "remaining_bytes",
+		"sent_bytes", "rounds_dropped", "uri", "stop_ns", "last_event", "last_event_ns",
+		"last_checkpoint", "last_section",
 	};
 	const json_t *forecast = attribute(source, "forecast"), *mode;
 
@@ -279,7 +301,6 @@ set_attributes(json_t *record, const struct side *source, const struct side *des
 		set(record, "downtime_ns", attribute(source, "downtime_ns"));
 	set(record, "run_ns", attribute(destination, "run_ns"));
 	set_array(record, "rounds", attribute(source, "rounds"));
-	set_array(record, "stages", either(source, destination, "stages"));
 	if (json_is_object(forecast))
 		set(record, "forecast", forecast);
 	else
@@ -312,7 +333,7 @@ join_record(const struct side *source, const struct side *destination)
 	set_pid(record, "source_pid", source);
 	set_pid(record, "destination_pid", destination);
 	set_text(record, "status", side_status_names[outcome.status]);
-	set_stage(record, source, destination);
+	set_stages(record, source, destination);
 	set_attributes(record, source, destination);
 	json_object_set_new(record, "start_ns", json_integer((json_int_t) first->start_ns));
 	set_ns(record, "end_ns", end_ns, 0);

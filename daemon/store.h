@@ -98,7 +98,8 @@ json_t *store_spans(struct store *store, const char *kind, const char *kind2, ui
 json_t *store_spans_of_key(struct store *store, const char *kind, const char *host,
 			   const char *key, struct error *error);
 /* The sides ("migration.source", "migration.destination") that touch [from_ns,
- * to_ns] and have no partner that was found by time, in the same form. */
+ * to_ns] and have no partner that was found by time, in the same form and with
+ * "partner", the id of the one they have otherwise. */
 json_t *store_loose_sides(struct store *store, uint64_t from_ns, uint64_t to_ns,
 			  struct error *error);
 /* One span in the same form, or NULL. */

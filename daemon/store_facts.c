@@ -12,10 +12,10 @@ static json_t *
 span_json(sqlite3_stmt *stmt)
 {
 	static const char *const names[] = { "id", "host", "kind", "key", "start_ns", "end_ns",
-					     "status", "parent", "attributes" };
+					     "status", "parent", "attributes", "partner" };
 	json_t *span = json_object();
 
-	for (int i = 0; i < (int) ARRAY_SIZE(names); i++)
+	for (int i = 0; i < sqlite3_column_count(stmt) && i < (int) ARRAY_SIZE(names); i++)
 		json_object_set_new(span, names[i], i == 4 || i == 5 ?
 				    store_column_integer(stmt, i) : i == 8 ?
 				    store_column_json(stmt, i) : store_column_text(stmt, i));
@@ -65,7 +65,8 @@ store_loose_sides(struct store *store, uint64_t from_ns, uint64_t to_ns, struct 
 	/* A record begins with its source, which a clock that is off by up to a
 	 * day can put far from its destination. */
 	static const char sql[] =
-		"SELECT DISTINCT " SPAN_COLUMNS " FROM migration m JOIN fact f"
+		"SELECT DISTINCT " SPAN_COLUMNS ", CASE f.id WHEN m.source_id THEN m.destination_id"
+		" ELSE m.source_id END FROM migration m JOIN fact f"
 		" ON f.id IN (m.source_id, m.destination_id) WHERE m.loose"
 		" AND m.start_ns BETWEEN ?1 - 86400000000000 AND ?2 + 86400000000000"
 		" AND coalesce(f.end_ns, 9223372036854775807) >= ?1 AND f.start_ns <= ?2"
