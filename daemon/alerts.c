@@ -163,6 +163,9 @@ stalled_text(struct buf *text, const struct matter *matter)
 	uint64_t stop_ns = figure(matter, "stop_ns"), last_ns = figure(matter, "last_event_ns");
 	uint64_t end_ns = number_of(matter->span, "end_ns");
 
+	/* Once it is over, more may have been seen than what came before it. */
+	if (last_ns > number_of(matter->span, "start_ns"))
+		last = section = checkpoint = NULL;
 	add_subject(text, matter->record);
 	buf_printf(text, ": stop-and-copy at the %s %s ", side_id && source_id &&
 		   streq(side_id, source_id) ? "source" : "destination", host ? host : "");
@@ -179,10 +182,10 @@ stalled_text(struct buf *text, const struct matter *matter)
 		buf_printf(text, " (section %s)", section);
 	if (checkpoint)
 		buf_printf(text, ", checkpoint %s", checkpoint);
-	if (stop_ns && last_ns > stop_ns)
-		add_duration(text, ", at ", last_ns - stop_ns);
-	if (stop_ns && last_ns > stop_ns)
+	if (last && stop_ns && last_ns > stop_ns) {
+		add_duration(text, ", ", last_ns - stop_ns);
 		buf_add_string(text, " after the stop");
+	}
 }
 
 /* The round after which the forecast said so. */

@@ -107,41 +107,36 @@ outcome_of(const struct side *source, const struct side *destination)
 	return outcome;
 }
 
+/* Why it did not end well, for a person; NULL if it did.  To be freed. */
 static char *
 reason_of(const struct side *source, const struct side *destination, const struct outcome *outcome)
 {
 	const char *said = text_of(source, "reason"), *why = text_of(destination, "reason");
 	const char *last = text_of(source, "last_event");
-	bool back = json_is_true(attribute(source, "rolled_back"));
-	char ret[48] = "";
 
-	if (json_is_integer(attribute(destination, "ret")))
-		snprintf(ret, sizeof ret, " (error %lld)",
-			 (long long) json_integer_value(attribute(destination, "ret")));
 	switch (outcome->status) {
 	case SIDE_RUNNING:
 	case SIDE_COMPLETED:
 		return NULL;
 	case SIDE_CANCELLED:
-		return xstrdup(said ? said : why ? why : "It was cancelled at the source.");
+		return xstrdup(said ? said : "it was cancelled at the source");
 	case SIDE_LOST:
-		return xstrdup(said ? said : why ? why : "Its trace ends in the middle.");
+		return xstrdup(said ? said : why ? why : "its trace ends in the middle");
 	default:
 		break;
 	}
-	if (!outcome->told_by_destination)
-		return xasprintf("%s%s", said ? said : "The source failed without saying why.",
-				 back && !(said && strstr(said, "source")) ?
-				 " The VM goes on at the source." : "");
+	if (!why)
+		why = "it does not say why";
 	if (!source)
-		return xasprintf("%s", why ? why : "The destination failed.");
+		return xasprintf("the destination failed: %s", why);
+	if (!outcome->told_by_destination)
+		return xstrdup(said ? said : "the source failed without saying why");
 	if (source->status == SIDE_COMPLETED)
-		return xasprintf("The destination %s could not load the VM%s%s%s, although the source"
-				 " says completed: without a return path it can't know.",
-				 destination->host, ret, why ? ": " : "", why ? why : "");
-	return xasprintf("The destination %s gave up%s%s%s; the source %s fell silent%s%s.",
-			 destination->host, ret, why ? ": " : "", why ? why : "", source->host,
-			 last ? " after " : "", last ? last : "");
+		return xasprintf("the destination %s failed: %s; the source says completed, as without"
+				 " a return path it can't know", destination->host, why);
+	return xasprintf("the destination %s failed: %s; the source %s fell silent%s%s",
+			 destination->host, why, source->host, last ? " after " : "",
+			 last ? last : "");
 }
 
 /* -- Clocks --------------------------------------------------------------- */
@@ -159,8 +154,9 @@ static struct clock_offset
 clock_offset_of(const struct side *source, const struct side *destination)
 {
 	uint64_t stop_ns = time_of(source, "stop_ns"), run_ns = time_of(destination, "run_ns");
-	/* Somebody else connects a descriptor that is handed over: before the start. */
-	int64_t before = source->connected ? 0 : (int64_t) JOIN_NEAR_NS;
+	/* A descriptor that is handed over was connected by somebody else, before. */
+	bool connects = source->connected && source->address.kind != ADDRESS_UNKNOWN;
+	int64_t before = connects ? 0 : (int64_t) JOIN_NEAR_NS;
 	int64_t ns = (int64_t) (destination->at_ns - source->at_ns);
 	int64_t most = (int64_t) (destination->at_ns - source->start_ns) + before;
 	int64_t least = ns - (int64_t) JOIN_NEAR_NS;
