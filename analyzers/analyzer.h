@@ -34,7 +34,7 @@ struct flow {
 	uint64_t start_ns;     /* Of its open or last span; an action may set it earlier. */
 	uint64_t end_ns;       /* Of its last span, once in an ended state. */
 	uint64_t last_ns;      /* Time of its last event: within a flow time never goes back. */
-	uint64_t last_event;   /* Index of that event's name in its analyzer. */
+	uint64_t last_event;   /* Which event that was; 0: none yet.  See step_event_name(). */
 	uint64_t entered_ns;   /* When it came into its state. */
 	uint64_t deadline_ns;  /* When 'timer' is to run, 0: never.  Set by actions. */
 	uint64_t events;       /* Used since the span began. */
@@ -137,8 +137,8 @@ struct analyzer {
 void step_tell(const struct step *step, const struct flow *flow, struct fact *fact);
 /* Id of the flow's span, to be the parent of others. */
 void step_span_id(const struct step *step, const struct flow *flow, char ret[FACT_ID_SIZE]);
-/* Name of the flow's last event; "" before the first. */
-const char *step_last_event(const struct step *step, const struct flow *flow);
+/* Name of an event as flow->last_event has it; "" for none. */
+const char *step_event_name(const struct step *step, uint64_t event);
 /* Copies at most size - 1 bytes of 'text', NUL-terminated, at a UTF-8 border. */
 void text_copy(char *buffer, size_t size, const struct text *text);
 bool text_is(const struct text *text, const char *string);

@@ -228,13 +228,14 @@ tell_span(const struct step *step, struct flow *flow, bool lost)
 }
 
 const char *
-step_last_event(const struct step *step, const struct flow *flow)
+step_event_name(const struct step *step, uint64_t event)
 {
 	const struct engine *engine = step->host->engine;
 
 	for (unsigned i = 0; i < engine->n_programs; i++)
-		if (engine->table[i] == step->analyzer && flow->last_event)
-			return engine->programs[i].events[flow->last_event - 1];
+		if (engine->table[i] == step->analyzer && event &&
+		    event <= engine->programs[i].n_events)
+			return engine->programs[i].events[event - 1];
 	return "";
 }
 
@@ -254,7 +255,8 @@ text_copy(char *buffer, size_t size, const struct text *text)
 bool
 text_is(const struct text *text, const char *string)
 {
-	return strlen(string) == text->size && !memcmp(text->s, string, text->size);
+	return strlen(string) == text->size && text->size &&
+		!memcmp(text->s, string, text->size);
 }
 
 /* -- Moving -------------------------------------------------------------- */

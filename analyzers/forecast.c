@@ -417,6 +417,11 @@ forecast(const struct forecast_input *in, struct forecast *ret)
 		ret->verdict = FORECAST_NOT_CONVERGING;
 	if (ret->verdict != FORECAST_CONVERGING && v.least_left > 0) {
 		ret->needs_bytes_per_s = how.speed * search(in, &how, trusted, n_trusted, false);
+		/* Written as fast as it is sent, or faster: what surely helps is to
+		 * send all of it within the limit. */
+		if (ret->verdict == FORECAST_NOT_CONVERGING && in->n_rounds > 1)
+			ret->needs_bytes_per_s = MAX(ret->needs_bytes_per_s,
+						     v.least_left / how.limit_s);
 		ret->needs_throttle = search(in, &how, trusted, n_trusted, true);
 		ret->needs_downtime_limit_s = v.least_left / how.speed;
 	}

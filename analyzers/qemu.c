@@ -77,22 +77,24 @@ static const struct field checkpoint_fields[] = {
 static const struct field section_fields[] = {
 	FIELD(TEXT, struct qemu_words, text, "id", .optional = true), { 0 }
 };
-struct number { int64_t value; };
 static const struct field succeeded_fields[] = {
-	FIELD(I64, struct number, value, "succeeded", .optional = true), { 0 }
+	FIELD(I64, struct qemu_number, value, "succeeded", .optional = true), { 0 }
 };
 static const struct field err_fields[] = {
-	FIELD(I64, struct number, value, "err", .optional = true), { 0 }
+	FIELD(I64, struct qemu_number, value, "err", .optional = true), { 0 }
 };
 static const struct field rp_error_fields[] = {
-	FIELD(I64, struct number, value, "rp_error", .optional = true), { 0 }
+	FIELD(I64, struct qemu_number, value, "rp_error", .optional = true), { 0 }
 };
-static const struct field ret_fields[] = { FIELD(I64, struct number, value, "ret"), { 0 } };
+static const struct field ret_fields[] = { FIELD(I64, struct qemu_number, value, "ret"), { 0 } };
 static const struct field percent_fields[] = {
-	FIELD(I64, struct number, value, "new_throttle_pct"), { 0 }
+	FIELD(I64, struct qemu_number, value, "new_throttle_pct"), { 0 }
 };
 static const struct field current_fields[] = {
 	FIELD(TEXT, struct qemu_words, text, "current_state_str", .optional = true), { 0 }
+};
+static const struct field reason_fields[] = {
+	FIELD(TEXT, struct qemu_words, text, "reason_str", .optional = true), { 0 }
 };
 static const struct field sync_fields[] = {
 	FIELD(U64, struct qemu_sync, dirty_pages, "dirty_pages"), { 0 }
@@ -121,7 +123,13 @@ by_thread(const struct flow *flow, const struct step *step)
 static bool
 is_zero(const struct flow *flow, const struct step *step)
 {
-	return !((const struct number *) step->values)->value;
+	return !((const struct qemu_number *) step->values)->value;
+}
+
+static bool
+is_finish_migrate(const struct flow *flow, const struct step *step)
+{
+	return text_is(&((const struct qemu_words *) step->values)->text, "finish-migrate");
 }
 
 /* A process that starts with this number was another one's before. */
@@ -327,46 +335,16 @@ to_postcopy(struct flow *flow, const struct step *step)
 	qemu_of(flow)->m.postcopy = 1;
 }
 
-/* -- Throttling ---------------------------------------------------------- */
-
+/* The runstate was not seen to change, but the guest is stopped. */
 static void
-set_throttle(struct qemu *q, const struct step *step, uint64_t percent)
+guess_stop(struct flow *flow, const struct step *step)
 {
-	struct qemu_migration *m = &q->m;
+	struct qemu_migration *m = &qemu_of(flow)->m;
 
-	if (percent == m->throttle_percent)
-		return;
-	m->throttle_percent = MIN(percent, UINT64_C(100));
-	if (m->n_rounds && !m->rounds[m->n_rounds - 1].end_ns)
-		m->rounds[m->n_rounds - 1].throttle = (uint32_t) m->throttle_percent;
-	qemu_tell_throttle(q, step);
-	q->flow.tell = 1;
-}
-
-/* Another step of auto-converge; what it is follows from the settings unless
- * an event tells. */
-static void
-throttle_step(struct flow *flow, const struct step *step)
-{
-	struct qemu *q = qemu_of(flow);
-	const struct qemu_settings *s = qemu_settings(q);
-
-	if (q->m.exact_throttle)
-		return;
-	set_throttle(q, step, q->m.throttle_percent
-		? MIN(q->m.throttle_percent + s->throttle_increment, s->throttle_max)
-		: s->throttle_initial);
-}
-
-static void
-throttle_percent(struct flow *flow, const struct step *step)
-{
-	const int64_t percent = ((const struct number *) step->values)->value;
-	struct qemu *q = qemu_of(flow);
-
-	q->m.exact_throttle = 1;
-	if (percent >= 0)
-		set_throttle(q, step, (uint64_t) percent);
+	m->guessed = 1;
+	switch_over(flow, step);
+	if (!m->stop_ns)
+		m->stop_ns = step->t_ns;
 }
 
 /* -- Ending -------------------------------------------------------------- */
@@ -411,7 +389,7 @@ static void
 end_return_path(struct flow *flow, const struct step *step)
 {
 	qemu_of(flow)->m.return_path = 1;
-	if (((const struct number *) step->values)->value)
+	if (((const struct qemu_number *) step->values)->value)
 		because(flow, "the destination reported an error (rp_error)", false);
 }
 
@@ -422,7 +400,7 @@ loaded(struct flow *flow, const struct step *step)
 	char reason[64];
 
 	m->has_ret = 1;
-	m->ret = ((const struct number *) step->values)->value;
+	m->ret = ((const struct qemu_number *) step->values)->value;
 	if (m->ret < 0) {
 		snprintf(reason, sizeof reason, "loading failed, ret=%lld", (long long) m->ret);
 		because(flow, reason, false);
@@ -495,8 +473,6 @@ leave_stage(struct qemu *q, const struct step *step)
 	if (!stage || stage->end_ns)
 		return;
 	stage->end_ns = step->t_ns;
-	if (stage->name == STAGE_PRECOPY)
-		qemu_rounds_end(q, step);
 	q->flow.deadline_ns = 0;
 	if (m->stall_ns)
 		qemu_tell_stall(q, step, MAX(step->t_ns, m->stall_ns));
@@ -516,6 +492,8 @@ moved(struct flow *flow, const struct step *step, unsigned from, unsigned to)
 	if (to == CANCELLING || (name && last && last->name == name && !last->end_ns))
 		return;
 	leave_stage(q, step);
+	if (name != STAGE_PRECOPY)
+		qemu_rounds_end(q, step);
 	if (name)
 		enter_stage(q, step, name);
 }
@@ -524,8 +502,13 @@ static void
 stalled(struct flow *flow, const struct step *step)
 {
 	struct qemu *q = qemu_of(flow);
+	struct qemu_migration *m = &q->m;
 
-	q->m.stall_ns = step->t_ns;
+	m->stall_ns = step->t_ns;
+	m->stall_event = flow->last_event;
+	m->stall_event_ns = flow->last_ns;
+	memcpy(m->stall_checkpoint, m->checkpoint, sizeof m->stall_checkpoint);
+	memcpy(m->stall_section, m->section, sizeof m->stall_section);
 	qemu_tell_stall(q, step, 0);
 }
 
@@ -606,12 +589,16 @@ static const struct rule rules[] = {
 		 .when = was_prelaunch),
 	RUNSTATE("shutdown", IN(IDLE) | S_ENDED | D_ENDED | IN(INCOMING) | IN(REQUESTED), GONE),
 	RUNSTATE(NULL, ACTIVE, STAY),
+	RULE("vm_state_notify", "stopped", IN(SETUP) | IN(PRECOPY), STOPCOPY,
+	     .act = guess_stop, .reads = reason_fields, .when = is_finish_migrate),
 	RULE("vm_state_notify", "stopped", S_LIVE, STAY, .act = stopped),
 	RULE("vm_state_notify", "running", IN(SETUP) | IN(PRECOPY), STAY, .act = unpaused),
 	RULE("vm_state_notify", "running", IN(STOPCOPY) | IN(CANCELLING) | IN(FAILED) |
 	     IN(CANCELLED), STAY, .act = runs_again),
 	RULE("vm_state_notify", "running", D_LIVE | IN(D_COMPLETED), STAY, .act = runs_here),
 	RULE("vm_state_notify", NULL, ACTIVE, STAY),
+	RULE("migration_completion_vm_stop", NULL, IN(SETUP) | IN(PRECOPY), STOPCOPY,
+	     .act = guess_stop),
 	RULE("migration_completion_vm_stop", NULL, IN(STOPCOPY) | S_POST, STAY,
 	     .act = vm_stop_done),
 	RULE("vmstate_downtime_checkpoint", "src-downtime-start",
@@ -671,15 +658,17 @@ static const struct rule rules[] = {
 	RULE("migrate_transferred", NULL, S_LIVE, STAY, .act = qemu_transferred,
 	     .reads = transferred_fields),
 	RULE("savevm_state_iterate", NULL, S_LIVE, STAY, .act = qemu_iterate),
-	RULE("migration_throttle", NULL, S_LIVE, STAY, .act = throttle_step),
-	RULE("cpu_throttle_set", NULL, S_LIVE, STAY, .act = throttle_percent,
+	RULE("migration_throttle", NULL, S_LIVE, STAY, .act = qemu_throttle_step),
+	RULE("cpu_throttle_set", NULL, S_LIVE, STAY, .act = qemu_throttle,
 	     .reads = percent_fields),
 
 	/* Stop-and-copy: what is saved, as the last sign before a silence. */
 	RULE("savevm_section_start", NULL, S_LIVE, STAY, .act = section, .reads = section_fields),
 	RULE("savevm_section_end", NULL, S_LIVE, STAY),
 	RULE("migration_thread_low_pending", NULL, S_LIVE, STAY),
-	RULE("savevm_state_complete_precopy", NULL, S_LIVE, STAY),
+	RULE("savevm_state_complete_precopy", NULL, IN(SETUP) | IN(PRECOPY), STOPCOPY,
+	     .act = guess_stop),
+	RULE("savevm_state_complete_precopy", NULL, S_LIVE & ~(IN(SETUP) | IN(PRECOPY)), STAY),
 	RULE("migration_precopy_complete", NULL, S_LIVE, STAY),
 
 	/* The end. */
@@ -755,6 +744,8 @@ check(const struct flow *flow)
 		is_text(m->reason, sizeof m->reason) &&
 		is_text(m->checkpoint, sizeof m->checkpoint) &&
 		is_text(m->section, sizeof m->section) &&
+		is_text(m->stall_checkpoint, sizeof m->stall_checkpoint) &&
+		is_text(m->stall_section, sizeof m->stall_section) &&
 		is_text(q->listen_uri, sizeof q->listen_uri) &&
 		is_text(q->request_uri, sizeof q->request_uri);
 }

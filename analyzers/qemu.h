@@ -72,12 +72,13 @@ struct qemu_migration {
 	int64_t ret;
 	uint64_t dirty_syncs, throttle_percent, total_bytes, remaining_bytes, sent_bytes;
 	uint64_t bandwidth;         /* Bytes/s, as last measured. */
-	uint64_t best_bandwidth;    /* The most in this round. */
 	uint64_t period_ns, period_pages;  /* QEMU's counting period of at least 1 s. */
 	uint64_t dirty_pages;       /* Found by the last synchronisation alone. */
 	uint64_t sync_start_ns;
 	uint64_t sample_slot;       /* 100 ms slot of the last sample. */
-	uint64_t stall_ns, stall_limit_ns;  /* Start of the stall that is open. */
+	uint64_t stall_ns, stall_limit_ns;  /* Start of the stall that is open, */
+	uint64_t stall_event, stall_event_ns;  /* and what had been seen last. */
+	char stall_checkpoint[48], stall_section[48];
 	uint64_t slow_ns, slow_round;       /* Start of "not converging" that is open. */
 	struct qemu_forecast forecast;
 	uint32_t has_ret, postcopy, rolled_back, paused_before, inferred, return_path;
@@ -136,7 +137,12 @@ void qemu_iterate(struct flow *flow, const struct step *step);
 /* Pre-copy began, or ended. */
 void qemu_rounds_begin(struct qemu *q, uint64_t t_ns);
 void qemu_rounds_end(struct qemu *q, const struct step *step);
-/* The limit or the throttle changed: forecasts anew. */
+/* Auto-converge takes CPU time from the guest: another step (7.2), or to a
+ * percentage (10.0). */
+void qemu_throttle_step(struct flow *flow, const struct step *step);
+struct qemu_number { int64_t value; };
+void qemu_throttle(struct flow *flow, const struct step *step);
+/* A round is over, or a limit changed. */
 void qemu_reforecast(struct qemu *q, const struct step *step);
 
 /* qemu_tell.c */

@@ -9,6 +9,13 @@
 #include "lib/clock.h"
 #include "lib/util.h"
 
+/* Whole numbers out of arithmetic with what the trace may say. */
+static uint64_t
+to_u64(double value)
+{
+	return value >= 0 && value < 1e18 ? (uint64_t) value : value >= 1e18 ? (uint64_t) 1e18 : 0;
+}
+
 static struct qemu_round *
 last_round(struct qemu_migration *m)
 {
@@ -31,13 +38,14 @@ open_round(struct qemu_migration *m, uint64_t t_ns)
 	*round = (struct qemu_round) {
 		.start_ns = t_ns, .n = n, .throttle = (uint32_t) m->throttle_percent,
 	};
-	m->best_bandwidth = 0;
 }
 
 static void
 close_round(struct qemu_round *round, uint64_t t_ns)
 {
 	round->end_ns = MAX(t_ns, round->start_ns);
+	if (!round->remaining_bytes)
+		round->remaining_bytes = round->low_bytes;
 }
 
 void
@@ -94,20 +102,23 @@ qemu_sync_end(struct flow *flow, const struct step *step)
 	const struct qemu_sync *sync = step->values;
 	const uint64_t t_ns = m->sync_start_ns ? m->sync_start_ns : step->t_ns;
 	struct qemu_round *round = last_round(m);
+	bool closes;
 
 	m->dirty_pages = pages_found(m, sync->dirty_pages, step->t_ns);
 	m->sync_start_ns = 0;
+	/* The first one, during setup, finds nothing and closes nothing. */
 	m->dirty_syncs++;
-	if (round && (m->dirty_syncs > 1 || flow->state == PRECOPY)) {
+	closes = round && (m->dirty_syncs > 1 || m->inferred);
+	if (closes) {
 		round->dirty_pages += m->dirty_pages;
 		round->remaining_bytes = m->dirty_pages * QEMU_PAGE +
 			(m->has_pending ? m->remaining_bytes : 0);
 	}
 	if (flow->state != SETUP && flow->state != PRECOPY)
 		return;
-	if (round && m->dirty_syncs > 1)
+	if (closes)
 		close_round(round, t_ns);
-	if (!round || m->dirty_syncs > 1)
+	if (closes || !round)
 		open_round(m, t_ns);
 	if (m->has_pending)
 		m->expect_pending = 1;
@@ -156,8 +167,7 @@ qemu_transferred(struct flow *flow, const struct step *step)
 
 	m->sent_bytes += t->transferred;
 	if (t->time_ms)
-		m->bandwidth = (uint64_t) ((double) t->transferred * 1e3 / (double) t->time_ms);
-	m->best_bandwidth = MAX(m->best_bandwidth, m->bandwidth);
+		m->bandwidth = to_u64((double) t->transferred * 1e3 / (double) t->time_ms);
 	if (round && !round->end_ns)
 		round->sent_bytes += t->transferred;
 }
@@ -169,6 +179,48 @@ qemu_iterate(struct flow *flow, const struct step *step)
 
 	if (round && !round->end_ns)
 		round->iterations++;
+}
+
+/* -- Throttling ---------------------------------------------------------- */
+
+static void
+set_throttle(struct qemu *q, const struct step *step, uint64_t percent)
+{
+	struct qemu_migration *m = &q->m;
+
+	if (percent == m->throttle_percent)
+		return;
+	m->throttle_percent = MIN(percent, UINT64_C(100));
+	if (m->n_rounds && !m->rounds[m->n_rounds - 1].end_ns)
+		m->rounds[m->n_rounds - 1].throttle = (uint32_t) m->throttle_percent;
+	qemu_tell_throttle(q, step);
+	q->flow.tell = 1;
+}
+
+/* Another step of auto-converge; what it is follows from the settings unless
+ * an event tells. */
+void
+qemu_throttle_step(struct flow *flow, const struct step *step)
+{
+	struct qemu *q = qemu_of(flow);
+	const struct qemu_settings *s = qemu_settings(q);
+
+	if (q->m.exact_throttle)
+		return;
+	set_throttle(q, step, q->m.throttle_percent
+		? MIN(q->m.throttle_percent + s->throttle_increment, s->throttle_max)
+		: s->throttle_initial);
+}
+
+void
+qemu_throttle(struct flow *flow, const struct step *step)
+{
+	const int64_t percent = ((const struct qemu_number *) step->values)->value;
+	struct qemu *q = qemu_of(flow);
+
+	q->m.exact_throttle = 1;
+	if (percent >= 0)
+		set_throttle(q, step, (uint64_t) percent);
 }
 
 /* -- Forecast ------------------------------------------------------------ */
@@ -184,9 +236,10 @@ past_rounds(const struct qemu_migration *m, struct forecast_round ret[FORECAST_R
 	begin = end > FORECAST_ROUNDS ? end - FORECAST_ROUNDS : 0;
 	for (unsigned i = begin; i < end; i++) {
 		const struct qemu_round *r = &m->rounds[i];
+		const double seconds = (double) (r->end_ns - r->start_ns) / 1e9;
 
 		ret[n++] = (struct forecast_round) {
-			.seconds = (double) (r->end_ns - r->start_ns) / 1e9,
+			.seconds = seconds,
 			.dirty_bytes = (double) r->dirty_pages * QEMU_PAGE,
 			.left_bytes = (double) r->remaining_bytes,
 			.drained_bytes = (double) (r->start_bytes - r->low_bytes),
@@ -194,6 +247,11 @@ past_rounds(const struct qemu_migration *m, struct forecast_round ret[FORECAST_R
 			.first = r->n == 1,
 			.throttle = (double) r->throttle / 100,
 		};
+		if (m->has_pending || !i)
+			continue;
+		/* All that the round before left was sent. */
+		ret[n - 1].drained_bytes = (double) m->rounds[i - 1].remaining_bytes;
+		ret[n - 1].drained_s = seconds;
 	}
 	return n;
 }
@@ -201,7 +259,7 @@ past_rounds(const struct qemu_migration *m, struct forecast_round ret[FORECAST_R
 static uint64_t
 to_ns(double seconds)
 {
-	return seconds < 0 || seconds > 1e9 ? UINT64_MAX : (uint64_t) (seconds * 1e9);
+	return seconds >= 0 && seconds < 1e9 ? (uint64_t) (seconds * 1e9) : UINT64_MAX;
 }
 
 /* Tells when the verdict became "not converging", and when it no longer is. */
@@ -213,7 +271,7 @@ follow_verdict(struct qemu *q, const struct step *step)
 	if (m->forecast.verdict == FORECAST_NOT_CONVERGING) {
 		if (!m->slow_ns)
 			m->slow_ns = step->t_ns;
-		m->slow_round = m->n_rounds ? m->rounds[m->n_rounds - 1].n : 0;
+		m->slow_round = m->n_rounds > 1 ? m->rounds[m->n_rounds - 2].n : 0;
 		qemu_tell_slow(q, step, 0);
 	} else if (m->slow_ns) {
 		qemu_tell_slow(q, step, step->t_ns);
@@ -251,9 +309,9 @@ qemu_reforecast(struct qemu *q, const struct step *step)
 		.verdict = result.verdict,
 		.remaining_ns = to_ns(result.remaining_s),
 		.downtime_ns = to_ns(result.downtime_s),
-		.needs_bytes_s = (uint64_t) result.needs_bytes_per_s,
-		.needs_limit_ns = (uint64_t) (result.needs_downtime_limit_s * 1e9),
-		.needs_throttle = (uint64_t) (result.needs_throttle * 100 + 0.5),
+		.needs_bytes_s = to_u64(result.needs_bytes_per_s),
+		.needs_limit_ns = to_u64(result.needs_downtime_limit_s * 1e9),
+		.needs_throttle = to_u64(result.needs_throttle * 100 + 0.5),
 	};
 	follow_verdict(q, step);
 }

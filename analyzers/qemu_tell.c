@@ -144,7 +144,7 @@ set_evidence(json_t *object, const struct qemu *q, const struct step *step)
 	set_bool(object, "inferred", q->m.inferred);
 	set_number(object, "events", q->flow.events);
 	set_number(object, "lost", q->flow.lost);
-	set_text(object, "last_event", step_last_event(step, &q->flow));
+	set_text(object, "last_event", step_event_name(step, q->flow.last_event));
 	set_number(object, "last_event_ns", q->flow.last_ns);
 	set_text(object, "last_checkpoint", q->m.checkpoint);
 	set_text(object, "last_section", q->m.section);
@@ -229,10 +229,10 @@ qemu_tell_stall(struct qemu *q, const struct step *step, uint64_t end_ns)
 	set_text(fact.attributes, "side", "source");
 	set_number(fact.attributes, "limit_ns", m->stall_limit_ns);
 	set_known(fact.attributes, "stop_ns", m->stop_ns);
-	set_text(fact.attributes, "last_event", step_last_event(step, &q->flow));
-	set_number(fact.attributes, "last_event_ns", q->flow.last_ns);
-	set_text(fact.attributes, "last_checkpoint", m->checkpoint);
-	set_text(fact.attributes, "last_section", m->section);
+	set_text(fact.attributes, "last_event", step_event_name(step, m->stall_event));
+	set_number(fact.attributes, "last_event_ns", m->stall_event_ns);
+	set_text(fact.attributes, "last_checkpoint", m->stall_checkpoint);
+	set_text(fact.attributes, "last_section", m->stall_section);
 	tell_child(q, step, &fact);
 }
 

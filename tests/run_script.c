@@ -6,7 +6,7 @@
  *	@1.5s host=compute-01 vpid=7 qemu:migrate_set_state new_state="active"
  *
  * Before the event's name stand host and context fields, behind it its payload:
- * 7 is unsigned, -7 signed, 7.0 a real, "x" a string.  What stands before the
+ * 7 is unsigned, -7 signed, 7.0 a real, "x" a string (with \" and \xNN).  What stands before the
  * name holds for the following lines too, until said otherwise.  Other lines:
  *
  *	@3s watermark            everything up to here was seen
@@ -89,7 +89,9 @@ print_json(const json_t *value)
 	size_t i;
 	char *text;
 
-	if (json_is_integer(value)) {
+	if (json_is_integer(value) && json_integer_value(value) < 0) {
+		printf("%lld", (long long) json_integer_value(value));
+	} else if (json_is_integer(value)) {
 		print_time((uint64_t) json_integer_value(value));
 	} else if (json_is_object(value)) {
 		printf("{");
@@ -114,6 +116,20 @@ print_json(const json_t *value)
 	}
 }
 
+/* The elements that changed. */
+static void
+print_array(const char *name, const json_t *before, const json_t *now)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(now, i, item)
+		if (i >= json_array_size(before) || !json_equal(item, json_array_get(before, i))) {
+			printf("\n\t%s[%zu]=", name, i);
+			print_json(item);
+		}
+}
+
 static void
 print_changes(const char *id, json_t *attributes)
 {
@@ -130,6 +146,10 @@ print_changes(const char *id, json_t *attributes)
 		    streq(name, "events"))
 			if (before)
 				continue;
+		if (json_is_array(value)) {
+			print_array(name, old, value);
+			continue;
+		}
 		printf("\n\t%s=", name);
 		print_json(value);
 	}
@@ -198,6 +218,13 @@ read_string(char *at, struct ctf_value *value)
 	char *to = at, *start = at;
 
 	for (; *at && *at != '"'; at++) {
+		unsigned byte;
+
+		if (*at == '\\' && at[1] == 'x' && sscanf(at + 2, "%2x", &byte) == 1) {
+			*to++ = (char) byte;
+			at += 3;
+			continue;
+		}
 		if (*at == '\\' && at[1])
 			at++;
 		*to++ = *at;
