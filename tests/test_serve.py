@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """The protocol as a client sees it: shapes, limits, hostile input, watches.
 
