@@ -138,18 +138,21 @@ plot_curve(const struct screen *screen, const struct plot_axis *axis,
 	static const char *const ascii[] = { " ", ".", ":", "#" };
 	const char *const *parts = screen->utf8 ? utf8 : ascii;
 	unsigned levels = screen->utf8 ? ARRAY_SIZE(utf8) - 1 : ARRAY_SIZE(ascii) - 1;
-	uint64_t max = 1;
+	_cleanup_(freep) double *values = xcalloc(axis->width, sizeof *values);
+	double max = 1;
 	char label[32];
 
-	for (size_t i = 0; i < count; i++)
-		max = MAX(max, points[i].value);
+	for (unsigned column = 0; column < axis->width; column++) {
+		values[column] = column_value(axis, points, count, column);
+		max = MAX(max, values[column]);
+	}
 	for (unsigned row = height; row-- > 0; ) {
-		format_bytes(max, label, sizeof label);
+		format_bytes((uint64_t) max, label, sizeof label);
 		buf_printf(out, "%*s |", (int) label_width,
 			   row == height - 1 ? label : row ? "" : "0");
 		for (unsigned column = 0; column < axis->width; column++) {
-			double value = column_value(axis, points, count, column);
-			double filled = value / (double) max * height * levels - (double) row * levels;
+			double value = values[column];
+			double filled = (value / max * height - row) * levels;
 			unsigned part = filled <= 0 ? 0 : (unsigned) MIN(filled + 0.5, levels);
 
 			/* A value that is there is seen. */

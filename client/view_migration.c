@@ -10,7 +10,7 @@
 #include "client/view.h"
 #include "lib/clock.h"
 
-enum { DRAW_WIDTH = 80, DRAW_MAX = 160, CURVE_HEIGHT = 8, LABEL_WIDTH = 10 };
+enum { DRAW_WIDTH = 80, DRAW_MAX = 160, CURVE_HEIGHT = 8, LABEL_WIDTH = 10, MAX_ROUNDS = 30 };
 
 static bool
 is_running(const json_t *item)
@@ -49,6 +49,8 @@ migration_write_vm(const json_t *item, const struct screen *screen, struct buf *
 		screen_add_text(screen, uuid, out);
 	else if (uuid)
 		screen_printf(screen, out, "%.8s", uuid);
+	else if (json_number_at(item, "source_pid"))
+		buf_printf(out, "pid %" PRIu64, json_number_at(item, "source_pid"));
 	if (name && uuid && screen->wide)
 		screen_printf(screen, out, " (%s)", uuid);
 }
@@ -259,7 +261,7 @@ static const struct {
 	enum value value;
 	const char *unit;
 } needs_table[] = {
-	{ "bandwidth", "a bandwidth of ", VALUE_BYTES, "/s" },
+	{ "bandwidth_bytes_s", "a bandwidth of ", VALUE_BYTES, "/s" },
 	{ "downtime_limit_ns", "a downtime limit of ", VALUE_DURATION, "" },
 	{ "throttle_percent", "the guest throttled by ", VALUE_COUNT, " %" },
 };
@@ -296,7 +298,8 @@ write_forecast(const json_t *item, const struct screen *screen, struct buf *out)
 	const char *verdict = json_text_at(item, "forecast.verdict");
 	enum colour colour = verdict ? screen_state_colour(verdict) : COLOUR_NONE;
 
-	if (!verdict || (streq(verdict, "unknown") && !is_running(item)))
+	/* Of what is over, just why it may have been given up. */
+	if (!verdict || (!is_running(item) && !streq(verdict, "not-converging")))
 		return;
 	add_field("forecast", out);
 	screen_begin_colour(screen, colour, out);
@@ -320,7 +323,9 @@ write_forecast(const json_t *item, const struct screen *screen, struct buf *out)
 static void
 write_traffic(const json_t *item, const struct screen *screen, struct buf *out)
 {
-	const json_t *left = remaining_of(item), *throttle = json_at(item, "throttle_percent");
+	const char *status = json_text_at(item, "status");
+	const json_t *left = status && streq(status, "completed") ? NULL : remaining_of(item);
+	const json_t *throttle = json_at(item, "throttle_percent");
 	const json_t *rounds = json_at(item, "rounds");
 	uint64_t sent = 0;
 
@@ -382,6 +387,32 @@ write_offset(const json_t *part, uint64_t base, struct buf *out)
 }
 
 static void
+add_stage(const json_t *stage, const struct plot_axis *axis, bool running,
+	  const struct screen *screen, struct table *table)
+{
+	uint64_t start = json_number_at(stage, "start_ns"), end = json_number_at(stage, "end_ns");
+	const char *name = json_text_at(stage, "name");
+	_cleanup_(buf_done) struct buf cell = { 0 };
+	bool open = !end;
+
+	name = name ? name : "?";
+	end = open ? axis->end_ns : end;
+	screen_add_text(screen, name, &cell);
+	buf_add_string(&cell, json_is_true(json_at(stage, "inferred")) ? "*" : "");
+	table_add(table, COLOUR_NONE, cell.data);
+	buf_clear(&cell);
+	write_offset(stage, axis->start_ns, &cell);
+	table_add(table, COLOUR_NONE, cell.data);
+	buf_clear(&cell);
+	add_duration(end > start ? end - start : 0, &cell);
+	buf_add_string(&cell, open ? "+" : "");
+	table_add(table, COLOUR_NONE, cell.data);
+	buf_clear(&cell);
+	plot_bar(screen, axis, start, end, open && running, &cell);
+	table_add(table, streq(name, "stop-and-copy") ? COLOUR_BAD : COLOUR_BUSY, cell.data);
+}
+
+static void
 write_stages(const json_t *item, const struct screen *screen, struct buf *out)
 {
 	const json_t *stages = json_at(item, "stages");
@@ -399,32 +430,8 @@ write_stages(const json_t *item, const struct screen *screen, struct buf *out)
 	table_set_column(table, 1, "START", TABLE_RIGHT);
 	table_set_column(table, 2, "TOOK", TABLE_RIGHT);
 	table_set_column(table, 3, labels.data, 0);
-	for (size_t i = 0; i < count; i++) {
-		const json_t *stage = json_array_get(stages, i);
-		uint64_t start = json_number_at(stage, "start_ns");
-		uint64_t end = json_number_at(stage, "end_ns");
-		const char *name = json_text_at(stage, "name");
-		bool open = !end;
-		struct buf cell = { 0 };
-
-		end = open ? axis.end_ns : end;
-		screen_add_text(screen, name ? name : "?", &cell);
-		if (json_is_true(json_at(stage, "inferred")))
-			buf_add_char(&cell, '*');
-		table_add(table, COLOUR_NONE, cell.data);
-		buf_clear(&cell);
-		write_offset(stage, axis.start_ns, &cell);
-		table_add(table, COLOUR_NONE, cell.data);
-		buf_clear(&cell);
-		add_duration(end > start ? end - start : 0, &cell);
-		buf_add_string(&cell, open ? "+" : "");
-		table_add(table, COLOUR_NONE, cell.data);
-		buf_clear(&cell);
-		plot_bar(screen, &axis, start, end, open && is_running(item), &cell);
-		table_add(table, name && streq(name, "stop-and-copy") ? COLOUR_BAD : COLOUR_BUSY,
-			  cell.data);
-		buf_done(&cell);
-	}
+	for (size_t i = 0; i < count; i++)
+		add_stage(json_array_get(stages, i), &axis, is_running(item), screen, table);
 	buf_add_char(out, '\n');
 	table_write(table, screen, screen->headers, out);
 	table_free(table);
@@ -457,39 +464,47 @@ round_took(const json_t *round, uint64_t last)
 }
 
 static void
+add_round(const json_t *round, uint64_t last, uint64_t longest, const struct screen *screen,
+	  struct table *table)
+{
+	_cleanup_(buf_done) struct buf cell = { 0 };
+	uint64_t took = round_took(round, last);
+
+	add_optional(table, round, "n", false);
+	add_duration(took, &cell);
+	buf_add_string(&cell, json_at(round, "end_ns") ? "" : "+");
+	table_add(table, COLOUR_NONE, cell.data);
+	add_optional(table, round, "sent_bytes", true);
+	add_optional(table, round, "dirty_pages", false);
+	add_optional(table, round, "remaining_bytes", true);
+	buf_clear(&cell);
+	plot_share(screen, took, longest, 24, &cell);
+	table_add(table, COLOUR_BUSY, cell.data);
+}
+
+/* Of very many rounds the last ones, unless all were asked for. */
+static void
 write_rounds(const json_t *item, const struct screen *screen, struct buf *out)
 {
 	static const char *const titles[] = { "ROUND", "TOOK", "SENT", "DIRTY PAGES", "LEFT", "" };
 	const json_t *rounds = json_at(item, "rounds");
 	size_t count = json_array_size(rounds);
+	size_t first = screen->wide || count <= MAX_ROUNDS ? 0 : count - MAX_ROUNDS;
 	uint64_t longest = 0, last = end_of(item, screen);
 	struct table *table;
 
-	for (size_t i = 0; i < count; i++)
-		longest = MAX(longest, round_took(json_array_get(rounds, i), last));
 	if (!count)
 		return;
+	for (size_t i = first; i < count; i++)
+		longest = MAX(longest, round_took(json_array_get(rounds, i), last));
 	table = table_new(ARRAY_SIZE(titles));
 	for (unsigned i = 0; i < ARRAY_SIZE(titles); i++)
 		table_set_column(table, i, titles[i], i < 5 ? TABLE_RIGHT : 0);
-	for (size_t i = 0; i < count; i++) {
-		const json_t *round = json_array_get(rounds, i);
-		uint64_t took = round_took(round, last);
-		struct buf cell = { 0 };
-
-		add_optional(table, round, "n", false);
-		add_duration(took, &cell);
-		buf_add_string(&cell, json_at(round, "end_ns") ? "" : "+");
-		table_add(table, COLOUR_NONE, cell.data);
-		add_optional(table, round, "sent_bytes", true);
-		add_optional(table, round, "dirty_pages", false);
-		add_optional(table, round, "remaining_bytes", true);
-		buf_clear(&cell);
-		plot_share(screen, took, longest, 24, &cell);
-		table_add(table, COLOUR_BUSY, cell.data ? cell.data : "");
-		buf_done(&cell);
-	}
+	for (size_t i = first; i < count; i++)
+		add_round(json_array_get(rounds, i), last, longest, screen, table);
 	buf_add_char(out, '\n');
+	if (first)
+		buf_printf(out, "%zu rounds before these (-o wide shows all)\n", first);
 	table_write(table, screen, screen->headers, out);
 	table_free(table);
 }
@@ -554,6 +569,30 @@ write_curve(const json_t *item, const struct screen *screen, struct buf *out)
 	buf_add_char(out, '\n');
 }
 
+/* In full: here is the room for their texts. */
+static void
+write_alerts(const json_t *alerts, const struct screen *screen, struct buf *out)
+{
+	json_t *alert;
+	size_t i;
+
+	json_array_foreach(alerts, i, alert) {
+		const char *severity = json_text_at(alert, "severity");
+		const char *state = json_text_at(alert, "state");
+		const char *rule = json_text_at(alert, "rule"), *text = json_text_at(alert, "text");
+
+		buf_add_string(out, "\nalert ");
+		screen_add_state(screen, severity ? severity : "?", out);
+		screen_printf(screen, out, " %s, %s, since ", rule ? rule : "?", state ? state : "?");
+		screen_add_time(screen, json_number_at(alert, "start_ns"), out);
+		buf_add_string(out, ", ");
+		screen_add_age(screen, json_number_at(alert, "start_ns"), out);
+		buf_add_string(out, "\n  ");
+		screen_add_text(screen, text ? text : "", out);
+		buf_add_char(out, '\n');
+	}
+}
+
 static void
 write_evidence(const json_t *item, const struct screen *screen, struct buf *out)
 {
@@ -596,9 +635,6 @@ view_migration(const json_t *item, const json_t *alerts, const struct screen *sc
 	write_stages(item, screen, out);
 	write_rounds(item, screen, out);
 	write_curve(item, screen, out);
-	if (json_array_size(alerts)) {
-		buf_add_char(out, '\n');
-		view_table(&alert_view, alerts, screen, out);
-	}
+	write_alerts(alerts, screen, out);
 	write_evidence(item, screen, out);
 }

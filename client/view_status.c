@@ -134,5 +134,7 @@ view_status(const json_t *status, const struct screen *screen, struct buf *out)
 		buf_printf(out, "\n%s\n", in_flight_view.none);
 	write_list(&in_flight_view, in_flight, screen, out);
 	write_list(&alert_view, json_at(status, "firing"), screen, out);
-	write_list(&node_view, json_at(status, "not_live"), screen, out);
+	/* Of a store that is over, each source has ended. */
+	if (json_is_true(json_at(status, "server.live")))
+		write_list(&node_view, json_at(status, "not_live"), screen, out);
 }

@@ -15,7 +15,7 @@
 #include "client/ctl.h"
 #include "lib/log.h"
 
-enum { REDRAW_MS = 1000, RETRY_MS = 1000, MAX_ROWS = 5000 };
+enum { WAIT_MS = 1000, RETRY_MS = 1000, MAX_ROWS = 5000 };
 
 struct watching {
 	struct ctl *ctl;
@@ -24,7 +24,6 @@ struct watching {
 	const char *topic, *method;
 	bool list_first;      /* Not for "watch TOPIC": just changes. */
 	bool full_screen;
-	bool said_lost;       /* The operator knows that the daemon is gone. */
 	char cursor[64];
 	json_t *rows;         /* Array of the things, by the screen's order. */
 };
@@ -296,15 +295,14 @@ follow(struct watching *w)
 	while (!ended) {
 		if (w->full_screen && (r = draw(w)))
 			return r;
-		r = cloudtrace_next(w->ctl->daemon, w->full_screen ? REDRAW_MS : -1, &message,
-				    &error);
+		/* Not for ever: a signal may come just before. */
+		r = cloudtrace_next(w->ctl->daemon, WAIT_MS, &message, &error);
 		if (resized) {
 			resized = 0;
 			measure(w->ctl);
 		}
 		if (r < 0) {
 			log_info("connection lost: %s; trying again", error.text);
-			w->said_lost = true;
 			return 0;
 		}
 		if (!r)
@@ -332,6 +330,20 @@ reconnect(struct watching *w)
 	}
 	if (w->ctl->daemon)
 		log_info("connected again");
+}
+
+/* Returns whether that worked; sets *ret when there is no use in trying on. */
+static bool
+begin_again(struct watching *w, int *ret)
+{
+	int r;
+
+	reconnect(w);
+	r = ended ? 0 : begin(w);
+	/* It may have gone away again. */
+	if (r && r != EXIT_NO_DAEMON && (r != EXIT_FAILED || ferror(stdout)))
+		*ret = r;
+	return !r;
 }
 
 static const struct command *
@@ -368,11 +380,8 @@ run_watch(struct ctl *ctl, const struct command *command, char **args)
 		fputs("\033[?1049h\033[?25l", stdout);
 	while (!r && !ended) {
 		r = follow(&w);
-		if (!r && !ended) {
-			reconnect(&w);
-			if (!ended)
-				r = begin(&w);
-		}
+		while (!r && !ended && !begin_again(&w, &r))
+			;
 	}
 	if (w.full_screen && !fputs("\033[?25h\033[?1049l", stdout))
 		fflush(stdout);

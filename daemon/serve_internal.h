@@ -96,7 +96,8 @@ void serve_watch_free_all(struct serve_client *client);
 /* Queues what changed for the watches of one client; marks it as behind where
  * its output is in the way. */
 void serve_watch_update(struct serve_client *client);
-/* Whether 'item' has the values that 'filter' asks for. */
-bool serve_filter_matches(const json_t *filter, const json_t *item);
+/* Whether 'item' has the values that 'filter' asks for; host and vm may also be
+ * those of the migration 'subject', which may be NULL. */
+bool serve_filter_matches(const json_t *filter, const json_t *item, const json_t *subject);
 
 #endif /* serve_internal.h */

@@ -85,7 +85,7 @@ answer_node_list(struct serve_client *client, const json_t *params, struct rpc_e
 	json_t *list = store_node_list(client->serve->store, &failure);
 
 	for (size_t i = json_array_size(list); i-- > 0; )
-		if (!serve_filter_matches(params, json_array_get(list, i)))
+		if (!serve_filter_matches(params, json_array_get(list, i), NULL))
 			json_array_remove(list, i);
 	return list ? list : serve_store_failed(&failure, error);
 }

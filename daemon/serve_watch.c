@@ -16,14 +16,15 @@ enum { CHANGES_AT_ONCE = 256 };
 /* Where the members of a filter are looked for. */
 static const struct {
 	const char *name, *paths[3];
+	bool of_subject;   /* Also of the migration that an alert is about. */
 } places[] = {
-	{ "id", { "id" } },
-	{ "host", { "host", "source", "destination" } },
-	{ "vm", { "vm.uuid", "vm.name" } },
-	{ "status", { "status" } },
-	{ "state", { "state" } },
-	{ "severity", { "severity" } },
-	{ "rule", { "rule" } },
+	{ "id", { "id" }, false },
+	{ "host", { "host", "source", "destination" }, true },
+	{ "vm", { "vm.uuid", "vm.name" }, true },
+	{ "status", { "status" }, false },
+	{ "state", { "state" }, false },
+	{ "severity", { "severity" }, false },
+	{ "rule", { "rule" }, false },
 };
 
 static const json_t *
@@ -48,15 +49,25 @@ place_matches(unsigned place, const json_t *want, const json_t *item)
 }
 
 bool
-serve_filter_matches(const json_t *filter, const json_t *item)
+serve_filter_matches(const json_t *filter, const json_t *item, const json_t *subject)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
 		const json_t *want = json_object_get(filter, places[i].name);
 
-		if (want && !json_is_null(want) && !place_matches(i, want, item))
+		if (want && !json_is_null(want) && !place_matches(i, want, item) &&
+		    !(subject && places[i].of_subject && place_matches(i, want, subject)))
 			return false;
 	}
 	return true;
+}
+
+/* The migration that an alert is about, or NULL. */
+static json_t *
+subject_of(struct serve *serve, const char *topic, const json_t *item)
+{
+	const char *id = json_string_value(json_object_get(item, "subject"));
+
+	return id && streq(topic, "alert") ? store_migration(serve->store, id) : NULL;
 }
 
 static void
@@ -90,8 +101,11 @@ look(struct serve *serve, const char *topic, const json_t *filter, const char *s
 	for (size_t i = json_array_size(items); filter && i-- > 0; ) {
 		const json_t *item = json_object_get(json_array_get(items, i), "item");
 
-		if (json_is_object(item) && !serve_filter_matches(filter, item))
+		json_t *subject = subject_of(serve, topic, item);
+
+		if (json_is_object(item) && !serve_filter_matches(filter, item, subject))
 			json_array_remove(items, i);
+		json_decref(subject);
 	}
 	return changes;
 }

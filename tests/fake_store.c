@@ -194,6 +194,12 @@ store_migration_show(struct store *store, const char *id, struct error *error)
 }
 
 json_t *
+store_migration(struct store *store, const char *id)
+{
+	return json_incref(find(json_object_get(store->root, "migrations"), "id", id));
+}
+
+json_t *
 store_alert_list(struct store *store, const struct store_filter *filter, struct error *error)
 {
 	return list(store, "alerts", filter);

@@ -30,6 +30,7 @@ tests_fuzz_fuzz_rpc_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_rpc_LDADD = $(SERVE_TEST_LIBS)
 endif
 
-TESTS += tests/test_ctl.sh tests/test_completion.sh tests/test_serve.py
-EXTRA_DIST += tests/test_ctl.sh tests/test_completion.sh tests/test_serve.py tests/ctl \
-	tests/fuzz/rpc.corpus
+TESTS += tests/test_ctl.sh tests/test_completion.sh tests/test_docs.sh tests/test_serve.py \
+	tests/test_schemas.py
+EXTRA_DIST += tests/test_ctl.sh tests/test_completion.sh tests/test_docs.sh tests/test_serve.py \
+	tests/test_schemas.py tests/ctl tests/fuzz/rpc.corpus

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """The protocol as a client sees it: shapes, limits, hostile input, watches.
 
@@ -463,6 +463,22 @@ def test_watch():
         assert len(other.line()["params"]["items"]) == 3  # Deletions reach all.
         assert client.quiet(0.3)
         assert other.call("unwatch", watch=some["watch"]) == {}
+
+
+def test_watch_alerts_of_a_host():
+    """alerts are filtered by the host and VM of the migration that they are about"""
+    def alert(name, subject):
+        return {"id": name, "rule": "r", "severity": "warning", "state": "firing", "text": "t",
+                "subject": subject, "start_ns": 1}
+    machines = [migration("a", host="compute-01"), migration("b", host="compute-02")]
+    with Daemon(cloud={"migrations": machines}) as daemon:
+        by_host, by_vm = Client(daemon.path), Client(daemon.path)
+        by_host.call("watch", topic="alert", filter={"host": "compute-02"})
+        by_vm.call("watch", topic="alert", filter={"vm": "a"})
+        daemon.change({"migrations": machines, "alerts": [
+            alert("1", "a"), alert("2", "b"), alert("3", "nobody")]})
+        assert [i["id"] for i in by_host.line()["params"]["items"]] == ["2"]
+        assert [i["id"] for i in by_vm.line()["params"]["items"]] == ["1"]
 
 
 def test_watch_refusals():
