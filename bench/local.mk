@@ -12,7 +12,6 @@ bench_tracepoints_LDADD = libct.a -llttng-ust -ldl -lm
 EXTRA_DIST += bench/run bench/measure.py bench/offline.py bench/live.py
 CLEANFILES += bench/gen_trace bench/bench_decode bench/tracepoints
 
-.PHONY: bench
 bench: all bench/gen_trace$(EXEEXT) bench/bench_decode$(EXEEXT)
 	-@$(MAKE) bench/tracepoints$(EXEEXT) >/dev/null 2>&1
 	top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' \

@@ -9,8 +9,13 @@
 #include <stdint.h>
 
 #define ARRAY_SIZE(A) (sizeof (A) / sizeof *(A))
+#ifdef __cppcheck__  /* 2.10 can't read statement expressions. */
+#define MIN(A, B) ((A) < (B) ? (A) : (B))
+#define MAX(A, B) ((A) > (B) ? (A) : (B))
+#else
 #define MIN(A, B) ({ __typeof__(A) a_ = (A); __typeof__(B) b_ = (B); a_ < b_ ? a_ : b_; })
 #define MAX(A, B) ({ __typeof__(A) a_ = (A); __typeof__(B) b_ = (B); a_ > b_ ? a_ : b_; })
+#endif
 #define CONTAINER_OF(POINTER, STRUCT, MEMBER) \
 	((STRUCT *) (void *) ((char *) (POINTER) - offsetof(STRUCT, MEMBER)))
 #define _cleanup_(FUNCTION) __attribute__((cleanup(FUNCTION)))

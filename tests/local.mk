@@ -8,3 +8,4 @@ include tests/analyzers.mk
 include tests/store.mk
 include tests/serve.mk
 include tests/daemon.mk
+include tests/fuzz.mk

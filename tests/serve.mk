@@ -17,19 +17,6 @@ check_PROGRAMS += tests/client-example
 tests_client_example_SOURCES = tests/client_example.c
 tests_client_example_LDADD = libcloudtrace.a $(JANSSON_LIBS) -lm
 
-check_PROGRAMS += tests/fuzz/corpus_rpc
-tests_fuzz_corpus_rpc_SOURCES = tests/fuzz/fuzz_rpc.c tests/fuzz/run_corpus.c tests/fake_store.c
-tests_fuzz_corpus_rpc_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"rpc.corpus"'
-tests_fuzz_corpus_rpc_LDADD = $(SERVE_TEST_LIBS)
-TESTS += tests/fuzz/corpus_rpc
-
-if FUZZERS
-noinst_PROGRAMS += tests/fuzz/fuzz_rpc
-tests_fuzz_fuzz_rpc_SOURCES = tests/fuzz/fuzz_rpc.c tests/fake_store.c
-tests_fuzz_fuzz_rpc_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-tests_fuzz_fuzz_rpc_LDADD = $(SERVE_TEST_LIBS)
-endif
-
 TESTS += tests/test_ctl.sh tests/test_completion.sh tests/test_docs.sh tests/test_serve.py \
 	tests/test_schemas.py
 EXTRA_DIST += tests/test_ctl.sh tests/test_completion.sh tests/test_docs.sh tests/test_serve.py \

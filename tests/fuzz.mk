@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+# Each fuzz_NAME.c is built twice: corpus_NAME gives it the files of
+# tests/fuzz/corpus/NAME in every `make check`; fuzz_NAME is the fuzzer itself
+# (configure CC=clang --enable-fuzzers, then `make fuzzers`).
+fuzz_names = metadata packet viewer rpc config
+
+check_PROGRAMS += tests/fuzz/corpus_metadata
+TESTS += tests/fuzz/corpus_metadata
+tests_fuzz_corpus_metadata_SOURCES = tests/fuzz/fuzz_metadata.c tests/fuzz/run_corpus.c
+tests_fuzz_corpus_metadata_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"corpus/metadata"'
+tests_fuzz_corpus_metadata_LDADD = libctf.a libct.a -lm
+
+check_PROGRAMS += tests/fuzz/corpus_packet
+TESTS += tests/fuzz/corpus_packet
+tests_fuzz_corpus_packet_SOURCES = tests/fuzz/fuzz_packet.c tests/fuzz/run_corpus.c
+tests_fuzz_corpus_packet_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"corpus/packet"'
+tests_fuzz_corpus_packet_LDADD = libctf.a libct.a -lm
+
+check_PROGRAMS += tests/fuzz/corpus_viewer
+TESTS += tests/fuzz/corpus_viewer
+tests_fuzz_corpus_viewer_SOURCES = tests/fuzz/fuzz_viewer.c tests/fuzz/run_corpus.c
+tests_fuzz_corpus_viewer_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"corpus/viewer"'
+tests_fuzz_corpus_viewer_LDADD = $(VIEWER_TEST_LIBS)
+
+check_PROGRAMS += tests/fuzz/corpus_rpc
+TESTS += tests/fuzz/corpus_rpc
+tests_fuzz_corpus_rpc_SOURCES = tests/fuzz/fuzz_rpc.c tests/fuzz/run_corpus.c tests/fake_store.c
+tests_fuzz_corpus_rpc_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"corpus/rpc"'
+tests_fuzz_corpus_rpc_LDADD = $(SERVE_TEST_LIBS)
+
+check_PROGRAMS += tests/fuzz/corpus_config
+TESTS += tests/fuzz/corpus_config
+tests_fuzz_corpus_config_SOURCES = tests/fuzz/fuzz_config.c tests/fuzz/run_corpus.c daemon/config.c
+tests_fuzz_corpus_config_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"corpus/config"'
+tests_fuzz_corpus_config_LDADD = libct.a $(INIH_LIBS) -lm
+
+if FUZZERS
+EXTRA_PROGRAMS += tests/fuzz/fuzz_metadata
+tests_fuzz_fuzz_metadata_SOURCES = tests/fuzz/fuzz_metadata.c
+tests_fuzz_fuzz_metadata_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_metadata_LDADD = libctf.a libct.a -lm
+
+EXTRA_PROGRAMS += tests/fuzz/fuzz_packet
+tests_fuzz_fuzz_packet_SOURCES = tests/fuzz/fuzz_packet.c
+tests_fuzz_fuzz_packet_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_packet_LDADD = libctf.a libct.a -lm
+
+EXTRA_PROGRAMS += tests/fuzz/fuzz_viewer
+tests_fuzz_fuzz_viewer_SOURCES = tests/fuzz/fuzz_viewer.c
+tests_fuzz_fuzz_viewer_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_viewer_LDADD = $(VIEWER_TEST_LIBS)
+
+EXTRA_PROGRAMS += tests/fuzz/fuzz_rpc
+tests_fuzz_fuzz_rpc_SOURCES = tests/fuzz/fuzz_rpc.c tests/fake_store.c
+tests_fuzz_fuzz_rpc_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_rpc_LDADD = $(SERVE_TEST_LIBS)
+
+EXTRA_PROGRAMS += tests/fuzz/fuzz_config
+tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c daemon/config.c
+tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_config_LDADD = libct.a $(INIH_LIBS) -lm
+
+fuzzers: $(fuzz_names:%=tests/fuzz/fuzz_%)
+endif
+
+EXTRA_DIST += tests/fuzz/corpus
