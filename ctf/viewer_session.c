@@ -423,8 +423,10 @@ viewer_session_polled(struct viewer_session *session, bool closed, uint32_t coun
 {
 	struct viewer_trace *trace, *next;
 
-	if (session->phase != SESSION_ATTACHED)
+	if (session->phase != SESSION_ATTACHED) {
+		viewer_session_reap(session);
 		return;
+	}
 	/* relayd lists no session whose producer has left: nothing new comes. */
 	session->closed = closed || (!session->listed && !count && !session->n_streams);
 	for (trace = session->traces; trace; trace = next) {
