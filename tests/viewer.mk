@@ -14,23 +14,6 @@ tests_test_viewer_LDADD = $(CMOCKA_LIBS) $(VIEWER_TEST_LIBS)
 TESTS += tests/test_viewer
 endif
 
-check_PROGRAMS += tests/fuzz/replay_viewer
-tests_fuzz_replay_viewer_SOURCES = tests/fuzz/fuzz_viewer.c tests/fuzz/replay.c
-tests_fuzz_replay_viewer_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"tests/fuzz/corpus/viewer"'
-tests_fuzz_replay_viewer_LDADD = $(VIEWER_TEST_LIBS)
-TESTS += tests/fuzz/replay_viewer
-
-# As tests/ctf.mk: built by `make viewer-fuzzers`.
-if FUZZERS
-EXTRA_PROGRAMS += tests/fuzz/fuzz_viewer
-tests_fuzz_fuzz_viewer_SOURCES = tests/fuzz/fuzz_viewer.c
-tests_fuzz_fuzz_viewer_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-tests_fuzz_fuzz_viewer_LDADD = $(VIEWER_TEST_LIBS)
-
-viewer-fuzzers: tests/fuzz/fuzz_viewer
-.PHONY: viewer-fuzzers
-endif
-
 TESTS += tests/test_viewer_mock.py tests/test_viewer_relayd.py
 EXTRA_DIST += tests/test_viewer_mock.py tests/test_viewer_relayd.py tests/lib/producer.py \
 	tests/lib/mock_relayd.py tests/lib/viewer_probe.py
