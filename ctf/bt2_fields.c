@@ -170,7 +170,8 @@ walk_array(const struct walk *walk, const char *name, const bt_field *field)
 
 	walk->visitor->array_begin(walk->context, name);
 	for (uint64_t i = 0; i < n; i++)
-		walk_field(walk, NULL, bt_field_array_borrow_element_field_by_index_const(field, i));
+		walk_field(walk, NULL,
+			   bt_field_array_borrow_element_field_by_index_const(field, i));
 	walk->visitor->array_end(walk->context);
 }
 
@@ -182,14 +183,16 @@ walk_field(const struct walk *walk, const char *name, const bt_field *field)
 	bt_field_class_type type = bt_field_get_class_type(field);
 
 	if (bt_field_class_type_is(type, BT_FIELD_CLASS_TYPE_UNSIGNED_INTEGER)) {
-		visitor->unsigned_integer(context, name, bt_field_integer_unsigned_get_value(field));
+		visitor->unsigned_integer(context, name,
+					  bt_field_integer_unsigned_get_value(field));
 	} else if (bt_field_class_type_is(type, BT_FIELD_CLASS_TYPE_SIGNED_INTEGER)) {
 		visitor->signed_integer(context, name, bt_field_integer_signed_get_value(field));
 	} else if (type == BT_FIELD_CLASS_TYPE_SINGLE_PRECISION_REAL) {
 		visitor->real(context, name,
 			      (double) bt_field_real_single_precision_get_value(field), true);
 	} else if (type == BT_FIELD_CLASS_TYPE_DOUBLE_PRECISION_REAL) {
-		visitor->real(context, name, bt_field_real_double_precision_get_value(field), false);
+		visitor->real(context, name, bt_field_real_double_precision_get_value(field),
+			      false);
 	} else if (type == BT_FIELD_CLASS_TYPE_STRING) {
 		visitor->string(context, name, bt_field_string_get_value(field),
 				bt_field_string_get_length(field));

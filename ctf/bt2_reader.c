@@ -126,8 +126,8 @@ sink_consume(bt_self_component_sink *self)
 	stream->ended = true;
 	if (status != BT_MESSAGE_ITERATOR_NEXT_STATUS_END) {
 		take_error(text, sizeof text);
-		ctf_problems_add(bt2->problems, "%s: libbabeltrace2 can't read on: %s", stream->name,
-				 text);
+		ctf_problems_add(bt2->problems, "%s: libbabeltrace2 can't read on: %s",
+				 stream->name, text);
 	}
 	return BT_COMPONENT_CLASS_SINK_CONSUME_METHOD_STATUS_OK;
 }
@@ -213,9 +213,11 @@ take_discarded_events(struct bt2_stream *stream, const bt_message *message)
 	const bt_stream_class *class = bt_stream_borrow_class_const(
 		bt_message_discarded_events_borrow_stream_const(message));
 	struct ctf_loss *loss = &stream->due;
+	const bt_clock_snapshot *begin, *end;
 	uint64_t n;
 
-	if (bt_message_discarded_events_get_count(message, &n) != BT_PROPERTY_AVAILABILITY_AVAILABLE)
+	if (bt_message_discarded_events_get_count(message, &n) !=
+	    BT_PROPERTY_AVAILABILITY_AVAILABLE)
 		return;
 	if ((int64_t) n < 0)
 		stream->counters.discarded_glitches++;
@@ -228,10 +230,11 @@ take_discarded_events(struct bt2_stream *stream, const bt_message *message)
 	};
 	stream->max_discarded = stream->discarded;
 	stream->has_due = true;
-	if (bt_stream_class_discarded_events_have_default_clock_snapshots(class))
-		set_loss_times(stream, loss,
-			bt_message_discarded_events_borrow_beginning_default_clock_snapshot_const(message),
-			bt_message_discarded_events_borrow_end_default_clock_snapshot_const(message));
+	if (!bt_stream_class_discarded_events_have_default_clock_snapshots(class))
+		return;
+	begin = bt_message_discarded_events_borrow_beginning_default_clock_snapshot_const(message);
+	end = bt_message_discarded_events_borrow_end_default_clock_snapshot_const(message);
+	set_loss_times(stream, loss, begin, end);
 }
 
 /* The loss comes next, at 'order_ns' among the events: the same as in stream.c. */
@@ -254,14 +257,18 @@ take_discarded_packets(struct bt2_stream *stream, const bt_message *message)
 	const bt_stream_class *class = bt_stream_borrow_class_const(
 		bt_message_discarded_packets_borrow_stream_const(message));
 	struct ctf_loss loss = { .stream = stream->event.stream };
+	const bt_clock_snapshot *begin, *end;
 
 	if (bt_message_discarded_packets_get_count(message, &loss.packets) !=
 	    BT_PROPERTY_AVAILABILITY_AVAILABLE || (int64_t) loss.packets < 0)
 		return false;
-	if (bt_stream_class_discarded_packets_have_default_clock_snapshots(class))
-		set_loss_times(stream, &loss,
-			bt_message_discarded_packets_borrow_beginning_default_clock_snapshot_const(message),
-			bt_message_discarded_packets_borrow_end_default_clock_snapshot_const(message));
+	if (!bt_stream_class_discarded_packets_have_default_clock_snapshots(class)) {
+		give_loss(stream, 0, &loss);
+		return true;
+	}
+	begin = bt_message_discarded_packets_borrow_beginning_default_clock_snapshot_const(message);
+	end = bt_message_discarded_packets_borrow_end_default_clock_snapshot_const(message);
+	set_loss_times(stream, &loss, begin, end);
 	give_loss(stream, loss.end_raw_ns, &loss);
 	return true;
 }
@@ -303,12 +310,14 @@ begin_packet(struct bt2_stream *stream, const bt_message *message)
 {
 	const bt_stream_class *class = bt_stream_borrow_class_const(bt_packet_borrow_stream_const(
 		bt_message_packet_beginning_borrow_packet_const(message)));
+	const bt_clock_snapshot *begin;
 	uint64_t t_ns;
 
 	stream->counters.packets++;
-	if (bt_stream_class_packets_have_beginning_default_clock_snapshot(class))
-		stream->clock_ns = raw_ns(stream->bt2,
-			bt_message_packet_beginning_borrow_default_clock_snapshot_const(message), &t_ns);
+	if (!bt_stream_class_packets_have_beginning_default_clock_snapshot(class))
+		return;
+	begin = bt_message_packet_beginning_borrow_default_clock_snapshot_const(message);
+	stream->clock_ns = raw_ns(stream->bt2, begin, &t_ns);
 }
 
 /* Takes what the message says; it is dropped unless it is an event to give. */
@@ -463,7 +472,7 @@ add_source(struct bt2 *bt2, const struct ctf_found_trace *found,
 	bt_value *parameters, *inputs;
 	int r;
 
-	if (!bt_plugin_find("ctf", BT_TRUE, BT_FALSE, BT_TRUE, BT_TRUE, BT_FALSE, &plugin) && plugin)
+	if (!bt_plugin_find("ctf", BT_TRUE, BT_FALSE, BT_TRUE, BT_TRUE, BT_FALSE, &plugin))
 		class = bt_plugin_borrow_source_component_class_by_name_const(plugin, "fs");
 	if (!class)
 		return error_set(error, ENOENT, "babeltrace2's plugin 'ctf' is not installed");
@@ -498,7 +507,8 @@ add_sink(struct bt2 *bt2, const struct ctf_found_trace *found,
 static void
 note_clock(struct bt2 *bt2, const bt_stream_class *stream_class)
 {
-	const bt_clock_class *clock = bt_stream_class_borrow_default_clock_class_const(stream_class);
+	const bt_clock_class *clock =
+		bt_stream_class_borrow_default_clock_class_const(stream_class);
 	struct ctf_opened *public = &bt2->public;
 	int64_t seconds;
 	uint64_t cycles;
@@ -510,7 +520,8 @@ note_clock(struct bt2 *bt2, const bt_stream_class *stream_class)
 	bt2->hz = bt_clock_class_get_frequency(clock);
 	uuid = bt_clock_class_get_uuid(clock);
 	bt_clock_class_get_offset(clock, &seconds, &cycles);
-	public->clock_offset_ns = (int64_t) ((uint64_t) seconds * NS_PER_S + cycles_to_ns(bt2, cycles));
+	public->clock_offset_ns = (int64_t) ((uint64_t) seconds * NS_PER_S +
+					     cycles_to_ns(bt2, cycles));
 	public->has_clock_uuid = uuid;
 	if (uuid)
 		memcpy(public->clock_uuid, uuid, sizeof public->clock_uuid);

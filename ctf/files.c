@@ -132,8 +132,8 @@ give_up(struct ctf_files *files, const char *what)
 	const struct ctf_found_file *file = &files->list[files->at];
 
 	ctf_problems_add(files->problems, "%s/%s: packet at byte %" PRIu64 ": %s; "
-			 "the rest of this file (%" PRIu64 " bytes) is left out",
-			 files->folder, file->name, files->offset, what, file->size - files->offset);
+			 "the rest of this file (%" PRIu64 " bytes) is left out", files->folder,
+			 file->name, files->offset, what, file->size - files->offset);
 	files->given_up = true;
 }
 
@@ -150,7 +150,7 @@ packet_size(struct ctf_files *files, struct ctf_stream *stream, const uint8_t *b
 	if (r == -ENODATA && size < left)
 		return UINT64_MAX;
 	if (r < 0) {
-		give_up(files, r == -ENODATA ? "the file ends inside the packet's header" : error.text);
+		give_up(files, r == -ENODATA ? "the file ends inside its header" : error.text);
 		return 0;
 	}
 	bits = info.packet_bits ? info.packet_bits : info.content_bits;
@@ -173,8 +173,9 @@ push(struct ctf_files *files, struct ctf_stream *stream, const uint8_t *bytes, s
 	int r = ctf_stream_push(stream, bytes, size, mapped ? unmap : NULL, files, &error);
 
 	if (r < 0)
-		ctf_problems_add(files->problems, "%s/%s: packet at byte %" PRIu64 ": %s; it is left out",
-				 files->folder, files->list[files->at].name, files->offset, error.text);
+		ctf_problems_add(files->problems, "%s/%s: packet at byte %" PRIu64 ": %s; "
+				 "it is left out", files->folder, files->list[files->at].name,
+				 files->offset, error.text);
 	files->last_offset = files->offset;
 	files->last_bits = (uint64_t) size * 8;
 	files->packets++;
@@ -191,7 +192,8 @@ map_packet(struct ctf_files *files, int fd, size_t size)
 	size_t page = (size_t) sysconf(_SC_PAGESIZE), before = (size_t) (files->offset % page);
 	off_t from = (off_t) (files->offset - before);
 	size_t map_size = size + before + page;
-	uint8_t *map = mmap(NULL, map_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *at = map;
+	uint8_t *map = mmap(NULL, map_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *at = map;
 
 	if (map == MAP_FAILED)
 		return NULL;
@@ -274,19 +276,20 @@ check_index(const struct ctf_files *files)
 	if (ctf_read_at(fd, &header, sizeof header, 0) != sizeof header ||
 	    be32toh(header.magic) != INDEX_MAGIC ||
 	    be32toh(header.entry_size) < sizeof last) {
-		ctf_problems_add(files->problems, "%s: this is no index of LTTng; it is not used", path);
+		ctf_problems_add(files->problems, "%s: this is no index of LTTng; it is not used",
+				 path);
 		return;
 	}
 	entry_size = be32toh(header.entry_size);
 	n = ((uint64_t) size - sizeof header) / entry_size;
 	if (n != files->packets)
-		ctf_problems_add(files->problems, "%s: the index has %" PRIu64 " packets, the file has "
-				 "%" PRIu64 "; the file is believed", path, n, files->packets);
+		ctf_problems_add(files->problems, "%s: the index has %" PRIu64 " packets, the file "
+				 "has %" PRIu64 "; the file is believed", path, n, files->packets);
 	else if (ctf_read_at(fd, &last, sizeof last, sizeof header + (n - 1) * entry_size) !=
 		 sizeof last || be64toh(last.offset) != files->last_offset ||
 		 be64toh(last.packet_bits) != files->last_bits)
-		ctf_problems_add(files->problems, "%s: the index has another place or size of the last "
-				 "packet than the file; the file is believed", path);
+		ctf_problems_add(files->problems, "%s: the index has another place or size of the "
+				 "last packet than the file; the file is believed", path);
 }
 
 int

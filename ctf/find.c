@@ -140,8 +140,8 @@ walk_folder(struct walk *walk, const char *path, unsigned depth, struct error *e
 	if (is_regular_at(dir, "metadata", &st))
 		add_trace(walk, path);
 	if (depth >= MAX_DEPTH) {
-		ctf_problems_add(walk->problems, "%s: folders more than %d levels deep are not read",
-				 path, MAX_DEPTH);
+		ctf_problems_add(walk->problems, "%s: folders more than %d levels deep are "
+				 "not read", path, MAX_DEPTH);
 		return 0;
 	}
 	n = scandirat(dir, ".", &entries, is_folder_name, by_name);
@@ -213,8 +213,8 @@ ctf_find_traces(const char *const *paths, size_t n_paths, struct ctf_found *ret,
 			path[end - 1] = '\0';
 		walk.root_length = strlen(path);
 		if (walk_folder(&walk, path, 0, &path_error) >= 0 && found.n == n)
-			error_set(&path_error, ENOENT, "%s: there is no CTF trace (a folder with a file "
-				  "'metadata') in it that was not given before", path);
+			error_set(&path_error, ENOENT, "%s: there is no CTF trace (a folder with a "
+				  "file 'metadata') in it that was not given before", path);
 		if (path_error.code) {
 			ctf_problems_add(problems, "%s", path_error.text);
 			if (!first.code)

@@ -371,6 +371,20 @@ ctf_merge_late(const struct ctf_merge *merge)
 	return merge->late;
 }
 
+/* Those that are silent for too long no longer hold others back. */
+static void
+stop_waiting(struct ctf_merge *merge)
+{
+	struct source *source, *next;
+
+	HASH_ITER(hh, merge->sources, source, next) {
+		if (source->in_heap && source->head == CTF_HEAD_NONE &&
+		    merge->now_ns - source->said_ns >= merge->patience_ns)
+			heap_remove(merge, source);
+	}
+	merge->blocked = holds_back(merge);
+}
+
 void
 ctf_merge_tick(struct ctf_merge *merge, uint64_t now_mono_ns)
 {
@@ -380,8 +394,9 @@ ctf_merge_tick(struct ctf_merge *merge, uint64_t now_mono_ns)
 	merge->now_ns = now_mono_ns;
 	if (first) {
 		merge->blocked_since_ns = now_mono_ns;
-		HASH_ITER(hh, merge->sources, source, next)
+		HASH_ITER(hh, merge->sources, source, next) {
 			source->said_ns = now_mono_ns;
+		}
 	}
 	/* Others must have been held back for that long as well: when a relayd
 	 * comes back after a pause, its streams do so one after the other, and
@@ -389,9 +404,5 @@ ctf_merge_tick(struct ctf_merge *merge, uint64_t now_mono_ns)
 	if (!merge->patience_ns || !merge->blocked ||
 	    now_mono_ns - merge->blocked_since_ns < merge->patience_ns)
 		return;
-	HASH_ITER(hh, merge->sources, source, next)
-		if (source->in_heap && source->head == CTF_HEAD_NONE &&
-		    now_mono_ns - source->said_ns >= merge->patience_ns)
-			heap_remove(merge, source);
-	merge->blocked = holds_back(merge);
+	stop_waiting(merge);
 }

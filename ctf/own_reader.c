@@ -39,7 +39,8 @@ read_metadata(struct ctf_trace *trace, const char *folder, struct error *error)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_set(error, errno, "%s: it can't be opened: %s", path, strerror(errno));
 	if (st.st_size > MAX_METADATA)
-		return error_set(error, EFBIG, "%s: it has more than %d MiB", path, MAX_METADATA >> 20);
+		return error_set(error, EFBIG, "%s: it has more than %d MiB", path,
+				 MAX_METADATA >> 20);
 	text = xmalloc((size_t) st.st_size);
 	n = ctf_read_at(fd, text, (size_t) st.st_size, 0);
 	if (n < 0)

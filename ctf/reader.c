@@ -81,8 +81,8 @@ host_close(struct ctf_reader *reader, struct host *host)
 	uint64_t late = host->merge ? ctf_merge_late(host->merge) : 0;
 
 	if (late)
-		ctf_problems_add(&reader->problems, "%s: %llu events came later than others that are "
-				 "younger; they were used all the same", host->hostname,
+		ctf_problems_add(&reader->problems, "%s: %llu events came later than others that "
+				 "are younger; they were used all the same", host->hostname,
 				 (unsigned long long) late);
 	ctf_merge_free(host->merge);
 	host->merge = NULL;
@@ -145,7 +145,8 @@ by_hostname(const void *a, const void *b)
 	if (!r)
 		r = memcmp(x->public.clock_uuid, y->public.clock_uuid, sizeof x->public.clock_uuid);
 	if (!r)
-		r = (x->clock_offset_ns > y->clock_offset_ns) - (x->clock_offset_ns < y->clock_offset_ns);
+		r = (x->clock_offset_ns > y->clock_offset_ns) -
+			(x->clock_offset_ns < y->clock_offset_ns);
 	return r;
 }
 

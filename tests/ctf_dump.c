@@ -204,10 +204,12 @@ same_event(const struct ctf_interest *interest, const struct ctf_event *a,
 		streq(ctf_stream_key(a->stream), ctf_stream_key(b->stream));
 
 	if (!same)
-		printf("%s %" PRIu64 " %" PRIu64 " %s late %d\nelse %s %" PRIu64 " %" PRIu64 " %s "
-		       "late %d\n", ctf_interest_event_name(interest, a->wanted), a->raw_ns, a->t_ns,
-		       ctf_stream_key(a->stream), a->late, ctf_interest_event_name(interest, b->wanted),
-		       b->raw_ns, b->t_ns, ctf_stream_key(b->stream), b->late);
+		printf("%s %" PRIu64 " %" PRIu64 " %s late %d\n"
+		       "else %s %" PRIu64 " %" PRIu64 " %s late %d\n",
+		       ctf_interest_event_name(interest, a->wanted), a->raw_ns, a->t_ns,
+		       ctf_stream_key(a->stream), a->late,
+		       ctf_interest_event_name(interest, b->wanted), b->raw_ns, b->t_ns,
+		       ctf_stream_key(b->stream), b->late);
 	for (unsigned i = 0; same && i < a->n_values; i++) {
 		enum ctf_scope scope;
 
@@ -235,8 +237,9 @@ same_loss(const struct ctf_loss *a, const struct ctf_loss *b)
 	if (!same)
 		printf("loss %" PRIu64 " %" PRIu64 " from %" PRIu64 " to %" PRIu64 " %s\n"
 		       "else %" PRIu64 " %" PRIu64 " from %" PRIu64 " to %" PRIu64 " %s\n",
-		       a->events, a->packets, a->begin_raw_ns, a->end_raw_ns, ctf_stream_key(a->stream),
-		       b->events, b->packets, b->begin_raw_ns, b->end_raw_ns, ctf_stream_key(b->stream));
+		       a->events, a->packets, a->begin_raw_ns, a->end_raw_ns,
+		       ctf_stream_key(a->stream), b->events, b->packets, b->begin_raw_ns,
+		       b->end_raw_ns, ctf_stream_key(b->stream));
 	return same;
 }
 
@@ -330,9 +333,10 @@ print_losses(const char *const *paths, size_t n, struct error *error)
 			       ctf_stream_key(item.loss->stream), item.loss->events,
 			       item.loss->packets, item.loss->end_t_ns);
 	ctf_reader_totals(reader, &totals);
-	printf("%u hosts, %u traces, %u streams, %" PRIu64 " packets, %" PRIu64 " bytes, %" PRIu64
-	       " events, %" PRIu64 " discarded, %" PRIu64 " packets missing, %" PRIu64 " glitches, %"
-	       PRIu64 " bad packets, %" PRIu64 " late\n", totals.hosts, totals.traces,
+	printf("%u hosts, %u traces, %u streams, %" PRIu64 " packets, %" PRIu64 " bytes, "
+	       "%" PRIu64 " events, %" PRIu64 " discarded, %" PRIu64 " packets missing, "
+	       "%" PRIu64 " glitches, %" PRIu64 " bad packets, %" PRIu64 " late\n",
+	       totals.hosts, totals.traces,
 	       totals.streams, totals.sum.packets, totals.sum.bytes, totals.sum.events,
 	       totals.sum.discarded_events, totals.sum.missing_packets,
 	       totals.sum.discarded_glitches, totals.sum.bad_packets, totals.sum.late);

@@ -173,7 +173,8 @@ random_streams_come_sorted(void **state)
 	}
 	while (ctf_merge_next(merge, &item, NULL) > 0) {
 		assert_true(item.event->raw_ns > last ||
-			    (item.event->raw_ns == last && strcmp(item.stream->key, last_key) >= 0));
+			    (item.event->raw_ns == last &&
+			     strcmp(item.stream->key, last_key) >= 0));
 		assert_false(item.event->late);
 		last = item.event->raw_ns;
 		last_key = item.stream->key;

@@ -224,9 +224,9 @@ def index_of(packets):
 def test_index(top):
     """an index is not needed; one that disagrees is told"""
     packets = [packet(ticks(1)), packet(ticks(2, 3), 1)]
-    for name, index, problems in (("good", index_of(packets), 0), ("less", index_of(packets[:1]), 1),
-                                  ("other", index_of(packets[::-1]), 1), ("no", b"junk" * 9, 1),
-                                  ("short", b"", 1)):
+    for name, index, problems in (
+            ("good", index_of(packets), 0), ("less", index_of(packets[:1]), 1),
+            ("other", index_of(packets[::-1]), 1), ("no", b"junk" * 9, 1), ("short", b"", 1)):
         make_trace(f"{top}/{name}", {"c_0": packets})
         os.mkdir(f"{top}/{name}/index")
         with open(f"{top}/{name}/index/c_0.idx", "wb") as file:
