@@ -79,6 +79,10 @@ void side_set_sort(struct side_set *set);
 struct side *side_set_find(const struct side_set *set, const char *id);
 void side_set_done(struct side_set *set);
 
+/* A time or duration of an object; 0 if it has none, or one after the year
+ * 2116: differences of two, and some more, fit an int64_t. */
+uint64_t side_time(const json_t *object, const char *name);
+
 /* Reads "tcp:HOST:PORT", "unix:PATH", a JSON channel list... */
 void address_parse(const char *uri, struct address *ret);
 

@@ -9,7 +9,9 @@
  * followed for MAX_CHAIN_NS at most.  The second joins what the first left by
  * duration or uuid, for clocks that disagree: among all sides without a
  * partner within JOIN_SKEW_NS of each other.  It runs only when such a side
- * began, ended or learnt who it is. */
+ * began, ended or learnt who it is.  What that can change is looked for up to
+ * REACH away, with all that has a say in it loaded: elimination over longer
+ * chains than that is not followed. */
 #include "daemon/join.h"
 
 #include <stdlib.h>
@@ -18,6 +20,7 @@
 #include "lib/util.h"
 
 #define MAX_CHAIN_NS (600 * NS_PER_S)
+#define REACH (2 * JOIN_SKEW_NS)
 
 struct join {
 	struct store *store;
@@ -211,8 +214,8 @@ write_as_it_was(struct join *join, json_t *span)
 static int
 load_loose(struct join *join, struct side_set *set)
 {
-	json_t *spans = store_loose_sides(join->store, minus(join->from_ns, 3 * JOIN_SKEW_NS),
-					  join->to_ns + 3 * JOIN_SKEW_NS, join->error);
+	json_t *spans = store_loose_sides(join->store, minus(join->from_ns, 2 * REACH),
+					  join->to_ns + 2 * REACH, join->error);
 	json_t *others = json_array(), *span;
 	size_t i;
 
@@ -251,8 +254,10 @@ second_pass(struct join *join)
 		const char *before = text_member(side->span, "partner");
 		const char *now = side->partner ? side->partner->id : NULL;
 		bool same = before && now ? streq(before, now) : !before && !now;
+		bool in_reach = side->at_ns >= minus(join->from_ns, REACH) &&
+				side->at_ns <= join->to_ns + REACH;
 
-		if (side->affected || !same)
+		if (side->affected || (!same && in_reach))
 			r = write_side(join, side);
 	}
 	side_set_done(&far);
@@ -311,12 +316,11 @@ static void
 touch_span(struct join_touch *touch, const json_t *span)
 {
 	const json_t *attributes = json_object_get(span, "attributes");
-	json_int_t start = json_integer_value(json_object_get(span, "start_ns"));
-	json_int_t at = json_integer_value(json_object_get(attributes, "connect_ns"));
+	uint64_t at_ns = side_time(attributes, "connect_ns");
 
-	touch->start_ns = touch->at_ns = (uint64_t) MAX(start, 0);
-	if (at > 0)
-		touch->at_ns = (uint64_t) at;
+	touch->start_ns = touch->at_ns = side_time(span, "start_ns");
+	if (at_ns)
+		touch->at_ns = at_ns;
 }
 
 /* A side that is no more: its record goes, and its partner is touched, too. */

@@ -225,17 +225,61 @@ clearly_less(uint64_t a, uint64_t b)
 	return b * CLEAR_FACTOR + CLEAR_NS < a ? -1 : 0;
 }
 
+/* How far the clocks of two hosts are apart, as pairs between them tell. */
+struct skew {
+	const char *hosts[2];          /* In the order of strcmp(). */
+	int64_t ns;                    /* Second minus first. */
+	bool contradicted;             /* Another pair tells otherwise. */
+};
+
+struct skews {
+	struct skew *all;
+	size_t n;
+};
+
+static int64_t
+skew_between(const struct side *a, const struct side *b)
+{
+	int64_t ns = (int64_t) (b->at_ns - a->at_ns);
+
+	return strcmp(a->host, b->host) < 0 ? ns : -ns;
+}
+
+static struct skew *
+find_skew(const struct skews *skews, const struct side *a, const struct side *b)
+{
+	const struct side *first = strcmp(a->host, b->host) < 0 ? a : b;
+	const struct side *second = first == a ? b : a;
+
+	for (size_t i = 0; skews && i < skews->n; i++)
+		if (streq(skews->all[i].hosts[0], first->host) &&
+		    streq(skews->all[i].hosts[1], second->host))
+			return &skews->all[i];
+	return NULL;
+}
+
+/* How far connect and accept are apart, by what is known of the two clocks. */
+static uint64_t
+start_distance(const struct side *a, const struct side *b, const struct skews *skews)
+{
+	const struct skew *skew = find_skew(skews, a, b);
+	int64_t ns = skew_between(a, b) - (skew && !skew->contradicted ? skew->ns : 0);
+
+	return (uint64_t) (ns < 0 ? -ns : ns);
+}
+
 /* Whether 'a' is the better partner of 'side' (1), or 'b' is (-1): by identity,
  * else by a vote of start and end that nobody contradicts. */
 static int
-better(const struct side *side, const struct side *a, const struct side *b)
+better(const struct side *side, const struct side *a, const struct side *b,
+       const struct skews *skews)
 {
 	int by_identity = (int) identity(side, a) - (int) identity(side, b);
 	int by_start, by_end = 0;
 
 	if (by_identity)
 		return by_identity > 0 ? 1 : -1;
-	by_start = clearly_less(distance(side->at_ns, a->at_ns), distance(side->at_ns, b->at_ns));
+	by_start = clearly_less(start_distance(side, a, skews), start_distance(side, b, skews));
 	if (has_end(side) && has_end(a) && has_end(b))
 		by_end = clearly_less(end_distance(side, a), end_distance(side, b));
 	return by_start * by_end < 0 ? 0 : by_start ? by_start : by_end;
@@ -270,7 +314,8 @@ neighbours(const struct side_set *set, const struct side *side, uint64_t reach,
 
 /* The candidate that is clearly better than every other, or NULL. */
 static struct side *
-best(const struct side_set *set, const struct side *side, bool by_duration)
+best(const struct side_set *set, const struct side *side, bool by_duration,
+     const struct skews *skews)
 {
 	candidate_fn *candidate = by_duration ? skewed_candidate : near_candidate;
 	const struct side *winner = NULL, *first, *end;
@@ -278,22 +323,22 @@ best(const struct side_set *set, const struct side *side, bool by_duration)
 	neighbours(set, side, by_duration ? JOIN_SKEW_NS : JOIN_NEAR_NS, &first, &end);
 	for (const struct side *other = first; other < end; other++)
 		if (is_candidate(side, other, candidate) &&
-		    (!winner || better(side, other, winner) > 0))
+		    (!winner || better(side, other, winner, skews) > 0))
 			winner = other;
 	for (const struct side *other = first; other < end && winner; other++)
 		if (other != winner && is_candidate(side, other, candidate) &&
-		    better(side, winner, other) <= 0)
+		    better(side, winner, other, skews) <= 0)
 			winner = NULL;
 	return winner ? &set->sides[winner - set->sides] : NULL;
 }
 
-void
-join_pairs(struct side_set *set, bool by_duration)
+/* Taking a pair away only makes the choice of the others clearer, so the order
+ * in which pairs are taken does not matter. */
+static void
+choose(struct side_set *set, bool by_duration, const struct skews *skews)
 {
 	bool again;
 
-	/* Taking a pair away only makes the choice of the others clearer, so the
-	 * order in which pairs are taken does not matter. */
 	do {
 		again = false;
 		for (size_t i = 0; i < set->n; i++) {
@@ -301,8 +346,8 @@ join_pairs(struct side_set *set, bool by_duration)
 
 			if (source->partner || !source->is_source)
 				continue;
-			destination = best(set, source, by_duration);
-			if (!destination || best(set, destination, by_duration) != source)
+			destination = best(set, source, by_duration, skews);
+			if (!destination || best(set, destination, by_duration, skews) != source)
 				continue;
 			source->partner = destination;
 			destination->partner = source;
@@ -311,6 +356,63 @@ join_pairs(struct side_set *set, bool by_duration)
 			again = true;
 		}
 	} while (again);
+}
+
+/* What the pairs that were chosen tell of the clocks. */
+static void
+learn_skews(const struct side_set *set, struct skews *skews)
+{
+	skews->all = xcalloc(set->n + 1, sizeof *skews->all);
+	for (size_t i = 0; i < set->n; i++) {
+		const struct side *a = &set->sides[i], *b = a->partner;
+		struct skew *skew;
+		int64_t ns;
+
+		if (!b || !a->is_source)
+			continue;
+		ns = skew_between(a, b);
+		skew = find_skew(skews, a, b);
+		if (!skew) {
+			bool ordered = strcmp(a->host, b->host) < 0;
+
+			skews->all[skews->n++] = (struct skew) {
+				{ ordered ? a->host : b->host, ordered ? b->host : a->host }, ns, false
+			};
+		} else if (ns - skew->ns > (int64_t) JOIN_NEAR_NS ||
+			   skew->ns - ns > (int64_t) JOIN_NEAR_NS) {
+			skew->contradicted = true;
+		}
+	}
+}
+
+/* Clocks don't jump: of pairs that say so, at least one is a wrong guess. */
+static void
+drop_contradicted(struct side_set *set, const struct skews *skews)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		struct side *a = &set->sides[i], *b = a->partner;
+
+		if (b && a->is_source && a->evidence != JOIN_UUID && find_skew(skews, a, b)->contradicted)
+			a->partner = b->partner = NULL;
+	}
+}
+
+void
+join_pairs(struct side_set *set, bool by_duration)
+{
+	struct skews skews = { 0 };
+
+	choose(set, by_duration, NULL);
+	if (!by_duration)
+		return;
+	/* The same two hosts have the same skew at their other migrations. */
+	learn_skews(set, &skews);
+	choose(set, true, &skews);
+	free(skews.all);
+	skews = (struct skews) { 0 };
+	learn_skews(set, &skews);
+	drop_contradicted(set, &skews);
+	free(skews.all);
 }
 
 void
@@ -342,12 +444,12 @@ join_spread(struct side_set *set, uint64_t *ret_from_ns, uint64_t *ret_to_ns)
 
 /* -- The set -------------------------------------------------------------- */
 
-static uint64_t
-attribute_time(const json_t *attributes, const char *name)
+uint64_t
+side_time(const json_t *object, const char *name)
 {
-	json_int_t value = json_integer_value(json_object_get(attributes, name));
+	json_int_t value = json_integer_value(json_object_get(object, name));
 
-	return value > 0 ? (uint64_t) value : 0;
+	return value > 0 && value <= INT64_MAX / 2 ? (uint64_t) value : 0;
 }
 
 static enum side_status
@@ -380,9 +482,9 @@ side_init(struct side *side, struct store *store, json_t *span)
 	side->key = json_string_value(json_object_get(span, "key"));
 	side->is_source = streq(json_string_value(json_object_get(span, "kind")),
 				"migration.source");
-	side->start_ns = attribute_time(span, "start_ns");
-	side->end_ns = attribute_time(span, "end_ns");
-	side->at_ns = attribute_time(attributes, "connect_ns");
+	side->start_ns = side_time(span, "start_ns");
+	side->end_ns = side_time(span, "end_ns");
+	side->at_ns = side_time(attributes, "connect_ns");
 	side->connected = side->at_ns;
 	if (!side->at_ns)
 		side->at_ns = side->start_ns;

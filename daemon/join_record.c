@@ -26,9 +26,7 @@ either(const struct side *a, const struct side *b, const char *name)
 static uint64_t
 time_of(const struct side *side, const char *name)
 {
-	json_int_t value = json_integer_value(attribute(side, name));
-
-	return value > 0 ? (uint64_t) value : 0;
+	return side ? side_time(side->attributes, name) : 0;
 }
 
 static const char *
@@ -86,13 +84,18 @@ struct outcome {
 static struct outcome
 outcome_of(const struct side *source, const struct side *destination)
 {
-	const struct side *only = source ? source : destination;
-	struct outcome outcome = { .status = only->status, .end_ns = only->end_ns,
-				   .told_by_destination = !source };
+	struct outcome outcome = { 0 };
 	bool silent;
 
-	if (!source || !destination)
+	if (!source || !destination) {
+		outcome.told_by_destination = !source;
+		source = source ? source : destination;
+		outcome.status = source->status;
+		outcome.end_ns = source->end_ns;
 		return outcome;
+	}
+	outcome.status = source->status;
+	outcome.end_ns = source->end_ns;
 	silent = source->status == SIDE_LOST || source->status == SIDE_RUNNING;
 	if (destination->status == SIDE_FAILED && (silent || source->status == SIDE_COMPLETED)) {
 		outcome.status = SIDE_FAILED;
@@ -159,7 +162,7 @@ clock_offset_of(const struct side *source, const struct side *destination)
 	int64_t before = connects ? 0 : (int64_t) JOIN_NEAR_NS;
 	int64_t ns = (int64_t) (destination->at_ns - source->at_ns);
 	int64_t most = (int64_t) (destination->at_ns - source->start_ns) + before;
-	int64_t least = ns - (int64_t) JOIN_NEAR_NS;
+	int64_t least = ns - (int64_t) JOIN_NEAR_NS, error_ns;
 
 	if (streq(source->host, destination->host))
 		return (struct clock_offset) { 0, 0 };
@@ -170,7 +173,8 @@ clock_offset_of(const struct side *source, const struct side *destination)
 		return (struct clock_offset) { 0, -1 };
 	ns = MIN(ns, most);
 	ns = MAX(ns, least);
-	return (struct clock_offset) { ns, MAX(most - ns, ns - least) };
+	error_ns = MAX(most - ns, ns - least);
+	return (struct clock_offset) { ns, error_ns };
 }
 
 static void

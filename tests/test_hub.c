@@ -264,6 +264,31 @@ test_clocks_disagree(void **state)
 	end(f);
 }
 
+/* Two that lasted about as long: a third one, back, tells them apart. */
+static void
+test_clocks_disagree_alike(void **state)
+{
+	const uint64_t hours = S(2 * 3600);
+	struct fixture *f = begin();
+
+	(void) state;
+	say(f, SOURCE("c1", 1, .start = T0, .connect = T0, .end = T0 + MS(7862),
+		      .status = "completed"));
+	say(f, SOURCE("c1", 2, .start = T0 + S(2), .connect = T0 + S(2), .end = T0 + MS(9843),
+		      .status = "completed"));
+	say(f, DESTINATION("c2", 11, .start = T0 + hours, .connect = T0 + hours,
+			   .end = T0 + MS(7867) + hours, .status = "completed"));
+	say(f, DESTINATION("c2", 12, .start = T0 + S(2) + hours, .connect = T0 + S(2) + hours,
+			   .end = T0 + MS(9847) + hours, .status = "completed"));
+	expect(f, "c1:1> completed; c1:2> completed; >c2:11 completed; >c2:12 completed; ");
+	say(f, DESTINATION("c1", 3, .start = T0 + S(20), .connect = T0 + S(20),
+			   .end = T0 + S(22), .status = "completed"));
+	say(f, SOURCE("c2", 11, .start = T0 + S(20) + hours, .connect = T0 + S(20) + hours,
+		      .end = T0 + S(22) + hours, .status = "completed"));
+	expect(f, "c1:1>c2:11 completed; c1:2>c2:12 completed; c2:11>c1:3 completed; ");
+	end(f);
+}
+
 static void
 test_clocks_disagree_uuid(void **state)
 {
@@ -333,16 +358,16 @@ static void
 test_retracted_side(void **state)
 {
 	struct fixture *f = begin();
-	struct fact *source, *destination;
+	struct fact *from, *to;
 
 	(void) state;
-	source = say(f, SOURCE("c1", 1, .start = T0, .connect = T0 + 2));
-	destination = say(f, DESTINATION("c2", 2, .start = T0 + 1, .connect = T0 + 2));
+	from = say(f, SOURCE("c1", 1, .start = T0, .connect = T0 + 2));
+	to = say(f, DESTINATION("c2", 2, .start = T0 + 1, .connect = T0 + 2));
 	say(f, DESTINATION("c2", 3, .start = T0 + 2, .connect = T0 + 2));
 	expect(f, "c1:1> running; >c2:2 running; >c2:3 running; ");
-	say(f, retraction(destination));
+	say(f, retraction(to));
 	expect(f, "c1:1>c2:3 running; ");
-	say(f, retraction(source));
+	say(f, retraction(from));
 	expect(f, ">c2:3 running; ");
 	end(f);
 }
@@ -415,13 +440,13 @@ static void
 test_stall(void **state)
 {
 	struct fixture *f = begin();
-	struct fact *source;
+	struct fact *from;
 	json_t *alert, *record;
 
 	(void) state;
 	hub_on_alert(f->hub, on_alert, f);
-	source = say(f, SOURCE("c1", 1, .start = T0, .connect = T0, .stop = T0 + S(3)));
-	say(f, child_fact(source, "migration.stall", T0 + S(5), 0));
+	from = say(f, SOURCE("c1", 1, .start = T0, .connect = T0, .stop = T0 + S(3)));
+	say(f, child_fact(from, "migration.stall", T0 + S(5), 0));
 	expect_told(f, "migration-stalled firing; ");
 	alert = only_alert(f);
 	assert_string_equal(member(alert, "severity"), "critical");
@@ -438,9 +463,9 @@ test_stall(void **state)
 	assert_non_null(strstr(member(alert, "text"), "Migration of web-1 from c1 to c2"));
 	json_decref(record);
 	json_decref(alert);
-	say(f, child_fact(source, "migration.stall", T0 + S(5), T0 + S(20)));
+	say(f, child_fact(from, "migration.stall", T0 + S(5), T0 + S(20)));
 	expect_told(f, "migration-stalled resolved; ");
-	say(f, child_fact(source, "migration.stall", T0 + S(5), T0 + S(20)));
+	say(f, child_fact(from, "migration.stall", T0 + S(5), T0 + S(20)));
 	expect_told(f, "");
 	end(f);
 }
@@ -449,12 +474,12 @@ static void
 test_stall_retracted(void **state)
 {
 	struct fixture *f = begin();
-	struct fact *source, *stall;
+	struct fact *from, *stall;
 	json_t *list;
 
 	(void) state;
-	source = say(f, SOURCE("c1", 1, .start = T0, .connect = T0, .stop = T0 + S(3)));
-	stall = say(f, child_fact(source, "migration.stall", T0 + S(5), 0));
+	from = say(f, SOURCE("c1", 1, .start = T0, .connect = T0, .stop = T0 + S(3)));
+	stall = say(f, child_fact(from, "migration.stall", T0 + S(5), 0));
 	json_decref(only_alert(f));
 	say(f, retraction(stall));
 	list = store_alert_list(f->store, NULL, NULL);
@@ -551,6 +576,7 @@ main(void)
 		cmocka_unit_test(test_there_and_back),
 		cmocka_unit_test(test_not_a_pair),
 		cmocka_unit_test(test_clocks_disagree),
+		cmocka_unit_test(test_clocks_disagree_alike),
 		cmocka_unit_test(test_clocks_disagree_uuid),
 		cmocka_unit_test(test_outcome),
 		cmocka_unit_test(test_retracted_side),
