@@ -20,4 +20,4 @@ tests_client_example_LDADD = libcloudtrace.a $(JANSSON_LIBS) -lm
 TESTS += tests/test_ctl.sh tests/test_completion.sh tests/test_docs.sh tests/test_serve.py \
 	tests/test_schemas.py
 EXTRA_DIST += tests/test_ctl.sh tests/test_completion.sh tests/test_docs.sh tests/test_serve.py \
-	tests/test_schemas.py tests/ctl tests/fuzz/rpc.corpus
+	tests/test_schemas.py tests/ctl
