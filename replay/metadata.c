@@ -184,24 +184,73 @@ shift_clock(struct buf *text, struct piece block, int64_t cycles, struct error *
 	return 0;
 }
 
+/* The next "clock { ... }"; begin with *block zero. */
+static bool
+next_clock(const struct buf *text, struct piece *block)
+{
+	/* Its end may have moved since: look for it from its begin. */
+	if (block->begin) {
+		while (block->begin < text->size && text->data[block->begin] != '}')
+			block->begin = step(text, block->begin);
+		block->begin++;
+	}
+	return find_block(text, block->begin, "clock", block);
+}
+
 int
 metadata_shift_clocks(struct buf *text, int64_t cycles, struct error *error)
 {
 	struct piece block = { 0 };
-	int err;
+	int err = 0;
 
-	if (!cycles)
-		return 0;
-	while (find_block(text, block.begin, "clock", &block)) {
+	while (cycles && !err && next_clock(text, &block))
 		err = shift_clock(text, block, cycles, error);
-		if (err)
-			return err;
-		/* The braces moved: look for the next one from inside this one's end. */
-		while (block.begin < text->size && text->data[block.begin] != '}')
-			block.begin = step(text, block.begin);
-		block.begin++;
-	}
-	return 0;
+	return err;
+}
+
+/* 64 bits that any change of the input changes (FNV-1a, its end mixed). */
+static uint64_t
+hash(uint64_t seed, const void *bytes, size_t size)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ seed;
+
+	for (size_t i = 0; i < size; i++)
+		h = (h ^ ((const uint8_t *) bytes)[i]) * UINT64_C(0x100000001b3);
+	h = (h ^ h >> 33) * UINT64_C(0xff51afd7ed558ccd);
+	return h ^ h >> 33;
+}
+
+static void
+renew_clock_uuid(struct buf *text, struct piece block, uint64_t run)
+{
+	_cleanup_(buf_done) struct buf new = { 0 };
+	struct piece piece = { 0 }, offset = { 0 };
+	bool has_uuid = find_value(text, block, "uuid", &piece);
+	uint64_t halves[2], seed = hash(0, &run, sizeof run);
+	uint8_t bytes[16];
+
+	if (!has_uuid)
+		find_value(text, block, "offset", &offset);
+	for (size_t i = 0; i < ARRAY_SIZE(halves); i++)
+		halves[i] = hash(seed + i, text->data + (has_uuid ? piece : offset).begin,
+				 (has_uuid ? piece.end - piece.begin : offset.end - offset.begin));
+	memcpy(bytes, halves, sizeof bytes);
+	bytes[6] = (uint8_t) (0x80 | (bytes[6] & 0x0f));  /* Version 8: made as one likes. */
+	bytes[8] = (uint8_t) (0x80 | (bytes[8] & 0x3f));
+	buf_add_string(&new, has_uuid ? "\"" : "\n\tuuid = \"");
+	for (unsigned i = 0; i < sizeof bytes; i++)
+		buf_printf(&new, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", bytes[i]);
+	buf_add_string(&new, has_uuid ? "\"" : "\";");
+	replace(text, has_uuid ? piece : (struct piece) { block.begin, block.begin }, new.data);
+}
+
+void
+metadata_renew_clock_uuids(struct buf *text, uint64_t run)
+{
+	struct piece block = { 0 };
+
+	while (next_clock(text, &block))
+		renew_clock_uuid(text, block, run);
 }
 
 uint64_t

@@ -3,7 +3,8 @@
  * metadata.h -- small edits of a trace's metadata text, and its packets.
  *
  * Works on the text (TSDL) that ctf/trace.h has already found to be valid:
- * replaying changes the host's name and moves its clock, and nothing else. */
+ * replaying changes the host's name, moves its clocks and renews their uuids,
+ * and nothing else. */
 #ifndef REPLAY_METADATA_H
 #define REPLAY_METADATA_H
 
@@ -18,6 +19,10 @@
 int metadata_set_hostname(struct buf *text, const char *hostname, struct error *error);
 /* Adds 'cycles' to the offset of each clock. */
 int metadata_shift_clocks(struct buf *text, int64_t cycles, struct error *error);
+/* Gives each clock a new uuid that depends only on its present one (without
+ * one: on its offset) and 'run': clocks that are the same stay the same, and
+ * differ from those of other runs.  To be called before the clocks are moved. */
+void metadata_renew_clock_uuids(struct buf *text, uint64_t run);
 /* Frequency of the first clock in Hz: 1 GHz unless it says otherwise. */
 uint64_t metadata_clock_frequency(const struct buf *text);
 /* The largest alignment in bits that the text names, at least 8. */

@@ -10,6 +10,10 @@
 #include "lib/util.h"
 #include "replay/metadata.h"
 
+/* After the last packet, before streams are closed; less than a signal's grace. */
+#define LINGER_MIN_NS NS_PER_S
+#define LINGER_MAX_NS (4 * NS_PER_S)
+
 static uint64_t
 now(const struct node *node)
 {
@@ -216,7 +220,7 @@ as_folder(const char *name)
 }
 
 static int
-add_trace(struct node *node, const struct source *source, struct error *error)
+add_trace(struct node *node, const struct source *source, unsigned copy, struct error *error)
 {
 	const struct options *options = node->stage->options;
 	_cleanup_(freep) char *host = as_folder(node->hostname), *name = as_folder(node->name);
@@ -229,6 +233,9 @@ add_trace(struct node *node, const struct source *source, struct error *error)
 	buf_add(&metadata, source->metadata.data, source->metadata.size);
 	if (strcmp(node->hostname, source->hostname))
 		err = metadata_set_hostname(&metadata, node->hostname, error);
+	/* Copies are different machines. */
+	if (!err && node->stage->run)
+		metadata_renew_clock_uuids(&metadata, node->stage->run + copy);
 	if (!err)
 		err = metadata_shift_clocks(&metadata, clock_shift(node->stage, source->hostname),
 					    error);
@@ -250,17 +257,26 @@ add_trace(struct node *node, const struct source *source, struct error *error)
 	return 0;
 }
 
+const char *
+node_published_name(const struct options *options, const char *hostname)
+{
+	for (unsigned i = 0; i < options->n_renames; i++)
+		if (streq(options->renames[i].from, hostname))
+			return options->renames[i].to;
+	return hostname;
+}
+
 int
 node_start(struct node *node, struct stage *stage, const struct source *sources, unsigned n,
 	   unsigned copy, struct error *error)
 {
+	const char *hostname = node_published_name(stage->options, sources->hostname);
 	uint64_t period = stage->options->live_timer_ns;
 	unsigned n_streams = 0;
 	int err;
 
 	*node = (struct node) { .stage = stage, .name = xstrdup(sources->session) };
-	node->hostname = copy ? xasprintf("%s-%u", sources->hostname, copy)
-		: xstrdup(sources->hostname);
+	node->hostname = copy ? xasprintf("%s-%u", hostname, copy) : xstrdup(hostname);
 	node->time_ns = stage->start_ns;
 	node->next_tick_ns = (stage->start_ns / period + 1) * period;
 	node->timer = evtimer_new(stage->base, on_timer, node);
@@ -270,12 +286,22 @@ node_start(struct node *node, struct stage *stage, const struct source *sources,
 		n_streams += sources[i].n_streams;
 	node->streams = xcalloc(n_streams, sizeof *node->streams);
 	for (unsigned i = 0; i < n; i++) {
-		err = add_trace(node, &sources[i], error);
+		err = add_trace(node, &sources[i], copy, error);
 		if (err)
 			return err;
 	}
 	relayd_session_start(node->session);
 	return 0;
+}
+
+/* Viewers ask again each live period or more often; a load without a pace is
+ * for the relayd's files, or has --hold. */
+static uint64_t
+linger(const struct options *options)
+{
+	uint64_t ns = MAX(options->live_timer_ns, LINGER_MIN_NS);
+
+	return options->speed > 0 ? MIN(ns, LINGER_MAX_NS) : 0;
 }
 
 void
@@ -285,7 +311,7 @@ node_close(struct node *node)
 		return;
 	node->closing = true;
 	event_del(node->timer);
-	relayd_session_close(node->session);
+	relayd_session_close(node->session, linger(node->stage->options));
 }
 
 void

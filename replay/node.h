@@ -29,6 +29,7 @@ struct stage {
 	uint64_t start_ns, end_ns;    /* Trace time of first event and last packet's end. */
 	int64_t shift_ns;             /* Added to all clocks (--now). */
 	char date[32];                /* Part of the sessions' folders. */
+	uint64_t run;                 /* Another one in each run; 0: clocks keep their uuids. */
 	void (*ended)(struct stage *stage, const struct error *error);
 };
 
@@ -58,8 +59,10 @@ struct node {
 	struct buf scratch;
 };
 
+/* The name under which the options publish a recorded host. */
+const char *node_published_name(const struct options *options, const char *hostname);
 /* Makes a node of 'n' traces of the same host and session and connects it.
- * 'copy' 0: as it is; else under the host name NAME-copy. */
+ * 'copy' 0: under its published name; else under NAME-copy. */
 int node_start(struct node *node, struct stage *stage, const struct source *sources, unsigned n,
 	       unsigned copy, struct error *error);
 /* Closes the session in good order; stage->ended() follows. */

@@ -25,6 +25,7 @@ static const char help[] =
 "  --speed X                  X times as fast as recorded; \"max\": no waiting (1)\n"
 "  --now                      moves all clocks so that the first event happens now\n"
 "  --shift HOST=DURATION      moves the clock of one host (\"2h\", \"-300ms\"); repeatable\n"
+"  --rename OLD=NEW           publishes host OLD as host NEW; repeatable\n"
 "  --live-timer DURATION      packets and beacons are sent each DURATION (1s)\n"
 "  --keep-packets             sends packets as recorded: does not cut them by live timer\n"
 "  --hold DURATION            keeps the sessions open after the last event (0)\n"
@@ -40,8 +41,8 @@ static const char help[] =
 "See also: lttng-relayd(8), cloudtraced(8), cloudtrace-replay(1)\n";
 
 enum option_id {
-	OPT_RELAYD = 256, OPT_SPEED, OPT_NOW, OPT_SHIFT, OPT_LIVE_TIMER, OPT_KEEP_PACKETS,
-	OPT_HOLD, OPT_COPIES, OPT_LOOP, OPT_QUIET, OPT_HELP, OPT_VERSION,
+	OPT_RELAYD = 256, OPT_SPEED, OPT_NOW, OPT_SHIFT, OPT_RENAME, OPT_LIVE_TIMER,
+	OPT_KEEP_PACKETS, OPT_HOLD, OPT_COPIES, OPT_LOOP, OPT_QUIET, OPT_HELP, OPT_VERSION,
 };
 
 static const struct option table[] = {
@@ -49,6 +50,7 @@ static const struct option table[] = {
 	{ "speed", required_argument, NULL, OPT_SPEED },
 	{ "now", no_argument, NULL, OPT_NOW },
 	{ "shift", required_argument, NULL, OPT_SHIFT },
+	{ "rename", required_argument, NULL, OPT_RENAME },
 	{ "live-timer", required_argument, NULL, OPT_LIVE_TIMER },
 	{ "keep-packets", no_argument, NULL, OPT_KEEP_PACKETS },
 	{ "hold", required_argument, NULL, OPT_HOLD },
@@ -100,6 +102,21 @@ parse_shift(const char *text, struct options *options)
 }
 
 static int
+parse_rename(const char *text, struct options *options)
+{
+	const char *equals = strrchr(text, '=');
+
+	if (!equals || equals == text || !equals[1])
+		return -EINVAL;
+	options->renames = xrealloc(options->renames,
+				    (options->n_renames + 1) * sizeof *options->renames);
+	options->renames[options->n_renames++] = (struct rename) {
+		xstrndup(text, (size_t) (equals - text)), xstrdup(equals + 1),
+	};
+	return 0;
+}
+
+static int
 parse_copies(const char *text, unsigned *ret)
 {
 	uint64_t value;
@@ -139,6 +156,8 @@ apply(int id, const char *argument, struct options *options)
 		return 0;
 	case OPT_SHIFT:
 		return parse_shift(argument, options);
+	case OPT_RENAME:
+		return parse_rename(argument, options);
 	case OPT_LIVE_TIMER:
 		return parse_live_timer(argument, &options->live_timer_ns);
 	case OPT_KEEP_PACKETS:
@@ -202,4 +221,9 @@ options_done(struct options *options)
 	for (unsigned i = 0; i < options->n_shifts; i++)
 		free(options->shifts[i].hostname);
 	free(options->shifts);
+	for (unsigned i = 0; i < options->n_renames; i++) {
+		free(options->renames[i].from);
+		free(options->renames[i].to);
+	}
+	free(options->renames);
 }

@@ -13,6 +13,11 @@ struct clock_shift {
 	int64_t ns;
 };
 
+/* A host that is to be published under another name. */
+struct rename {
+	char *from, *to;
+};
+
 struct options {
 	const char *relayd;           /* HOST[:CONTROL[:DATA]] */
 	double speed;                 /* 0: as fast as possible. */
@@ -21,6 +26,8 @@ struct options {
 	unsigned copies;              /* 0: the traces as they are. */
 	struct clock_shift *shifts;
 	unsigned n_shifts;
+	struct rename *renames;
+	unsigned n_renames;
 	const char *const *dirs;
 	unsigned n_dirs;
 };

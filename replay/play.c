@@ -95,18 +95,45 @@ group_size(const struct sources *sources, unsigned i)
 }
 
 static int
-check_shifts(const struct options *options, const struct sources *sources, struct error *error)
+check_known(const struct sources *sources, const char *option, const char *hostname,
+	    struct error *error)
 {
-	for (unsigned i = 0; i < options->n_shifts; i++) {
-		bool known = false;
+	for (unsigned i = 0; i < sources->n; i++)
+		if (streq(hostname, sources->all[i].hostname))
+			return 0;
+	return error_set(error, EINVAL, "%s: no trace is of a host '%s'", option, hostname);
+}
 
-		for (unsigned j = 0; j < sources->n; j++)
-			known |= streq(options->shifts[i].hostname, sources->all[j].hostname);
-		if (!known)
-			return error_set(error, EINVAL, "--shift: no trace is of a host '%s'",
-					 options->shifts[i].hostname);
+/* Two hosts under one name would write into the same files of the relayd. */
+static int
+check_distinct(const struct options *options, const struct sources *sources, struct error *error)
+{
+	for (unsigned i = 0; i < sources->n; i++) {
+		const char *host = sources->all[i].hostname;
+
+		for (unsigned j = i + 1; options->n_renames && j < sources->n; j++) {
+			const char *other = sources->all[j].hostname;
+			const char *name = node_published_name(options, host);
+
+			if (!streq(host, other)
+			    && streq(name, node_published_name(options, other)))
+				return error_set(error, EINVAL, "--rename: hosts '%s' and '%s' would"
+						 " both be '%s'", host, other, name);
+		}
 	}
 	return 0;
+}
+
+static int
+check_hosts(const struct options *options, const struct sources *sources, struct error *error)
+{
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < options->n_shifts; i++)
+		err = check_known(sources, "--shift", options->shifts[i].hostname, error);
+	for (unsigned i = 0; !err && i < options->n_renames; i++)
+		err = check_known(sources, "--rename", options->renames[i].from, error);
+	return err ? err : check_distinct(options, sources, error);
 }
 
 static int
@@ -160,6 +187,7 @@ start(struct player *player, const struct options *options, const struct sources
 	stage->end_ns = sources->end_ns;
 	stage->start_mono_ns = clock_mono_ns();
 	stage->shift_ns = options->now ? (int64_t) (wall_ns - stage->start_ns) : 0;
+	stage->run = options->now || options->copies || options->n_renames ? wall_ns : 0;
 	stage->ended = on_ended;
 	set_date(stage, wall_ns);
 	player->grace = evtimer_new(base, on_grace_over, player);
@@ -216,7 +244,7 @@ play(const struct options *options, struct sources *sources, const struct relayd
 	struct player player = { .stage.address = address };
 	int err;
 
-	err = check_shifts(options, sources, error);
+	err = check_hosts(options, sources, error);
 	if (err)
 		return err;
 	progress_init(&player.progress, options->quiet);

@@ -25,6 +25,7 @@ enum { MAJOR = 2, MINOR = 10, LTTNG_OK = 10 };
 #define ROOM_BYTES    ((size_t) 4 << 20)
 #define ROOM_COMMANDS 4096u
 #define ANSWER_TIMEOUT_NS (30 * NS_PER_S)
+#define FLUSH_INTERVAL_US 10000
 
 enum command {
 	ADD_STREAM = 1,
@@ -32,6 +33,7 @@ enum command {
 	VERSION = 5,
 	SEND_METADATA = 6,
 	CLOSE_STREAM = 7,
+	DATA_PENDING = 8,
 	SEND_INDEX = 13,
 	STREAMS_SENT = 16,
 };
@@ -45,6 +47,7 @@ static const struct {
 	[CREATE_SESSION] = { "CREATE_SESSION", 12 },
 	[VERSION] = { "VERSION", 8 },
 	[CLOSE_STREAM] = { "CLOSE_STREAM", 4 },
+	[DATA_PENDING] = { "DATA_PENDING", 4 },
 	[SEND_INDEX] = { "SEND_INDEX", 4 },
 	[STREAMS_SENT] = { "STREAMS_SENT", 4 },
 };
@@ -54,8 +57,9 @@ enum state {
 	GREETING,    /* Control connects; then the version. */
 	CREATING,    /* The session, the data connection, the streams. */
 	READY,       /* Packets go. */
-	CLOSING,     /* CLOSE_STREAMs are out, or will be once all streams exist. */
-	DRAINING,    /* All is closed; the relayd reads the rest of the data. */
+	FLUSHING,    /* All is sent: the relayd is to have it, then viewers. */
+	CLOSING,     /* CLOSE_STREAMs are out. */
+	DRAINING,    /* All is closed; the relayd closes the data connection. */
 	ENDED,
 };
 
@@ -69,13 +73,14 @@ struct stream {
 	unsigned trace;
 	char *channel;
 	bool is_metadata;
+	bool flushed;             /* The relayd has all of it (metadata: its answers tell). */
 	uint64_t handle;          /* The relayd's. */
 	uint64_t next_seq;        /* Network sequence number of the next packet. */
 };
 
 struct pending {
 	enum command command;
-	unsigned stream;          /* For ADD_STREAM. */
+	unsigned stream;          /* For ADD_STREAM and DATA_PENDING. */
 };
 
 struct relayd_session {
@@ -95,6 +100,10 @@ struct relayd_session {
 	struct pending *pending;
 	unsigned first_pending, n_pending, pending_size;
 	uint64_t waits_since_ns;  /* Monotonic; 0: nothing is owed. */
+	struct event *flush_timer;
+	size_t unflushed;         /* Bytes and streams, when last looked at, */
+	uint64_t unflushed_since_ns;  /* and since when they are as many. */
+	uint64_t linger_ns;
 	struct buf scratch;       /* The command that is being put together. */
 };
 
@@ -141,6 +150,8 @@ relayd_address_parse(const char *text, struct relayd_address *ret, struct error 
 	return 0;
 }
 
+static void on_flush_timer(evutil_socket_t fd, short what, void *context);
+
 struct relayd_session *
 relayd_session_new(struct event_base *base, const struct relayd_address *address,
 		   const char *hostname, const char *session_name, uint32_t live_timer_us,
@@ -153,6 +164,7 @@ relayd_session_new(struct event_base *base, const struct relayd_address *address
 	session->live_timer_us = live_timer_us;
 	session->ops = ops;
 	session->owner = owner;
+	session->flush_timer = evtimer_new(base, on_flush_timer, session);
 	snprintf(session->hostname, sizeof session->hostname, "%s", hostname);
 	snprintf(session->name, sizeof session->name, "%s", session_name);
 	return session;
@@ -174,6 +186,8 @@ relayd_session_free(struct relayd_session *session)
 	if (!session)
 		return;
 	drop_connections(session);
+	if (session->flush_timer)
+		event_free(session->flush_timer);
 	for (unsigned i = 0; i < session->n_traces; i++) {
 		free(session->traces[i].path);
 		buf_done(&session->traces[i].metadata);
@@ -228,6 +242,7 @@ end(struct relayd_session *session, const struct error *error)
 		return;
 	session->state = ENDED;
 	session->waits_since_ns = 0;
+	event_del(session->flush_timer);
 	session->ops->ended(session->owner, error);
 }
 
@@ -376,12 +391,74 @@ send_close_streams(struct relayd_session *session)
 	}
 }
 
+/* Streams of which the relayd may still have to read packets. */
+static unsigned
+count_unflushed(const struct relayd_session *session)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < session->n_streams; i++)
+		n += !session->streams[i].is_metadata && !session->streams[i].flushed;
+	return n;
+}
+
+static void
+ask_data_pending(struct relayd_session *session)
+{
+	for (unsigned i = 0; i < session->n_streams; i++) {
+		const struct stream *stream = &session->streams[i];
+		struct buf *payload;
+
+		if (stream->is_metadata || stream->flushed)
+			continue;
+		payload = begin_payload(session);
+		wire_add_be64(payload, stream->handle);
+		wire_add_be64(payload, stream->next_seq - 1);
+		send_command(session, DATA_PENDING, i);
+	}
+}
+
+static void
+on_flush_timer(evutil_socket_t fd, short what, void *context)
+{
+	struct relayd_session *session = context;
+
+	if (count_unflushed(session)) {
+		ask_data_pending(session);
+	} else {
+		session->state = CLOSING;
+		send_close_streams(session);
+	}
+}
+
+/* A relayd does not read its two connections in the order in which they were
+ * written, and tells viewers that a closed stream is at its end even if
+ * packets of it are still to be read, by itself (so ask first, as consumers
+ * do) or by them (so leave them time: for sessions without trace chunks it lets
+ * go of the file when the stream is closed). */
+static void
+flush(struct relayd_session *session)
+{
+	uint64_t us = count_unflushed(session) ? FLUSH_INTERVAL_US
+		: session->linger_ns / NS_PER_US;
+	struct timeval tv = {
+		.tv_sec = (time_t) (us / 1000000), .tv_usec = (suseconds_t) (us % 1000000),
+	};
+
+	if (!evtimer_pending(session->flush_timer, NULL))
+		evtimer_add(session->flush_timer, &tv);
+}
+
 /* Moves on once everything that was sent is answered and out. */
 static void
 check_progress(struct relayd_session *session)
 {
-	if (session->state == CLOSING && !session->n_pending
-	    && !evbuffer_get_length(bufferevent_get_output(session->data))) {
+	bool all_out = !session->n_pending
+		&& !evbuffer_get_length(bufferevent_get_output(session->data));
+
+	if (session->state == FLUSHING && all_out) {
+		flush(session);
+	} else if (session->state == CLOSING && all_out) {
 		session->state = DRAINING;
 		session->waits_since_ns = clock_mono_ns();
 		shutdown(bufferevent_getfd(session->data), SHUT_WR);
@@ -401,7 +478,7 @@ become_ready(struct relayd_session *session)
 	send_metadata(session);
 	session->state = READY;
 	if (session->close_asked)
-		relayd_session_close(session);
+		relayd_session_close(session, session->linger_ns);
 	else
 		session->ops->ready(session->owner);
 }
@@ -451,7 +528,7 @@ on_written(struct bufferevent *bev, void *context)
 {
 	struct relayd_session *session = context;
 
-	if (session->state == READY || session->state == CLOSING)
+	if (session->state >= READY && session->state <= CLOSING)
 		check_progress(session);
 }
 
@@ -504,6 +581,10 @@ take_answer(struct relayd_session *session, struct pending pending, const uint8_
 
 	if (pending.command == VERSION)
 		return check_version(session, wire_load(bytes, 4, true), code);
+	if (pending.command == DATA_PENDING && code <= 1) {
+		session->streams[pending.stream].flushed = !code;
+		return 0;
+	}
 	if (code != LTTNG_OK) {
 		fail(session, "it refused %s for session '%s' of '%s' with code %" PRIu32
 		     "; its log may say why", commands[pending.command].name, session->name,
@@ -556,7 +637,7 @@ on_answers(struct bufferevent *bev, void *context)
 	if (!session->n_pending && evbuffer_get_length(in))
 		fail(session, "it sent an answer that nobody asked for; is it a relayd's control"
 		     " port?");
-	else if (session->state == READY || session->state == CLOSING)
+	else if (session->state >= READY && session->state <= CLOSING)
 		check_progress(session);
 }
 
@@ -626,23 +707,43 @@ relayd_session_has_room(struct relayd_session *session)
 }
 
 void
-relayd_session_close(struct relayd_session *session)
+relayd_session_close(struct relayd_session *session, uint64_t linger_ns)
 {
 	session->close_asked = true;
+	session->linger_ns = linger_ns;
 	if (session->state == IDLE || session->state == GREETING) {
 		end(session, NULL);
 	} else if (session->state == READY) {
-		session->state = CLOSING;
+		session->state = FLUSHING;
 		session->starved = false;
+		session->unflushed_since_ns = clock_mono_ns();
 		bufferevent_setwatermark(session->data, EV_WRITE, 0, 0);
-		send_close_streams(session);
 		check_progress(session);
+	}
+}
+
+/* Answers that data is pending are no progress. */
+static void
+check_flush_time(struct relayd_session *session, uint64_t now)
+{
+	size_t left = evbuffer_get_length(bufferevent_get_output(session->data))
+		+ count_unflushed(session);
+
+	if (!left || left != session->unflushed) {
+		session->unflushed = left;
+		session->unflushed_since_ns = now;
+	} else if (now > session->unflushed_since_ns
+		   && now - session->unflushed_since_ns > ANSWER_TIMEOUT_NS) {
+		fail(session, "it took none of the remaining data of session '%s' of '%s' for %d s",
+		     session->name, session->hostname, (int) (ANSWER_TIMEOUT_NS / NS_PER_S));
 	}
 }
 
 void
 relayd_session_tick(struct relayd_session *session, uint64_t now)
 {
+	if (session->state == FLUSHING)
+		check_flush_time(session, now);
 	if (session->waits_since_ns && now > session->waits_since_ns
 	    && now - session->waits_since_ns > ANSWER_TIMEOUT_NS)
 		fail(session, "no answer for %d s: it hangs or is stopped",

@@ -77,8 +77,10 @@ void relayd_session_beacon(struct relayd_session *session, unsigned stream, uint
 /* Whether more may be sent now, which bounds what waits in memory; if not,
  * ops->drained() will be called. */
 bool relayd_session_has_room(struct relayd_session *session);
-/* Closes all streams behind what was sent. */
-void relayd_session_close(struct relayd_session *session);
+/* Closes all streams once the relayd has all that was sent and attached viewers
+ * have had 'linger_ns' to read it: what they have not read then is lost to
+ * them. */
+void relayd_session_close(struct relayd_session *session, uint64_t linger_ns);
 /* To be called each second or so: ends the session when the relayd owes an
  * answer for too long. */
 void relayd_session_tick(struct relayd_session *session, uint64_t now_mono_ns);

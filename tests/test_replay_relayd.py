@@ -76,6 +76,7 @@ class Viewer:
     def __init__(self, port):
         self.s = socket.create_connection(("127.0.0.1", port), 10)
         self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.channels = {}
         self.ask(1, struct.pack(">QIII", 2**64 - 1, 2, 4, 1), 20)
         assert struct.unpack(">I", self.ask(8, b"", 4))[0] == 1
 
@@ -117,14 +118,38 @@ class Viewer:
     def streams(self, count):
         found = []
         for _ in range(count):
-            number, _, metadata = struct.unpack(">QQI", self.read(4371)[:20])
+            raw = self.read(4371)
+            number, _, metadata = struct.unpack(">QQI", raw[:20])
             if not metadata:
                 found.append(number)
+                self.channels[number] = raw[20 + 4096:].rstrip(b"\0").decode()
         return found
 
     def next_index(self, stream):
         fields = struct.unpack(">QQQQQQQII", self.ask(4, struct.pack(">Q", stream), 64))
-        return fields[7], {"begin": fields[3], "end": fields[4], "bits": fields[1]}
+        return fields[7], {"begin": fields[3], "end": fields[4], "bits": fields[1],
+                           "offset": fields[0], "content": fields[2]}
+
+    def packet(self, stream, index):
+        status, size, _ = struct.unpack(">III", self.ask(
+            5, struct.pack(">QQI", stream, index["offset"], index["content"] // 8), 12))
+        assert status == 1, status
+        return self.read(size)
+
+    def events_until_hup(self, streams):
+        """Of each channel, the bytes of all events, until all streams have ended."""
+        got, end = collections.defaultdict(bytes), time.monotonic() + TIMEOUT
+        streams = list(streams)
+        while streams and time.monotonic() < end:
+            for stream in list(streams):
+                status, index = self.next_index(stream)
+                if status == 1:
+                    got[self.channels[stream]] += self.packet(stream, index)[84:]
+                elif status == 3:
+                    streams.remove(stream)
+            time.sleep(0.005)
+        assert not streams, "streams do not end"
+        return got
 
 
 def corpus(name):
@@ -312,14 +337,89 @@ def test_relayd_dies(relayd):
 
 
 def test_relayd_pauses(relayd):
+    """All is overdue when the relayd goes on; still no viewer may miss the end."""
     path = corpus("qemu/b-rounds")
-    process = subprocess.Popen(relayd.arguments("--speed", "20", "--quiet", path))
-    time.sleep(0.3)
-    relayd.process.send_signal(signal.SIGSTOP)
-    time.sleep(1)
-    relayd.process.send_signal(signal.SIGCONT)
-    assert process.wait(TIMEOUT) == 0
-    assert event_bytes(path) == event_bytes(relayd.out)
+    process = subprocess.Popen(relayd.arguments("--speed", "20", "--live-timer", "100ms",
+                                                "--quiet", path))
+    viewer = attached = None
+    try:
+        viewer, end = Viewer(relayd.live), time.monotonic() + TIMEOUT
+        while len(viewer.sessions()) < 2 and time.monotonic() < end:
+            time.sleep(0.01)
+        attached = viewer.attach(viewer.sessions()["compute-01", "mig-b-rounds"])
+        relayd.process.send_signal(signal.SIGSTOP)
+        time.sleep(3)
+        relayd.process.send_signal(signal.SIGCONT)
+        got = viewer.events_until_hup(attached)
+    finally:
+        relayd.process.send_signal(signal.SIGCONT)
+        assert process.wait(TIMEOUT) == 0
+    recorded = event_bytes(path)
+    assert recorded == event_bytes(relayd.out)
+    assert got == {name: events for (host, name), events in recorded.items()
+                   if host == b"compute-01"}, {name: len(events) for name, events in got.items()}
+
+
+def clock_uuids(folder):
+    """Of each host, the uuids of its traces' clocks."""
+    found = collections.defaultdict(list)
+    for path, _, files in os.walk(folder):
+        if "metadata" in files:
+            text = open(os.path.join(path, "metadata"), "rb").read()
+            host = re.search(rb'hostname = "([^"]*)"', text)[1].decode()
+            found[host].append(re.search(rb'clock \{[^}]*uuid = "([^"]*)"', text)[1])
+    return found
+
+
+def give_clock(source, target):
+    """Gives the trace at or below 'target' the clock uuid of the one below 'source'."""
+    uuid = next(iter(clock_uuids(source).values()))[0]
+    for path, _, files in os.walk(target):
+        if "metadata" in files:
+            file = os.path.join(path, "metadata")
+            data = open(file, "rb").read()
+            own = next(iter(clock_uuids(path).values()))[0]
+            open(file, "wb").write(data.replace(own, uuid))
+
+
+def test_clock_uuids(relayd):
+    path = os.path.join(relayd.out, "..", "traces")
+    for host in ("compute-01", "compute-02"):
+        # Two sessions of one host have the same clock.
+        shutil.copytree(os.path.join(corpus("qemu/b-rounds"), host), os.path.join(path, host))
+        shutil.copytree(os.path.join(corpus("qemu/m-explicit"), host),
+                        os.path.join(path, host + "-other"))
+        give_clock(os.path.join(path, host), os.path.join(path, host + "-other"))
+    recorded = clock_uuids(path)
+    runs = []
+    for options in ((), ("--now",), ("--now",)):
+        relayd.clear()
+        relayd.replay("--speed", "max", "--quiet", *options, path)
+        runs.append(clock_uuids(relayd.out))
+    assert runs[0] == recorded, (runs[0], recorded)
+    assert any(len(uuids) > 1 for uuids in recorded.values()), recorded
+    for host, uuids in recorded.items():
+        one = {run[host][0] for run in runs}
+        assert len(one) == 3, (host, one)
+        for run in runs:
+            assert len(run[host]) == len(uuids) and len(set(run[host])) == len(set(uuids)), run
+
+
+def test_rename(relayd):
+    path = corpus("qemu/m-explicit")
+    relayd.replay("--speed", "max", "--quiet", "--rename", "compute-01=compute-02",
+                  "--rename", "compute-02=node.9", path)
+    assert sorted(os.listdir(relayd.out)) == ["compute-02", "node.9"], os.listdir(relayd.out)
+    recorded, written = event_bytes(path), event_bytes(relayd.out)
+    names = {b"compute-01": b"compute-02", b"compute-02": b"node.9"}
+    assert {(names[h], c): e for (h, c), e in recorded.items()} == written, written.keys()
+    assert all(" node.9 " in line
+               for line in events(os.path.join(relayd.out, "node.9"))[0])
+    for arguments, word in ((["--rename", "compute-01=compute-02"], "would both be"),
+                            (["--rename", "compute-07=a"], "no trace is of a host"),):
+        err = relayd.replay(*arguments, path, code=1)
+        assert word in err, err
+    relayd.replay("--rename", "compute-01=", path, code=2)
 
 
 def test_loop(relayd):
@@ -399,9 +499,10 @@ def main():
             relayd = Relayd(folder)
             watchdog = threading.Timer(3 * TIMEOUT, os._exit, (99,))
             watchdog.start()
+            begin = time.monotonic()
             try:
                 function(relayd)
-                print(f"ok {number} - {name}", flush=True)
+                print(f"ok {number} - {name} # {time.monotonic() - begin:.1f} s", flush=True)
             except Exception as e:
                 failed += 1
                 print(f"not ok {number} - {name}\n# {type(e).__name__}: {str(e)[:800]!r}",
