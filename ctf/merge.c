@@ -104,6 +104,17 @@ heap_up(struct ctf_merge *merge, size_t at)
 	heap_set(merge, at, slot);
 }
 
+/* Moves the slot to where it belongs. */
+static void
+heap_sift(struct ctf_merge *merge, size_t at)
+{
+	if (at && slot_before(&merge->heap[at], &merge->heap[(at - 1) / 2]))
+		heap_up(merge, at);
+	else
+		heap_down(merge, at);
+	heap_note_runner_up(merge);
+}
+
 static bool
 is_ready(enum ctf_head head)
 {
@@ -133,8 +144,7 @@ heap_remove(struct ctf_merge *merge, struct source *source)
 	merge->n_ready -= is_ready(source->head);
 	if (at != --merge->n) {
 		heap_set(merge, at, merge->heap[merge->n]);
-		heap_up(merge, at);
-		heap_down(merge, at);
+		heap_sift(merge, at);
 	}
 	heap_note_runner_up(merge);
 }
@@ -148,9 +158,7 @@ place(struct ctf_merge *merge, struct source *source, enum ctf_head head, uint64
 		merge->n_ready -= is_ready(source->head);
 		source->head = head;
 		merge->heap[source->at].raw_ns = raw_ns;
-		heap_up(merge, source->at);
-		heap_down(merge, source->at);
-		heap_note_runner_up(merge);
+		heap_sift(merge, source->at);
 		return;
 	}
 	if (source->in_heap)
@@ -170,13 +178,6 @@ look(struct ctf_merge *merge, struct source *source, struct error *error)
 	uint64_t raw_ns = 0;
 	int head = ctf_stream_head(source->stream, &raw_ns, error);
 
-	/* The quick way out is for the stream that stays the earliest. */
-	if (source->in_heap && !source->at && head >= 0 && is_ready((enum ctf_head) head) &&
-	    is_ready(source->head) && raw_ns < merge->runner_up_ns) {
-		source->head = (enum ctf_head) head;
-		merge->heap[0].raw_ns = raw_ns;
-		return 0;
-	}
 	place(merge, source, head < 0 ? CTF_HEAD_END : (enum ctf_head) head, raw_ns);
 	return MIN(head, 0);
 }
@@ -188,10 +189,31 @@ holds_back(const struct ctf_merge *merge)
 	return merge->n && merge->heap[0].source->head == CTF_HEAD_NONE && merge->n_ready;
 }
 
+static void
+fill_item(struct ctf_merge_item *item, enum ctf_head head, struct ctf_stream *stream)
+{
+	item->what = head;
+	item->stream = stream;
+	item->event = head == CTF_HEAD_EVENT ? ctf_stream_event(stream) : NULL;
+	item->loss = head == CTF_HEAD_LOSS ? ctf_stream_loss(stream) : NULL;
+}
+
+static void
+mark_late(struct ctf_merge *merge, struct ctf_merge_item *item)
+{
+	merge->late++;
+	/* What is late in its own stream was counted there. */
+	if (!item->event->late)
+		ctf_stream_count_late(item->stream);
+	merge->late_event = *item->event;
+	merge->late_event.late = true;
+	item->event = &merge->late_event;
+}
+
 static int
 give(struct ctf_merge *merge, struct ctf_merge_item *ret)
 {
-	const struct slot *top = &merge->heap[0];
+	const struct slot *top = merge->heap;
 	bool late;
 
 	if (!merge->n) {
@@ -209,38 +231,28 @@ give(struct ctf_merge *merge, struct ctf_merge_item *ret)
 	}
 	merge->blocked = false;
 	merge->given = true;
-	*ret = (struct ctf_merge_item) { .what = top->source->head, .stream = top->source->stream };
-	if (ret->what == CTF_HEAD_LOSS) {
-		ret->loss = ctf_stream_loss(ret->stream);
-		return 1;
-	}
-	ret->event = ctf_stream_event(ret->stream);
-	if (late) {
-		merge->late++;
-		/* What is late in its own stream was counted there. */
-		if (!ret->event->late)
-			ctf_stream_count_late(ret->stream);
-		merge->late_event = *ret->event;
-		merge->late_event.late = true;
-		ret->event = &merge->late_event;
-	}
+	fill_item(ret, top->source->head, top->source->stream);
+	if (late && ret->event)
+		mark_late(merge, ret);
 	return 1;
 }
 
-int
-ctf_merge_next(struct ctf_merge *merge, struct ctf_merge_item *ret, struct error *error)
+/* Orders all anew that may have changed, the top (whose new head is 'head' at
+ * 'raw_ns') first, and gives what comes then. */
+static int __attribute__((noinline))
+sort_and_give(struct ctf_merge *merge, int head, uint64_t raw_ns, struct ctf_merge_item *ret,
+	      struct error *error)
 {
-	int r;
-
 	if (merge->given) {
 		merge->given = false;
-		ctf_stream_advance(merge->heap[0].source->stream);
-		r = look(merge, merge->heap[0].source, error);
-		if (r < 0)
-			return r;
+		place(merge, merge->heap->source, head < 0 ? CTF_HEAD_END : (enum ctf_head) head,
+		      raw_ns);
+		if (head < 0)
+			return head;
 	}
 	while (merge->pending) {
 		struct source *source = merge->pending;
+		int r;
 
 		merge->pending = source->next_pending;
 		source->is_pending = false;
@@ -249,6 +261,30 @@ ctf_merge_next(struct ctf_merge *merge, struct ctf_merge_item *ret, struct error
 			return r;
 	}
 	return give(merge, ret);
+}
+
+/* The quick way through is for the stream that stays the earliest. */
+int
+ctf_merge_next(struct ctf_merge *merge, struct ctf_merge_item *ret, struct error *error)
+{
+	struct slot *top = merge->heap;
+	uint64_t raw_ns = 0;
+	int head = 0;
+
+	if (merge->given) {
+		struct ctf_stream *stream = top->source->stream;
+
+		ctf_stream_advance(stream);
+		head = ctf_stream_head(stream, &raw_ns, error);
+		if (head > 0 && is_ready((enum ctf_head) head) && raw_ns < merge->runner_up_ns &&
+		    raw_ns >= merge->watermark_ns && !merge->pending) {
+			top->raw_ns = merge->watermark_ns = raw_ns;
+			top->source->head = (enum ctf_head) head;
+			fill_item(ret, (enum ctf_head) head, stream);
+			return 1;
+		}
+	}
+	return sort_and_give(merge, head, raw_ns, ret, error);
 }
 
 struct ctf_merge *
