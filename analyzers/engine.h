@@ -27,8 +27,11 @@ extern const struct analyzer *const analyzers[];
 
 struct engine_options {
 	unsigned max_flows_per_host;   /* 4096; more are counted and left out. */
-	uint64_t stall_min_ns;         /* 2 s: least limit of an open stop-and-copy. */
-	unsigned stall_factor;         /* 3 times the downtime limit. */
+	/* A stop-and-copy may be open for stall_factor times the downtime limit of
+	 * its migration, but at least and at most for: */
+	unsigned stall_factor;         /* 3 */
+	uint64_t stall_min_ns;         /* 2 s */
+	uint64_t stall_max_ns;         /* 2.5 s */
 };
 extern const struct engine_options engine_defaults;
 

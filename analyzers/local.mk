@@ -1,1 +1,11 @@
 # SPDX-License-Identifier: MIT
+noinst_LIBRARIES += libanalyzers.a
+libanalyzers_a_SOURCES = \
+	analyzers/analyzer.h analyzers/analyzers.c \
+	analyzers/engine.c analyzers/engine.h analyzers/engine_private.h \
+	analyzers/engine_compile.c analyzers/engine_save.c analyzers/engine_tables.c \
+	analyzers/facts.c analyzers/facts.h \
+	analyzers/forecast.c analyzers/forecast.h \
+	analyzers/node.c \
+	analyzers/qemu.c analyzers/qemu.h analyzers/qemu_qmp.c \
+	analyzers/qemu_rounds.c analyzers/qemu_tell.c

@@ -1,1 +1,33 @@
 # SPDX-License-Identifier: MIT
+
+# libcloudtrace: one object, so that nothing but cloudtrace_*() is seen by the
+# programs that use it.
+lib_LIBRARIES = libcloudtrace.a
+include_HEADERS = client/cloudtrace.h
+libcloudtrace_a_SOURCES = client/cloudtrace.h
+libcloudtrace_a_LIBADD = client/libcloudtrace-all.o
+noinst_LIBRARIES += libclient.a
+libclient_a_SOURCES = client/conn.c client/connect.c client/connect.h
+
+OBJCOPY = objcopy
+client/libcloudtrace-all.o: libclient.a libproto.a libct.a
+	$(AM_V_GEN)$(LD) -r -o $@.tmp --whole-archive libclient.a --no-whole-archive libproto.a \
+		libct.a && $(OBJCOPY) --wildcard --keep-global-symbol='cloudtrace_*' $@.tmp $@ && rm -f $@.tmp
+CLEANFILES += client/libcloudtrace-all.o
+
+bin_PROGRAMS += cloudtracectl
+cloudtracectl_SOURCES = \
+	client/check.c \
+	client/commands.c client/ctl.h \
+	client/main.c \
+	client/plot.c client/plot.h \
+	client/screen.c client/screen.h \
+	client/table.c client/table.h \
+	client/view.c client/view.h \
+	client/view_migration.c \
+	client/view_status.c \
+	client/watch.c
+cloudtracectl_LDADD = libclient.a libproto.a libct.a $(JANSSON_LIBS) -lm
+
+bashcompletiondir = $(datadir)/bash-completion/completions
+dist_bashcompletion_DATA = client/cloudtracectl.bash

@@ -232,10 +232,10 @@ clear_values(struct ctf_stream *stream, const struct ctf_event_class *class)
 static int
 unknown_event(const struct ctf_stream *stream, uint64_t at, uint64_t id, struct error *error)
 {
-	return error_set(error, EBADMSG, "%s: packet %" PRIu64 " (begin %" PRIu64 " ns), byte %" PRIu64
-			 ": event id %" PRIu64 " is not declared by the metadata, or not usably",
-			 stream->key, stream->packet.info.seq, stream->packet.info.begin_raw_ns,
-			 at / 8, id);
+	return error_set(error, EBADMSG, "%s: packet %" PRIu64 " (begin %" PRIu64 " ns), byte %"
+			 PRIu64 ": event id %" PRIu64 " is not declared by the metadata, or not "
+			 "usably", stream->key, stream->packet.info.seq,
+			 stream->packet.info.begin_raw_ns, at / 8, id);
 }
 
 /* Reads the event at stream->at in the general way.  Returns 1 if it is to be
@@ -258,6 +258,7 @@ next_event(struct ctf_stream *stream, struct error *error)
 		stream->n_events >= stream->skip_events;
 	if (give)
 		clear_values(stream, class);
+	stream->event_at = before;
 	stream->body_at = stream->at;
 	cycles = stream->clock;
 	r = read_body(stream, class, error);
@@ -326,6 +327,16 @@ ctf_events_next(struct ctf_stream *stream, struct error *error)
 			r = next_event(stream, error);
 	}
 	return r;
+}
+
+void
+ctf_stream_event_bits(const struct ctf_stream *stream, uint64_t *ret_begin, uint64_t *ret_end)
+{
+	const struct ctf_node *header = stream->stream_class->event_header;
+	uint64_t align = header ? MAX(header->align, (uint16_t) 1) : 1;
+
+	*ret_begin = (stream->event_at + align - 1) / align * align;
+	*ret_end = stream->at;
 }
 
 static int

@@ -72,6 +72,9 @@ read_integer(struct ctf_cursor *c, const struct ctf_node *node, const char *name
 	c->at += node->size;
 	if (node->is_signed)
 		value = (uint64_t) sign_extend(value, node->size);
+	if (node->meaning && c->places)
+		c->places[node->meaning] = (struct ctf_packet_place) {
+			(uint32_t) (c->at - node->size), node->size, node->big_endian };
 	if (node->meaning && c->meanings) {
 		c->meanings[node->meaning] = value;
 		c->has_meanings |= 1u << node->meaning;
@@ -116,13 +119,24 @@ read_float(struct ctf_cursor *c, const struct ctf_node *node, const char *name,
 }
 
 static void
+set_bytes(struct ctf_cursor *c, const struct ctf_node *node, enum ctf_value_type type,
+	  const uint8_t *bytes, uint64_t size)
+{
+	struct ctf_value *value;
+
+	if (node->slot < 0 || !c->values)
+		return;
+	value = &c->values[node->slot];
+	value->type = type;
+	value->size = size < UINT32_MAX ? (uint32_t) size : UINT32_MAX;
+	value->s = (const char *) bytes;
+}
+
+static void
 give_string(struct ctf_cursor *c, const struct ctf_node *node, const char *name,
 	    const struct telling *telling, const uint8_t *bytes, size_t size)
 {
-	if (node->slot >= 0 && c->values)
-		c->values[node->slot] = (struct ctf_value) {
-			.type = CTF_STRING, .size = (uint32_t) MIN(size, (size_t) UINT32_MAX),
-			.s = (const char *) bytes };
+	set_bytes(c, node, CTF_STRING, bytes, size);
 	if (telling)
 		telling->to->string(telling->context, name, (const char *) bytes, size);
 }
@@ -167,7 +181,8 @@ read_variant(struct ctf_cursor *c, const struct ctf_node *node, const char *name
 		const struct ctf_range *range = &node->ranges[i];
 
 		if (node->tag_signed ?
-		    (int64_t) tag >= (int64_t) range->low && (int64_t) tag <= (int64_t) range->high :
+		    (int64_t) tag >= (int64_t) range->low &&
+		    (int64_t) tag <= (int64_t) range->high :
 		    tag >= range->low && tag <= range->high)
 			return read_node(c, &node->children[range->option], name, telling);
 	}
@@ -190,10 +205,7 @@ read_bytes(struct ctf_cursor *c, const struct ctf_node *node, const char *name,
 	}
 	if (node->meaning == CTF_MEANS_UUID)
 		c->uuid = from;
-	if (node->slot >= 0 && c->values)
-		c->values[node->slot] = (struct ctf_value) {
-			.type = CTF_BYTES, .size = (uint32_t) MIN(length, UINT32_MAX),
-			.s = (const char *) from };
+	set_bytes(c, node, CTF_BYTES, from, length);
 	if (!telling)
 		return 0;
 	telling->to->array_begin(telling->context, name);

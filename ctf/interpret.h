@@ -21,6 +21,7 @@ struct ctf_cursor {
 	uint64_t *clock;         /* Is moved by fields mapped to it; NULL: stays. */
 	struct ctf_value *values;    /* By slot; NULL: nothing is wanted. */
 	uint64_t *meanings;      /* By enum ctf_meaning; NULL: not of interest. */
+	struct ctf_packet_place *places;   /* The same for where they are; may be NULL. */
 	uint32_t has_meanings;   /* Bits of those that were read. */
 	const uint8_t *uuid;     /* Of the packet header, once read. */
 	uint32_t empty_elements; /* Read so far. */

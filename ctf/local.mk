@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libctf.a
+
 libctf_a_SOURCES = \
 	ctf/arena.c \
 	ctf/arena.h \
@@ -9,7 +10,6 @@ libctf_a_SOURCES = \
 	ctf/interpret.c \
 	ctf/interpret.h \
 	ctf/limits.h \
-	ctf/merge.h \
 	ctf/metadata.c \
 	ctf/node.c \
 	ctf/node.h \
@@ -17,7 +17,6 @@ libctf_a_SOURCES = \
 	ctf/packet.h \
 	ctf/plan.c \
 	ctf/plan.h \
-	ctf/reader.h \
 	ctf/stream.c \
 	ctf/stream.h \
 	ctf/stream_private.h \
@@ -28,19 +27,25 @@ libctf_a_SOURCES = \
 	ctf/tsdl_blocks.c \
 	ctf/tsdl_lexer.c \
 	ctf/tsdl_types.c \
-	ctf/types.h \
-	ctf/viewer.h
+	ctf/types.h
 
+# Live viewer
+libctf_a_SOURCES += \
+	ctf/viewer.c ctf/viewer.h ctf/viewer_private.h \
+	ctf/viewer_protocol.c ctf/viewer_protocol.h \
+	ctf/viewer_reply.c \
+	ctf/viewer_resolve.c ctf/viewer_resolve.h \
+	ctf/viewer_session.c \
+	ctf/viewer_stream.c
+
+# Readers of trace directories
 libctf_a_SOURCES += \
 	ctf/backend.h \
-	ctf/bt2_fields.c \
-	ctf/bt2_fields.h \
+	ctf/bt2_fields.c ctf/bt2_fields.h \
 	ctf/bt2_reader.c \
 	ctf/dump.c \
-	ctf/files.c \
-	ctf/files.h \
-	ctf/find.c \
-	ctf/find.h \
-	ctf/merge.c \
+	ctf/files.c ctf/files.h \
+	ctf/find.c ctf/find.h \
+	ctf/merge.c ctf/merge.h \
 	ctf/own_reader.c \
-	ctf/reader.c
+	ctf/reader.c ctf/reader.h

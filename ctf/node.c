@@ -436,7 +436,8 @@ ctf_node_want(struct ctf_node *node, const char *path, int slot)
 		const char *name = ctf_node_name(&node->children[i]);
 
 		if (strlen(name) == n && !memcmp(name, path, n))
-			found |= ctf_node_want(&node->children[i], path + n + (path[n] == '.'), slot);
+			found |= ctf_node_want(&node->children[i],
+					       path + n + (path[n] == '.'), slot);
 	}
 	return found;
 }

@@ -49,8 +49,9 @@ find_stream_class(struct ctf_trace *trace, const struct ctf_cursor *cursor,
 		*ret = trace->stream_classes && !trace->stream_classes->next ?
 			trace->stream_classes : NULL;
 	if (!*ret || !(*ret)->ready)
-		return error_set(error, EBADMSG, "%s: packet of stream %" PRIu64 ", which the metadata "
-				 "does not declare", trace->name, meanings[CTF_MEANS_STREAM_ID]);
+		return error_set(error, EBADMSG, "%s: packet of stream %" PRIu64 ", which the "
+				 "metadata does not declare", trace->name,
+				 meanings[CTF_MEANS_STREAM_ID]);
 	return 0;
 }
 
@@ -157,5 +158,43 @@ ctf_packet_peek(struct ctf_trace *trace, const uint8_t *bytes, size_t size,
 	if (r < 0)
 		return r;
 	*ret = head.info;
+	return 0;
+}
+
+int
+ctf_packet_places(struct ctf_trace *trace, const uint8_t *bytes, size_t size,
+		  struct ctf_packet_place ret[CTF_N_PACKET_FIELDS], struct error *error)
+{
+	static const enum ctf_meaning meanings[CTF_N_PACKET_FIELDS] = {
+		[CTF_PACKET_BEGIN] = CTF_MEANS_BEGIN,
+		[CTF_PACKET_END] = CTF_MEANS_END,
+		[CTF_PACKET_CONTENT_SIZE] = CTF_MEANS_CONTENT_SIZE,
+		[CTF_PACKET_PACKET_SIZE] = CTF_MEANS_PACKET_SIZE,
+		[CTF_PACKET_SEQ] = CTF_MEANS_SEQUENCE_NUMBER,
+		[CTF_PACKET_DISCARDED] = CTF_MEANS_DISCARDED,
+	};
+	struct ctf_packet_place places[CTF_N_MEANINGS] = { 0 };
+	uint64_t stored[CTF_STORE_END], clock = 0;
+	struct ctf_packet_head head;
+	struct ctf_cursor cursor = {
+		.bytes = bytes,
+		.end = (uint64_t) size * 8,
+		.stored = stored,
+		.places = places,
+	};
+	int r;
+
+	r = ctf_packet_read(trace, bytes, size, stored, &clock, NULL, &head, error);
+	if (r < 0)
+		return r;
+	cursor.at = head.context_at;
+	r = read_scope(trace, &cursor, head.stream_class->packet_context, "packet context", error);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < CTF_N_PACKET_FIELDS; i++) {
+		ret[i] = places[meanings[i]];
+		if (ret[i].bit % 8 || ret[i].bits % 8)
+			ret[i].bits = 0;
+	}
 	return 0;
 }

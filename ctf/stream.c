@@ -123,8 +123,10 @@ enqueue(struct ctf_stream *stream, const struct queued_packet *packet)
 		size_t capacity = MAX(stream->queue_capacity * 2, (size_t) 4);
 		struct queued_packet *queue = xcalloc(capacity, sizeof *queue);
 
-		for (size_t i = 0; i < stream->queue_n; i++)
-			queue[i] = stream->queue[(stream->queue_first + i) % stream->queue_capacity];
+		for (size_t i = 0, from = stream->queue_first; i < stream->queue_n; i++) {
+			queue[i] = stream->queue[from];
+			from = (from + 1) % stream->queue_capacity;
+		}
 		free(stream->queue);
 		stream->queue = queue;
 		stream->queue_first = 0;
@@ -280,9 +282,9 @@ open_packet(struct ctf_stream *stream)
 	stream->offset_ns = stream->stream_class->clock ?
 		(uint64_t) stream->stream_class->clock->offset_ns : 0;
 	if (stream->packet_bad) {
-		error_set(&error, EBADMSG, "%s: packet %" PRIu64 " (begin %" PRIu64 " ns) is cut off: "
-			  "%zu of %" PRIu64 " bytes", stream->key, info->seq, info->begin_raw_ns,
-			  packet->size, info->packet_bits / 8);
+		error_set(&error, EBADMSG, "%s: packet %" PRIu64 " (begin %" PRIu64 " ns) is cut "
+			  "off: %zu of %" PRIu64 " bytes", stream->key, info->seq,
+			  info->begin_raw_ns, packet->size, info->packet_bits / 8);
 		note_error(stream, &error);
 	}
 	if (stream->resume.valid) {

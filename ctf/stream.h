@@ -94,6 +94,21 @@ void ctf_stream_end(struct ctf_stream *stream);
 int ctf_packet_peek(struct ctf_trace *trace, const uint8_t *bytes, size_t size,
 		    struct ctf_packet_info *ret, struct error *error);
 
+/* Fields of a packet that somebody who cuts packets has to renew. */
+enum ctf_packet_field {
+	CTF_PACKET_BEGIN, CTF_PACKET_END, CTF_PACKET_CONTENT_SIZE, CTF_PACKET_PACKET_SIZE,
+	CTF_PACKET_SEQ, CTF_PACKET_DISCARDED, CTF_N_PACKET_FIELDS
+};
+/* Where an integer of whole bytes lies, in bits from the begin of its packet. */
+struct ctf_packet_place {
+	uint32_t bit;
+	uint8_t bits;            /* 0: the packet has no such field. */
+	bool big_endian;
+};
+/* Finds them.  Errors as ctf_packet_peek(). */
+int ctf_packet_places(struct ctf_trace *trace, const uint8_t *bytes, size_t size,
+		      struct ctf_packet_place ret[CTF_N_PACKET_FIELDS], struct error *error);
+
 enum ctf_head { CTF_HEAD_NONE, CTF_HEAD_EVENT, CTF_HEAD_LOSS, CTF_HEAD_END };
 
 /* What comes next, decoding it if need be.  *ret_raw_ns is its raw time; for
@@ -103,6 +118,11 @@ int ctf_stream_head(struct ctf_stream *stream, uint64_t *ret_raw_ns, struct erro
 /* The head as what it is; valid until ctf_stream_advance(). */
 const struct ctf_event *ctf_stream_event(struct ctf_stream *stream);
 const struct ctf_loss *ctf_stream_loss(struct ctf_stream *stream);
+/* Where the head event lies in its packet, in bits: from its header, behind
+ * the padding that aligns it, to the end of its payload.  Only after
+ * ctf_stream_want_all(). */
+void ctf_stream_event_bits(const struct ctf_stream *stream, uint64_t *ret_begin,
+			   uint64_t *ret_end);
 void ctf_stream_advance(struct ctf_stream *stream);
 
 /* Position behind the last advanced head. */

@@ -34,6 +34,7 @@ struct ctf_stream {
 	struct ctf_event event;
 	struct ctf_loss loss;
 	const struct ctf_event_class *event_class;   /* Of the event... */
+	uint64_t event_at;               /* where it starts, and, */
 	uint64_t body_at;                /* and where its contexts start, bits. */
 	uint64_t last_raw_ns;            /* Latest time of any event that was given. */
 

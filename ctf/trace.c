@@ -75,9 +75,9 @@ ctf_trace_uuid(const struct ctf_trace *trace, uint8_t ret_uuid[16])
 static const struct ctf_clock *
 main_clock(const struct ctf_trace *trace)
 {
-	for (const struct ctf_stream_class *class = trace->stream_classes; class; class = class->next)
-		if (class->clock)
-			return class->clock;
+	for (const struct ctf_stream_class *s = trace->stream_classes; s; s = s->next)
+		if (s->clock)
+			return s->clock;
 	return trace->clocks;
 }
 
@@ -106,6 +106,14 @@ ctf_trace_clock_offset_ns(const struct ctf_trace *trace)
 	const struct ctf_clock *clock = main_clock(trace);
 
 	return clock ? clock->offset_ns : 0;
+}
+
+uint64_t
+ctf_trace_cycles_to_ns(const struct ctf_trace *trace, uint64_t cycles)
+{
+	const struct ctf_clock *clock = main_clock(trace);
+
+	return clock ? ctf_clock_ns(clock, cycles) : cycles;
 }
 
 unsigned

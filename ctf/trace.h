@@ -42,6 +42,8 @@ bool ctf_trace_uuid(const struct ctf_trace *trace, uint8_t ret_uuid[16]);
 bool ctf_trace_clock_uuid(const struct ctf_trace *trace, uint8_t ret_uuid[16]);
 const char *ctf_trace_clock_name(const struct ctf_trace *trace);
 int64_t ctf_trace_clock_offset_ns(const struct ctf_trace *trace);
+/* A value of that clock in ns, without the offset (cycles, unless 1 GHz). */
+uint64_t ctf_trace_cycles_to_ns(const struct ctf_trace *trace, uint64_t cycles);
 unsigned ctf_trace_n_event_classes(const struct ctf_trace *trace);
 /* Metadata text read so far, for replaying and messages. */
 const char *ctf_trace_metadata_text(const struct ctf_trace *trace, size_t *ret_size);

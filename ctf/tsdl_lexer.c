@@ -6,7 +6,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -202,7 +201,7 @@ tsdl_next(struct tsdl_parser *p)
 	p->token = (struct tsdl_token) {
 		.start = p->at,
 		.line = p->line,
-		.column = (unsigned) MIN(p->at - p->line_start + 1, (ptrdiff_t) INT_MAX),
+		.column = (unsigned) (p->at - p->line_start) + 1,
 	};
 	if (p->at == p->end) {
 		p->token.kind = TSDL_END;
@@ -251,10 +250,12 @@ tsdl_expect(struct tsdl_parser *p, int punctuation)
 {
 	static const char *const longer[] = { ":=", "...", "->" };
 	char single[2] = { (char) punctuation, '\0' };
-	const char *wanted = punctuation >= TSDL_ASSIGN ? longer[punctuation - TSDL_ASSIGN] : single;
+	const char *wanted = single;
 
 	if (tsdl_is(p, punctuation))
 		return tsdl_next(p);
+	if (punctuation >= TSDL_ASSIGN)
+		wanted = longer[punctuation - TSDL_ASSIGN];
 	if (p->token.kind == TSDL_END)
 		return tsdl_fail(p, "the declaration ends where \"%s\" was expected", wanted);
 	return tsdl_fail(p, "\"%s\" was expected, not \"%.*s\"", wanted,

@@ -4,12 +4,14 @@
  * libevent loop, without ever blocking.
  *
  * Source: lttng-tools 2.13 src/bin/lttng-relayd/lttng-viewer-abi.h (protocol
- * 2.4 to 2.14, announced as 2.14 at most).  The viewer discovers sessions, attaches to those that the
+ * 2.4 to 2.14, announced as 2.14; a relayd >= 2.15 then does not list its
+ * CTF 2 sessions).  The viewer discovers sessions, attaches to those that the
  * owner accepts, fetches metadata, indexes and packets, and reconnects by
- * itself.  It knows nothing of CTF contents: bytes go to the owner through
- * struct viewer_ops, all called on the loop's thread.  Reply bytes are
- * untrusted: a malformed reply is told with what was wrong and the connection
- * is made anew. */
+ * itself; then everything comes again from the beginning of what relayd has.
+ * It knows nothing of CTF contents: bytes go to the owner through struct
+ * viewer_ops, all called on the loop's thread.  Reply bytes are untrusted: a
+ * malformed reply is told with what was wrong and the connection is made anew.
+ * Names of hosts are resolved in a short-lived thread (viewer_resolve.h). */
 #ifndef CTF_VIEWER_H
 #define CTF_VIEWER_H
 
@@ -65,15 +67,18 @@ struct viewer_ops {
 	int (*metadata)(void *trace_user, const uint8_t *bytes, size_t size, struct error *error);
 	void *(*stream_found)(void *trace_user, struct viewer_stream *stream, const char *path_name,
 			      const char *channel_name);
-	/* Called for each index before its packet is asked for; false steps over it. */
+	/* Called once for each index, when the metadata that it needs was handed over
+	 * and before its packet is asked for; false steps over it. */
 	bool (*index)(void *stream_user, const struct viewer_index *index);
-	/* One whole packet.  'bytes' (malloc) becomes the owner's. */
+	/* One packet up to the end of its content, without the padding (all of it
+	 * if the index gives no content size).  'bytes' (malloc) becomes the owner's. */
 	void (*packet)(void *stream_user, uint8_t *bytes, size_t size,
 		       const struct viewer_index *index);
+	/* Nothing of this stream is older than 'end_cycles'; each time is told once. */
 	void (*beacon)(void *stream_user, uint64_t end_cycles);
 	/* The stream ended and everything was read (hup) or its connection broke. */
 	void (*stream_gone)(void *stream_user, bool hup);
-	/* After all streams of it are gone. */
+	/* After all streams of it are gone and no metadata will come. */
 	void (*trace_gone)(void *trace_user);
 	void (*session_gone)(void *session_user);
 	/* A batch of replies has been handed over: time to decode. */
@@ -97,15 +102,19 @@ extern const struct viewer_options viewer_defaults;
 
 struct viewer_counters {
 	uint64_t connects, requests, replies, bytes, packets, stepped_over, beacons, retries;
+	uint64_t refused_packets;    /* Beyond a limit, or relayd could not give them. */
 	uint64_t protocol_errors, timeouts;
 };
 
 /* Starts at once; never fails for what the network does. */
 struct viewer *viewer_new(struct event_base *base, const struct viewer_options *options,
 			  const struct viewer_ops *ops, void *owner);
-/* Tells stream_gone(hup=false)... for all that is open, then frees. */
+/* Tells stream_gone(hup=false)... for all that is open, then frees.  Accepts
+ * NULL.  Not from within a callback. */
 void viewer_free(struct viewer *viewer);
-/* While paused no packets are asked for (the owner is behind). */
+/* While paused no packets are asked for (the owner is behind); those under way
+ * (max_in_flight_bytes) still come, and so do beacons.  May be called from
+ * within a callback. */
 void viewer_pause(struct viewer *viewer, bool paused);
 const struct viewer_counters *viewer_counters(const struct viewer *viewer);
 const char *viewer_name(const struct viewer *viewer);  /* "host:port" */

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * serve.h -- answers JSON-RPC on Unix sockets (and on a pair of descriptors),
- * from a read-only handle of the store, on a libevent loop of its own thread. */
+ * from a read-only handle of the store, on a libevent loop of its own thread.
+ *
+ * No client is waited for: answers and updates queue up per client, what is
+ * behind gets the newest state once it reads again, and who does not read at
+ * all is dropped. */
 #ifndef DAEMON_SERVE_H
 #define DAEMON_SERVE_H
 
@@ -15,24 +19,32 @@ struct event_base;
 struct serve;
 
 struct serve_options {
-	const char *store_path;
+	const char *store_path;       /* Must be there already. */
 	const char *socket_path;      /* Full socket, mode 0660; NULL: none. */
 	const char *ro_socket_path;   /* Read-only methods, mode 0666; NULL: none. */
 	unsigned max_clients;         /* 64 */
 	unsigned max_clients_per_uid; /* 16 */
-	unsigned max_in_flight;       /* 8 per client */
+	unsigned max_in_flight;       /* 8 per client: then it is not read from */
+	unsigned max_watches;         /* 16 per client */
 	size_t max_line;              /* 1 MiB */
-	size_t max_backlog;           /* 4 MiB: then a watcher loses, others are dropped */
+	size_t max_reply;             /* 16 MiB */
+	size_t max_backlog;           /* 4 MiB: then it is not read from */
+	size_t max_pending;           /* 64 MiB for all: then clients that wait are dropped */
+	uint64_t stall_ns;            /* 10 s without reading what waits: dropped */
 	uint64_t started_ns;          /* For status: uptime. */
 };
 extern const struct serve_options serve_defaults;
 
+/* Opens the store and the sockets.  A socket file that nobody listens on is
+ * replaced.  '*options' is copied, its strings must stay valid. */
 int serve_new(struct event_base *base, const struct serve_options *options, struct serve **ret,
 	      struct error *error);
+/* To be called when the loop does not run any more.  Accepts NULL. */
 void serve_free(struct serve *serve);
 /* Something was committed: brings watchers up to date.  Thread-safe. */
 void serve_notify(struct serve *serve);
-/* Serves one client on a pair of descriptors until it closes (cloudtraced --stdio). */
+/* Serves one client on a pair of descriptors until it closes (cloudtraced
+ * --stdio); runs the loop itself.  The descriptors stay open. */
 int serve_stdio(struct event_base *base, const struct serve_options *options, int in, int out,
 		struct error *error);
 

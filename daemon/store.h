@@ -15,6 +15,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "analyzers/facts.h"
 #include "ctf/stream.h"
@@ -31,14 +32,27 @@ void store_close(struct store *store);
 /* -- Writing (one thread) ------------------------------------------------ */
 
 int store_begin(struct store *store, struct error *error);
+/* A commit that fails (disk full...) rolls back. */
 int store_commit(struct store *store, struct error *error);
-/* Keeps or replaces a fact. */
+/* Gives up what was written since store_begin(); does nothing outside of a
+ * transaction.  For after a failed write. */
+void store_rollback(struct store *store);
+/* Keeps or replaces a fact; its attributes are borrowed.  Returns 1 when that
+ * changed the store, 0 when it held the same already.  A closed span is not
+ * opened again by a repeated beginning, unless it was closed as "lost". */
 int store_put_fact(struct store *store, const struct fact *fact, struct error *error);
 /* Keeps a joined migration (proto/schemas/migration.json, without "samples"),
  * replacing one of the same id; NULL forgets it. */
 int store_put_migration(struct store *store, const char *id, const json_t *migration,
 			struct error *error);
+/* Keeps an alert without "state" and "seen_ns" (those are the store's), NULL
+ * forgets it.  Private members: "due_ns", wall time before which it is not
+ * shown; "live": it follows from a source's state, not from the trace. */
 int store_put_alert(struct store *store, const char *id, const json_t *alert, struct error *error);
+/* Gives each alert that began or ended and was not given before. */
+int store_alerts_untold(struct store *store, uint64_t now_ns,
+			void (*alert)(void *context, const json_t *alert), void *context,
+			struct error *error);
 
 struct store_source {
 	const char *host, *relayd, *session;
@@ -60,7 +74,8 @@ int store_put_position(struct store *store, const char *stream_key,
 int store_put_flow(struct store *store, const char *host, const char *analyzer, const char *key,
 		   const void *blob, size_t size, struct error *error);
 int store_put_horizon(struct store *store, const char *host, uint64_t t_ns, struct error *error);
-/* Forgets what ended before 't_ns'.  Returns 0 or negative errno. */
+/* Forgets what ended before 't_ns', in many short transactions: not to be
+ * called within one.  Returns 0 or negative errno. */
 int store_retain(struct store *store, uint64_t t_ns, struct error *error);
 
 /* -- Recovery ------------------------------------------------------------ */
@@ -79,8 +94,36 @@ int store_flows(struct store *store,
  * "end_ns","status","parent","attributes"}, ordered by (start_ns, id). */
 json_t *store_spans(struct store *store, const char *kind, const char *kind2, uint64_t from_ns,
 		    uint64_t to_ns, struct error *error);
-/* One entity's attributes or NULL. */
-json_t *store_entity(struct store *store, const char *host, const char *kind, const char *key);
+/* The spans of 'kind' with this host and key, in the same form. */
+json_t *store_spans_of_key(struct store *store, const char *kind, const char *host,
+			   const char *key, struct error *error);
+/* The sides ("migration.source", "migration.destination") that touch [from_ns,
+ * to_ns] and have no partner that was found by time, in the same form and with
+ * "partner", the id of the one they have otherwise. */
+json_t *store_loose_sides(struct store *store, uint64_t from_ns, uint64_t to_ns,
+			  struct error *error);
+/* One span in the same form, or NULL. */
+json_t *store_span(struct store *store, const char *id);
+/* Attributes of the entity as it was last known, or NULL; a key can be used
+ * again (pids): of those, the newest that began before 'until_ns' (0: of all),
+ * else the oldest. */
+json_t *store_entity(struct store *store, const char *host, const char *kind, const char *key,
+		     uint64_t until_ns);
+/* The migration record of that very id, or of which this side is part; or NULL. */
+json_t *store_migration(struct store *store, const char *id);
+json_t *store_migration_of_side(struct store *store, const char *side_id);
+/* Ids of running migrations with this host at either end. */
+json_t *store_migrations_running(struct store *store, const char *host, struct error *error);
+/* The spans below another one, in the same form as store_spans(). */
+json_t *store_children(struct store *store, const char *id, struct error *error);
+/* One alert as it was put, or NULL; all about 'subject'; those that follow from
+ * a source of this host and are open. */
+json_t *store_alert(struct store *store, const char *id);
+json_t *store_alerts_of(struct store *store, const char *subject, struct error *error);
+json_t *store_alerts_live(struct store *store, const char *host, struct error *error);
+
+/* A JSON string of text that need not be UTF-8. */
+json_t *store_string(const char *text);
 
 /* -- Answers ------------------------------------------------------------- */
 
@@ -103,6 +146,9 @@ json_t *store_node_list(struct store *store, struct error *error);
 /* {"nodes":{...counts by state},"migrations":{...},"alerts":{...},"counters":{...},
  *  "store":{"path","bytes","version"}} */
 json_t *store_summary(struct store *store, struct error *error);
+/* Everything that follows from the trace alone, as text in a fixed order: what
+ * has to be equal between two ways to the same store. */
+int store_dump(struct store *store, FILE *file, struct error *error);
 
 /* Changes for watchers.  Topics: "migration", "alert", "node".  Gives
  * {"cursor": "N", "found": bool, "items": [{"cursor","topic","id","op","item"}]}

@@ -1,1 +1,21 @@
 # SPDX-License-Identifier: MIT
+noinst_LIBRARIES += libproto.a
+libproto_a_SOURCES = \
+	proto/line.c proto/line.h \
+	proto/methods.c proto/methods.h \
+	proto/rpc.c proto/rpc.h
+
+schemasdir = $(pkgdatadir)/schemas
+dist_schemas_DATA = \
+	proto/schemas/alert.json \
+	proto/schemas/change.json \
+	proto/schemas/describe.json \
+	proto/schemas/error.json \
+	proto/schemas/flow.json \
+	proto/schemas/hello.json \
+	proto/schemas/migration.json \
+	proto/schemas/node.json \
+	proto/schemas/status.json \
+	proto/schemas/update.json \
+	proto/schemas/vm.json \
+	proto/schemas/watch.json

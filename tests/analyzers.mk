@@ -1,1 +1,17 @@
 # SPDX-License-Identifier: MIT
+check_PROGRAMS += tests/run_script tests/trace_facts
+tests_run_script_SOURCES = tests/run_script.c
+tests_run_script_LDADD = libanalyzers.a libctf.a libct.a $(JANSSON_LIBS) $(XXHASH_LIBS) -lm
+tests_trace_facts_SOURCES = tests/trace_facts.c
+tests_trace_facts_LDADD = libanalyzers.a libctf.a libct.a $(JANSSON_LIBS) $(XXHASH_LIBS) $(BT2_LIBS) -lm
+TESTS += tests/test_scripts.sh tests/test_analyzers_corpus.py
+EXTRA_DIST += tests/scripts tests/test_scripts.sh tests/test_analyzers_corpus.py
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/test_engine tests/test_forecast
+TESTS += tests/test_engine tests/test_forecast
+tests_test_engine_SOURCES = tests/test_engine.c
+tests_test_engine_LDADD = libanalyzers.a libctf.a libct.a $(JANSSON_LIBS) $(XXHASH_LIBS) $(CMOCKA_LIBS) -lm
+tests_test_forecast_SOURCES = tests/test_forecast.c
+tests_test_forecast_LDADD = libanalyzers.a libct.a $(CMOCKA_LIBS) -lm
+endif

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+TESTS += tests/static/arrows.sh tests/static/style.sh
 include tests/ctf.mk
 include tests/reader.mk
 include tests/viewer.mk

@@ -1,1 +1,36 @@
 # SPDX-License-Identifier: MIT
+# The protocol and cloudtracectl, over a store that is a JSON file.
+SERVE_TEST_LIBS = libdaemon_serve.a libproto.a libct.a $(EVENT_LIBS) $(JANSSON_LIBS) -lm
+
+check_PROGRAMS += tests/serve-fixture
+tests_serve_fixture_SOURCES = tests/serve_fixture.c tests/fake_store.c tests/fake_store.h
+tests_serve_fixture_LDADD = $(SERVE_TEST_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/test_proto
+tests_test_proto_SOURCES = tests/test_proto.c
+tests_test_proto_LDADD = libproto.a libct.a $(CMOCKA_LIBS) $(JANSSON_LIBS) -lm
+TESTS += tests/test_proto
+endif
+
+check_PROGRAMS += tests/client-example
+tests_client_example_SOURCES = tests/client_example.c
+tests_client_example_LDADD = libcloudtrace.a $(JANSSON_LIBS) -lm
+
+check_PROGRAMS += tests/fuzz/corpus_rpc
+tests_fuzz_corpus_rpc_SOURCES = tests/fuzz/fuzz_rpc.c tests/fuzz/run_corpus.c tests/fake_store.c
+tests_fuzz_corpus_rpc_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"rpc.corpus"'
+tests_fuzz_corpus_rpc_LDADD = $(SERVE_TEST_LIBS)
+TESTS += tests/fuzz/corpus_rpc
+
+if FUZZERS
+noinst_PROGRAMS += tests/fuzz/fuzz_rpc
+tests_fuzz_fuzz_rpc_SOURCES = tests/fuzz/fuzz_rpc.c tests/fake_store.c
+tests_fuzz_fuzz_rpc_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_rpc_LDADD = $(SERVE_TEST_LIBS)
+endif
+
+TESTS += tests/test_ctl.sh tests/test_completion.sh tests/test_docs.sh tests/test_serve.py \
+	tests/test_schemas.py
+EXTRA_DIST += tests/test_ctl.sh tests/test_completion.sh tests/test_docs.sh tests/test_serve.py \
+	tests/test_schemas.py tests/ctl tests/fuzz/rpc.corpus

@@ -238,6 +238,15 @@ compare(struct ctf_interest *interest, const struct walk *walk, const struct ctf
 	}
 }
 
+static void
+want(struct ctf_interest *interest, const struct walk *walk)
+{
+	unsigned event = ctf_interest_event(interest, walk->event);
+
+	for (unsigned i = 0; i < walk->n_seen; i++)
+		ctf_interest_field(interest, event, walk->seen[i].scope, walk->seen[i].path);
+}
+
 /* Without 'wanted': fills 'interest' with all that is visited.  With it: walks
  * both ways at once and compares. */
 static void
@@ -261,9 +270,8 @@ walk_file(const char *key, const uint8_t *bytes, size_t size, struct ctf_trace *
 			assert_int_equal(ctf_stream_visit(visited, &visitor, &walk, &error), 0);
 			if (fetched)
 				compare(interest, &walk, ctf_stream_event(fetched));
-			for (unsigned i = 0; i < walk.n_seen && !fetched; i++)
-				ctf_interest_field(interest, ctf_interest_event(interest, walk.event),
-						   walk.seen[i].scope, walk.seen[i].path);
+			else
+				want(interest, &walk);
 		}
 		ctf_stream_advance(visited);
 		if (fetched)

@@ -177,8 +177,8 @@ test_variant_without_option(void **state)
 {
 	check(PREAMBLE("le") STREAM("large", "") EVENT("e", "1",
 	      "enum : uint8_t { a = 1 } _tag; variant <_tag> { uint8_t a; } _v;"), false,
-	      fill_bad_tag, "s: packet 0 (begin 1000 ns), byte 91: event e, field _v: no option of the "
-	      "variant has this tag\n");
+	      fill_bad_tag, "s: packet 0 (begin 1000 ns), byte 91: event e, field _v: no option "
+	      "of the variant has this tag\n");
 }
 
 static void
@@ -193,8 +193,8 @@ test_endless_array(void **state)
 {
 	check(PREAMBLE("le") STREAM("large", "") EVENT("e", "1",
 	      "uint32_t _n; struct { } _x[ _n ];"), false, fill_empty_elements,
-	      "s: packet 0 (begin 1000 ns), byte 94: event e, field _x: too many elements without any "
-	      "bytes\n");
+	      "s: packet 0 (begin 1000 ns), byte 94: event e, field _x: too many elements without "
+	      "any bytes\n");
 }
 
 /* 27 bits of time: from begin 1000 on, over one wrap. */
@@ -223,7 +223,8 @@ test_compact_header(void **state)
 		"134217733 e packet: cpu_id=3 context: payload:\n"
 		"268435460 e packet: cpu_id=3 context: payload:\n"
 		"1099511627776 f packet: cpu_id=3 context: payload:\n";
-#define COMPACT(ORDER) PREAMBLE(ORDER) STREAM("compact", "") EVENT("e", "0", "") EVENT("f", "40", "")
+#define COMPACT(ORDER) PREAMBLE(ORDER) STREAM("compact", "") EVENT("e", "0", "") \
+	EVENT("f", "40", "")
 
 	check(COMPACT("le"), false, fill_compact, expect);
 	check(COMPACT("be"), true, fill_compact, expect);
@@ -272,7 +273,8 @@ test_mixed_byte_order(void **state)
 #define WANTED_METADATA(ALIGN) PREAMBLE("le") STREAM("large", \
 	"event.context := struct { int32_t _vpid; integer { size = 8; encoding = UTF8; } " \
 	"_procname[17]; }; ") EVENT("other", "0", "string _s; uint32_t _x;") EVENT("e", "1", \
-	"uint8_t _a; string _s; uint8_t _n; integer { size = 8; encoding = ASCII; } _chars[ _n ]; " \
+	"uint8_t _a; string _s; uint8_t _n; " \
+	"integer { size = 8; encoding = ASCII; } _chars[ _n ]; " \
 	"struct { uint16_t _deep; uint8_t _mac[6]; } _in; uint16_t _list[2]; int32_t _b; " ALIGN)
 
 static const struct {

@@ -163,8 +163,8 @@ test_unresolved(void **state)
 		struct ctf_trace *trace = ctf_trace_new("bad", NULL);
 		struct error error;
 
-		snprintf(text, sizeof text, PREAMBLE("le") STREAM("large", "") EVENT("bad", "1", "%s")
-			 EVENT("good", "2", ""), cases[i].fields);
+		snprintf(text, sizeof text, PREAMBLE("le") STREAM("large", "")
+			 EVENT("bad", "1", "%s") EVENT("good", "2", ""), cases[i].fields);
 		error = add(trace, text);
 		assert_int_equal(error.code, EBADMSG);
 		if (!strstr(error.text, cases[i].expect) || !strstr(error.text, "event \"bad\""))

@@ -342,7 +342,7 @@ test_truncated(void **state)
 		if (text.size)
 			assert_memory_equal(text.data, transcript, text.size);
 		assert_int_equal(ctf_stream_counters(stream)->events,
-				 size < 94 ? 0 : size < 102 ? 1 : size < 112 ? 2 : size < 120 ? 3 : 4);
+				 (size >= 94) + (size >= 102) + (size >= 112) + (size >= 120));
 		buf_done(&text);
 		ctf_stream_free(stream);
 		free(bytes);
@@ -370,8 +370,8 @@ test_unknown_event(void **state)
 	assert_non_null(strstr(text.data, "s=\"s\"\n2100 e"));
 	error = ctf_stream_error(stream);
 	assert_non_null(error);
-	assert_string_equal(error->text, "s: packet 4 (begin 1000 ns), byte 102: event id 77 is not "
-			    "declared by the metadata, or not usably");
+	assert_string_equal(error->text, "s: packet 4 (begin 1000 ns), byte 102: event id 77 is "
+			    "not declared by the metadata, or not usably");
 	assert_int_equal(ctf_stream_counters(stream)->bad_packets, 1);
 	buf_done(&text);
 	ctf_stream_free(stream);

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * analyzer.h -- what an analyzer is: rules over states, as const tables.
+ *
+ * An analyzer keeps one flow per key (a process id, mostly): a plain struct
+ * without pointers that begins with a struct flow.  Each event with a rule
+ * for the flow's state runs the rule's action and moves the flow.  States name
+ * the span that lasts while a flow is in them; the engine opens, tells and
+ * closes spans, an analyzer only says what is known (attributes).  The same
+ * tables give the list of events to trace, a graph, and checks. */
+#ifndef ANALYZERS_ANALYZER_H
+#define ANALYZERS_ANALYZER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "analyzers/engine.h"
+#include "analyzers/facts.h"
+#include "ctf/event.h"
+
+enum {
+	FLOW_IDLE = 0,         /* State of a flow that was just made. */
+	STAY = -1,             /* As a rule's target: the state it is in. */
+	MAX_STATES = 32,
+	MAX_VALUES_SIZE = 256, /* Bytes of a struct that fields are read into. */
+};
+#define IN(STATE) (UINT32_C(1) << (STATE))
+
+/* First member of each analyzer's flow.  Kept by the engine. */
+struct flow {
+	uint64_t key;
+	uint64_t start_ns;     /* Of its open or last span; an action may set it earlier. */
+	uint64_t end_ns;       /* Of its last span, once in an ended state. */
+	uint64_t last_ns;      /* Time of its last event: within a flow time never goes back. */
+	uint64_t last_event;   /* Which event that was; 0: none yet.  See step_event_name(). */
+	uint64_t entered_ns;   /* When it came into its state. */
+	uint64_t deadline_ns;  /* When 'timer' is to run, 0: never.  Set by actions. */
+	uint64_t events;       /* Used since the span began. */
+	uint64_t lost;         /* Lost on its node since the span began. */
+	uint32_t state;
+	uint32_t tell;         /* Set by actions: something worth telling changed. */
+};
+
+/* What an action is given. */
+struct step {
+	struct engine_host *host;
+	const struct analyzer *analyzer;
+	const void *values;                   /* The struct of the rule's fields. */
+	uint64_t t_ns;                        /* Since 1970; never before flow->last_ns. */
+	const struct engine_options *options;
+};
+
+typedef void action_fn(struct flow *flow, const struct step *step);
+typedef bool guard_fn(const struct flow *flow, const struct step *step);
+
+/* A string as it lies in the packet: not NUL-terminated, gone after the action. */
+struct text {
+	const char *s;
+	size_t size;
+};
+
+enum field_type { FIELD_U64, FIELD_I64, FIELD_TEXT };
+struct field {
+	const char *name;      /* NULL ends the list. */
+	const char *older;     /* Its name in other versions of the program, or NULL. */
+	enum field_type type;
+	enum ctf_scope scope;
+	bool optional;         /* Zero where the trace has none; else the event is of no use. */
+	size_t offset;
+};
+#define FIELD(TYPE, STRUCT, MEMBER, ...) \
+	{ .type = FIELD_##TYPE, .offset = offsetof(STRUCT, MEMBER), .name = __VA_ARGS__ }
+
+struct state {
+	const char *name;
+	const char *span;      /* Kind of the span that lasts in this state; NULL: none. */
+	const char *status;    /* Of that span; NULL: "running". */
+	bool ended;            /* The span is over: entering sets its end. */
+	bool final;            /* The flow is over: the engine forgets it. */
+};
+
+struct rule {
+	const char *on;        /* Event; NULL ends the table. */
+	const char *is;        /* Value of the event's selector; NULL: any not named by others. */
+	uint32_t in;           /* States, as IN(A) | IN(B). */
+	int to;                /* State after, or STAY. */
+	action_fn *act;
+	const struct field *reads;
+	guard_fn *when;        /* The rule counts only if this says so; else the next one. */
+	/* A new span begins: what was open is told as lost, and the start is set,
+	 * before the action.  Late events do not begin any. */
+	bool begins;
+	bool retracts;         /* What was open was a wrong guess: taken back, not lost. */
+};
+
+/* What is special about reading an event; others need no entry. */
+struct source {
+	const char *event;     /* NULL ends the table. */
+	const char *key;       /* Payload field that names the flow, instead of the analyzer's. */
+	const char *selector;  /* Payload field by whose value the rules differ. */
+	const char *const *numbers; /* Names of its values where it is a number (0, 1, ...). */
+	unsigned n_numbers;
+};
+
+enum role {
+	ROLE_COMPUTE = 1, ROLE_NETWORK = 2, ROLE_STORAGE = 4, ROLE_CONTROLLER = 8
+};
+
+struct analyzer {
+	const char *name, *summary;
+	unsigned version;      /* Raised when the meaning of the flow's members changes. */
+	unsigned roles;        /* Nodes on which its events are. */
+	bool kernel;           /* Events of the kernel, not of a program. */
+	const char *key;       /* Context field that names the flow. */
+	size_t flow_size;
+	const struct state *states;
+	unsigned n_states;
+	unsigned gone;         /* The final state of a flow whose trace ends. */
+	const struct rule *rules;
+	const struct source *sources;
+	/* All of these may be NULL.  'moved': after the action, before the span
+	 * is told.  'used': bytes of a flow that matter, for checkpoints.
+	 * 'check': whether counts and indices of a restored flow can be. */
+	void (*moved)(struct flow *flow, const struct step *step, unsigned from, unsigned to);
+	void (*timer)(struct flow *flow, const struct step *step);
+	json_t *(*attributes)(const struct flow *flow, const struct step *step, unsigned state);
+	size_t (*used)(const struct flow *flow);
+	bool (*check)(const struct flow *flow);
+};
+
+/* -- For actions -------------------------------------------------------- */
+
+/* Gives a fact about the flow: host is filled in, and the key where it is
+ * empty.  Takes over the reference to its attributes. */
+void step_tell(const struct step *step, const struct flow *flow, struct fact *fact);
+/* Id of the flow's span, to be the parent of others. */
+void step_span_id(const struct step *step, const struct flow *flow, char ret[FACT_ID_SIZE]);
+/* Name of an event as flow->last_event has it; "" for none. */
+const char *step_event_name(const struct step *step, uint64_t event);
+/* Copies at most size - 1 bytes of 'text', NUL-terminated, at a UTF-8 border. */
+void text_copy(char *buffer, size_t size, const struct text *text);
+bool text_is(const struct text *text, const char *string);
+
+#endif /* analyzer.h */

@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine.c -- hosts and their flows: events in, facts out.  The tables were
+ * compiled by engine_compile.c; engine_save.c keeps flows over a restart. */
+#include "analyzers/engine.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzers/engine_private.h"
+#include "ctf/trace.h"
+#include "lib/clock.h"
+#include "lib/util.h"
+
+const struct engine_options engine_defaults = {
+	.max_flows_per_host = 4096,
+	.stall_min_ns = 2 * NS_PER_S,
+	.stall_max_ns = 2500 * NS_PER_MS,
+	.stall_factor = 3,
+};
+
+struct engine *
+engine_new(const struct analyzer *const *table, const struct engine_options *options,
+	   const struct fact_sink *sink)
+{
+	struct engine *engine = xcalloc(1, sizeof *engine);
+
+	engine->table = table;
+	engine->options = *options;
+	engine->sink = *sink;
+	engine->interest = ctf_interest_new();
+	if (compile_tables(engine)) {
+		engine_free(engine);
+		return NULL;
+	}
+	return engine;
+}
+
+static void
+flows_free(struct engine_host *host)
+{
+	struct entry *entry, *next;
+	struct gone *gone, *next_gone;
+
+	HASH_ITER(hh, host->flows, entry, next) {
+		HASH_DEL(host->flows, entry);
+		free(entry->flow);
+		free(entry);
+	}
+	HASH_ITER(hh, host->gone, gone, next_gone) {
+		HASH_DEL(host->gone, gone);
+		free(gone);
+	}
+}
+
+void
+engine_free(struct engine *engine)
+{
+	struct engine_host *host, *next;
+	struct unexpected *u, *next_u;
+
+	if (!engine)
+		return;
+	HASH_ITER(hh, engine->hosts, host, next) {
+		HASH_DEL(engine->hosts, host);
+		flows_free(host);
+		free(host->name);
+		free(host);
+	}
+	HASH_ITER(hh, engine->unexpected, u, next_u) {
+		HASH_DEL(engine->unexpected, u);
+		free(u);
+	}
+	compile_free(engine);
+	ctf_interest_free(engine->interest);
+	free(engine);
+}
+
+const struct ctf_interest *
+engine_interest(const struct engine *engine)
+{
+	return engine->interest;
+}
+
+struct engine_host *
+engine_host(struct engine *engine, const char *hostname)
+{
+	struct engine_host *host;
+
+	HASH_FIND_STR(engine->hosts, hostname, host);
+	if (!host) {
+		host = xcalloc(1, sizeof *host);
+		host->engine = engine;
+		host->name = xstrdup(hostname);
+		host->next_deadline_ns = UINT64_MAX;
+		HASH_ADD_KEYPTR(hh, engine->hosts, host->name, strlen(host->name), host);
+	}
+	return host;
+}
+
+const char *
+engine_host_name(const struct engine_host *host)
+{
+	return host->name;
+}
+
+const struct engine_counters *
+engine_counters(const struct engine *engine)
+{
+	return &engine->counters;
+}
+
+/* -- Entries ------------------------------------------------------------- */
+
+int
+entry_compare(const struct entry *a, const struct entry *b)
+{
+	if (a->id.analyzer != b->id.analyzer)
+		return a->id.analyzer < b->id.analyzer ? -1 : 1;
+	return a->id.key < b->id.key ? -1 : a->id.key > b->id.key;
+}
+
+struct entry *
+entry_find(struct engine_host *host, unsigned analyzer, uint64_t key)
+{
+	const struct { uint64_t key, analyzer; } id = { key, analyzer };
+	struct entry *entry;
+
+	HASH_FIND(hh, host->flows, &id, sizeof id, entry);
+	return entry;
+}
+
+struct entry *
+entry_new(struct engine_host *host, unsigned analyzer, uint64_t key)
+{
+	struct entry *entry;
+	struct gone *gone;
+
+	if (HASH_COUNT(host->flows) >= host->engine->options.max_flows_per_host)
+		return NULL;
+	entry = xcalloc(1, sizeof *entry);
+	entry->id.key = key;
+	entry->id.analyzer = analyzer;
+	entry->flow = xcalloc(1, host->engine->table[analyzer]->flow_size);
+	entry->flow->key = key;
+	HASH_FIND(hh, host->gone, &entry->id, sizeof entry->id, gone);
+	if (gone) {
+		HASH_DEL(host->gone, gone);
+		free(gone);
+		entry->saved = true;
+	}
+	HASH_ADD(hh, host->flows, id, sizeof entry->id, entry);
+	return entry;
+}
+
+static void
+entry_end(struct engine_host *host, struct entry *entry)
+{
+	struct gone *gone;
+
+	HASH_DEL(host->flows, entry);
+	if (entry->saved) {
+		gone = xcalloc(1, sizeof *gone);
+		memcpy(&gone->id, &entry->id, sizeof gone->id);
+		HASH_ADD(hh, host->gone, id, sizeof gone->id, gone);
+	}
+	free(entry->flow);
+	free(entry);
+}
+
+/* -- Telling ------------------------------------------------------------- */
+
+void
+step_tell(const struct step *step, const struct flow *flow, struct fact *fact)
+{
+	struct engine *engine = step->host->engine;
+
+	fact->host = step->host->name;
+	if (!*fact->key)
+		snprintf(fact->key, sizeof fact->key, "%" PRIu64, flow->key);
+	engine->counters.facts++;
+	engine->sink.fact(engine->sink.context, fact);
+}
+
+static struct fact
+span_fact(const struct step *step, const struct flow *flow)
+{
+	struct fact fact = {
+		.type = FACT_SPAN,
+		.host = step->host->name,
+		.kind = step->analyzer->states[flow->state].span,
+		.start_ns = flow->start_ns,
+	};
+
+	snprintf(fact.key, sizeof fact.key, "%" PRIu64, flow->key);
+	return fact;
+}
+
+void
+step_span_id(const struct step *step, const struct flow *flow, char ret[FACT_ID_SIZE])
+{
+	const struct fact fact = span_fact(step, flow);
+
+	if (fact.kind)
+		fact_id(&fact, ret);
+	else
+		*ret = '\0';
+}
+
+/* Tells the span that the flow's state names; 'lost': its end was not seen. */
+static void
+tell_span(const struct step *step, struct flow *flow, bool lost)
+{
+	const struct state *state = &step->analyzer->states[flow->state];
+	struct fact fact = span_fact(step, flow);
+
+	flow->tell = 0;
+	if (!state->span)
+		return;
+	if (lost)
+		flow->end_ns = flow->last_ns;
+	fact.end_ns = state->ended || lost ? flow->end_ns : 0;
+	fact.status = lost ? "lost" : state->status ? state->status : "running";
+	if (step->analyzer->attributes)
+		fact.attributes = step->analyzer->attributes(flow, step, flow->state);
+	step_tell(step, flow, &fact);
+}
+
+const char *
+step_event_name(const struct step *step, uint64_t event)
+{
+	const struct engine *engine = step->host->engine;
+
+	for (unsigned i = 0; i < engine->n_programs; i++)
+		if (engine->table[i] == step->analyzer && event &&
+		    event <= engine->programs[i].n_events)
+			return engine->programs[i].events[event - 1];
+	return "";
+}
+
+void
+text_copy(char *buffer, size_t size, const struct text *text)
+{
+	size_t n = MIN(text->size, size - 1);
+
+	if (n < text->size)
+		while (n && ((unsigned char) text->s[n] & 0xc0) == 0x80)
+			n--;
+	if (n)
+		memcpy(buffer, text->s, n);
+	buffer[n] = '\0';
+}
+
+bool
+text_is(const struct text *text, const char *string)
+{
+	return strlen(string) == text->size && text->size &&
+		!memcmp(text->s, string, text->size);
+}
+
+/* -- Moving -------------------------------------------------------------- */
+
+/* The span that is open in the flow's state was left without an end. */
+static void
+leave_span(struct flow *flow, const struct step *step, const struct rule *rule)
+{
+	struct fact fact = span_fact(step, flow);
+
+	if (step->analyzer->moved)
+		step->analyzer->moved(flow, step, flow->state, step->analyzer->gone);
+	if (!rule || !rule->retracts) {
+		tell_span(step, flow, true);
+		return;
+	}
+	fact.type = FACT_RETRACT;
+	step_tell(step, flow, &fact);
+}
+
+/* Moves the flow to state 'to' by 'rule' (NULL: its trace ended). */
+static void
+move(struct flow *flow, const struct step *step, const struct rule *rule, unsigned to)
+{
+	const struct state *states = step->analyzer->states;
+	const unsigned from = flow->state;
+	const bool begins = rule && rule->begins;
+	const bool leaving = states[from].span && !states[from].ended &&
+		(begins || !states[to].span || !streq(states[to].span, states[from].span));
+
+	if (leaving && begins)
+		leave_span(flow, step, rule);
+	if (begins) {
+		flow->start_ns = step->t_ns;
+		flow->end_ns = 0;
+		flow->events = 1;
+		flow->lost = 0;
+	}
+	if (rule && rule->act)
+		rule->act(flow, step);
+	if (leaving && !begins)
+		leave_span(flow, step, rule);
+	if (to != from || begins) {
+		flow->state = to;
+		flow->entered_ns = step->t_ns;
+		if (states[to].ended && !states[from].ended)
+			flow->end_ns = MAX(step->t_ns, flow->start_ns);
+		if (step->analyzer->moved && (begins || !leaving))
+			step->analyzer->moved(flow, step, from, to);
+		flow->tell = 1;
+	}
+	if (flow->tell)
+		tell_span(step, flow, false);
+}
+
+static void
+note_deadline(struct engine_host *host, const struct flow *flow)
+{
+	if (flow->deadline_ns)
+		host->next_deadline_ns = MIN(host->next_deadline_ns, flow->deadline_ns);
+}
+
+static void
+fire(struct engine_host *host, struct entry *entry)
+{
+	struct engine *engine = host->engine;
+	struct flow *flow = entry->flow;
+	const struct step step = {
+		.host = host,
+		.analyzer = engine->table[entry->id.analyzer],
+		.t_ns = MAX(flow->deadline_ns, flow->last_ns),
+		.options = &engine->options,
+	};
+
+	flow->deadline_ns = 0;
+	entry->changed = true;
+	if (step.analyzer->timer)
+		step.analyzer->timer(flow, &step);
+	if (flow->tell)
+		tell_span(&step, flow, false);
+}
+
+/* Runs the timers that are due before 't_ns', earliest first.  They run before
+ * the event that comes after them, so that it does not matter how often the
+ * watermark was told. */
+static void
+run_timers(struct engine_host *host, uint64_t t_ns)
+{
+	while (host->next_deadline_ns < t_ns) {
+		struct entry *entry, *next, *first = NULL;
+
+		HASH_ITER(hh, host->flows, entry, next)
+			if (entry->flow->deadline_ns && (!first ||
+			    entry->flow->deadline_ns < first->flow->deadline_ns ||
+			    (entry->flow->deadline_ns == first->flow->deadline_ns &&
+			     entry_compare(entry, first) < 0)))
+				first = entry;
+		host->next_deadline_ns = first ? first->flow->deadline_ns : UINT64_MAX;
+		if (first && first->flow->deadline_ns < t_ns) {
+			fire(host, first);
+			note_deadline(host, first->flow);
+		}
+	}
+}
+
+/* -- Events -------------------------------------------------------------- */
+
+static void
+count_unexpected(struct engine *engine, const struct route *route, unsigned column, unsigned state)
+{
+	const uint64_t id = (uint64_t) route->analyzer << 48 | (uint64_t) route->event << 24 |
+		(uint64_t) column << 8 | state;
+	struct unexpected *u;
+
+	engine->counters.unexpected++;
+	HASH_FIND(hh, engine->unexpected, &id, sizeof id, u);
+	if (!u) {
+		u = xcalloc(1, sizeof *u);
+		u->id = id;
+		u->route = route;
+		HASH_ADD(hh, engine->unexpected, id, sizeof u->id, u);
+	}
+	u->count++;
+}
+
+/* The value that names the flow: a field, or for traces of one process each
+ * (per-PID buffers without that context) what the trace says of itself. */
+static bool
+event_key(const struct route *route, const struct ctf_event *event, uint64_t *ret)
+{
+	const char *env;
+
+	if (route->key_slot >= 0 && (unsigned) route->key_slot < event->n_values &&
+	    value_u64(&event->values[route->key_slot], ret))
+		return true;
+	if ((route->source && route->source->key) || !event->stream)
+		return false;
+	env = ctf_trace_env(ctf_stream_trace(event->stream), "vpid");
+	return env && !parse_u64(env, ret);
+}
+
+/* The first rule of the cell that counts, with its fields in 'values'. */
+static const struct rule *
+pick_rule(struct engine *engine, const struct action *action, const struct flow *flow,
+	  const struct step *step, const struct ctf_event *event, void *values)
+{
+	for (; action; action = action->next) {
+		const struct rule *rule = action->rule;
+
+		memset(values, 0, MAX_VALUES_SIZE);
+		if (!action_read(action, event, values))
+			engine->counters.incomplete++;
+		else if (!(event->late && rule->begins) && (!rule->when || rule->when(flow, step)))
+			return rule;
+	}
+	return NULL;
+}
+
+static void
+take_event(struct engine_host *host, const struct route *route, const struct ctf_event *event)
+{
+	struct engine *engine = host->engine;
+	const struct analyzer *analyzer = engine->table[route->analyzer];
+	const unsigned column = route_column(route, event);
+	uint64_t values[MAX_VALUES_SIZE / sizeof(uint64_t)], key;
+	const struct action *action;
+	const struct rule *rule;
+	struct entry *entry;
+	struct step step = { .host = host, .analyzer = analyzer, .values = values,
+			     .options = &engine->options };
+	unsigned state;
+
+	if (!event_key(route, event, &key)) {
+		engine->counters.incomplete++;
+		return;
+	}
+	entry = entry_find(host, route->analyzer, key);
+	state = entry ? entry->flow->state : FLOW_IDLE;
+	action = route->cells[column * analyzer->n_states + state];
+	if (!action) {
+		if (state == FLOW_IDLE)
+			engine->counters.ignored++;
+		else
+			count_unexpected(engine, route, column, state);
+		return;
+	}
+	if (!entry && !(entry = entry_new(host, route->analyzer, key))) {
+		engine->counters.capped++;
+		return;
+	}
+	step.t_ns = MAX(event->t_ns, entry->flow->last_ns);
+	rule = pick_rule(engine, action, entry->flow, &step, event, values);
+	if (!rule) {
+		engine->counters.ignored++;
+		if (!entry->flow->last_event)
+			entry_end(host, entry);
+		return;
+	}
+	engine->counters.used++;
+	entry->changed = true;
+	entry->flow->last_ns = step.t_ns;
+	entry->flow->last_event = route->event + 1;
+	entry->flow->events++;
+	move(entry->flow, &step, rule, rule->to == STAY ? state : (unsigned) rule->to);
+	note_deadline(host, entry->flow);
+	if (analyzer->states[entry->flow->state].final)
+		entry_end(host, entry);
+}
+
+void
+engine_event(struct engine_host *host, const struct ctf_event *event)
+{
+	struct engine *engine = host->engine;
+
+	if (event->late)
+		engine->counters.late++;
+	else
+		run_timers(host, event->t_ns);
+	if (event->wanted >= engine->n_routes)
+		return;
+	for (const struct route *r = engine->routes[event->wanted]; r; r = r->next)
+		take_event(host, r, event);
+}
+
+void
+engine_loss(struct engine_host *host, const struct ctf_loss *loss)
+{
+	struct engine *engine = host->engine;
+	const char *env = NULL;
+	struct entry *entry, *next;
+	uint64_t pid;
+
+	if (loss->stream)
+		env = ctf_trace_env(ctf_stream_trace(loss->stream), "vpid");
+	HASH_ITER(hh, host->flows, entry, next) {
+		const struct state *state =
+			&engine->table[entry->id.analyzer]->states[entry->flow->state];
+
+		if (!state->span || state->ended)
+			continue;
+		if (env && !parse_u64(env, &pid) && pid != entry->id.key)
+			continue;
+		/* How many events a missing packet held is not known: at least one. */
+		entry->flow->lost += loss->events + loss->packets;
+		entry->changed = true;
+	}
+}
+
+void
+engine_watermark(struct engine_host *host, uint64_t t_ns)
+{
+	run_timers(host, t_ns);
+}
+
+void
+engine_host_end(struct engine_host *host, uint64_t t_ns)
+{
+	struct engine *engine = host->engine;
+	struct entry *entry, *next;
+
+	run_timers(host, t_ns);
+	HASH_SORT(host->flows, entry_compare);
+	HASH_ITER(hh, host->flows, entry, next) {
+		const struct step step = {
+			.host = host,
+			.analyzer = engine->table[entry->id.analyzer],
+			.t_ns = entry->flow->last_ns,
+			.options = &engine->options,
+		};
+
+		move(entry->flow, &step, NULL, step.analyzer->gone);
+		entry_end(host, entry);
+	}
+	host->next_deadline_ns = UINT64_MAX;
+}
+
+uint64_t
+engine_horizon(const struct engine_host *host)
+{
+	uint64_t horizon = 0;
+	struct entry *entry, *next;
+
+	HASH_ITER(hh, host->flows, entry, next) {
+		const struct flow *flow = entry->flow;
+		const struct state *state =
+			&host->engine->table[entry->id.analyzer]->states[flow->state];
+		const uint64_t from = state->span ? flow->start_ns : flow->entered_ns;
+
+		if (!state->ended && from && (!horizon || from < horizon))
+			horizon = from;
+	}
+	return horizon;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine_private.h -- what the parts of the engine share: the compiled tables
+ * (engine_compile.c), hosts and flows (engine.c), checkpoints (engine_save.c).
+ * Nobody else includes it. */
+#ifndef ANALYZERS_ENGINE_PRIVATE_H
+#define ANALYZERS_ENGINE_PRIVATE_H
+
+#include <uthash.h>
+
+#include "analyzers/analyzer.h"
+
+enum { MAX_ANALYZERS = 16, MAX_FIELDS = 16, KEY_TEXT_SIZE = 24 };
+
+/* Tables, compiled (engine_compile.c). */
+
+/* A rule with its fields as slots of the event. */
+struct action {
+	const struct rule *rule;
+	int slots[MAX_FIELDS], older_slots[MAX_FIELDS]; /* -1: none. */
+	struct action *next;   /* To try if this one's guard says no. */
+};
+
+/* How one analyzer takes one event name. */
+struct route {
+	struct route *next;    /* Another analyzer's, of the same event. */
+	unsigned analyzer;     /* Index. */
+	unsigned event;        /* Index of the event's name in the analyzer. */
+	int key_slot, selector_slot;
+	const struct source *source;  /* Or NULL. */
+	const char **values;   /* Selector values; column 0 is any other. */
+	unsigned n_columns;
+	unsigned *buckets;     /* Hash of selector values to columns, 0: free. */
+	unsigned n_buckets;    /* A power of two. */
+	struct action **cells; /* [column * n_states + state] */
+};
+
+struct program {
+	const struct analyzer *analyzer;
+	uint64_t hash;         /* Of everything a blob depends on. */
+	const char **events;   /* Names, by first mention in the rules. */
+	unsigned n_events;
+};
+
+int compile_tables(struct engine *engine);
+void compile_free(struct engine *engine);
+/* Column of the selector's value in this event. */
+unsigned route_column(const struct route *route, const struct ctf_event *event);
+/* Reads the fields of a rule into 'values'.  Returns false if one is missing. */
+bool action_read(const struct action *action, const struct ctf_event *event, void *values);
+bool value_u64(const struct ctf_value *value, uint64_t *ret);
+
+/* Hosts and flows (engine.c). */
+
+struct unexpected {
+	uint64_t id;           /* Analyzer, event, column, state. */
+	const struct route *route;
+	uint64_t count;
+	UT_hash_handle hh;
+};
+
+struct entry {
+	struct { uint64_t key, analyzer; } id;
+	struct flow *flow;     /* analyzer->flow_size bytes. */
+	bool changed;          /* Since engine_save(). */
+	bool saved;            /* Some blob of it was given out. */
+	UT_hash_handle hh;
+};
+
+/* A flow that ended and whose blob has to be forgotten. */
+struct gone {
+	struct { uint64_t key, analyzer; } id;
+	UT_hash_handle hh;
+};
+
+struct engine_host {
+	struct engine *engine;
+	char *name;
+	struct entry *flows;
+	struct gone *gone;
+	uint64_t next_deadline_ns;  /* No flow has an earlier one; UINT64_MAX: none has any. */
+	UT_hash_handle hh;
+};
+
+struct engine {
+	const struct analyzer *const *table;
+	struct engine_options options;
+	struct fact_sink sink;
+	struct ctf_interest *interest;
+	struct program programs[MAX_ANALYZERS];
+	unsigned n_programs;
+	struct route **routes;      /* By index of the event in the interest. */
+	unsigned n_routes;
+	struct engine_host *hosts;
+	struct unexpected *unexpected;
+	struct engine_counters counters;
+};
+
+/* Orders entries by analyzer and key, so that what follows from several flows
+ * at once does not depend on their history. */
+int entry_compare(const struct entry *a, const struct entry *b);
+struct entry *entry_find(struct engine_host *host, unsigned analyzer, uint64_t key);
+/* NULL when the host has all it may have. */
+struct entry *entry_new(struct engine_host *host, unsigned analyzer, uint64_t key);
+
+#endif /* engine_private.h */

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/archive.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/batch.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/util.h"
+
+/* So that a long archive is committed in parts. */
+enum { BATCH_BYTES = 8 << 20, PROGRESS_EVERY = 1 << 16 };
+
+struct archive {
+	const struct config *config;
+	struct ctf_reader *reader;
+	struct engine *engine;
+	struct store *store;
+	struct hub *hub;
+	struct batch *batch;
+	uint64_t items, shown_ns;
+	bool show;
+};
+
+/* What is known of a host while it is read. */
+struct archive_host {
+	struct engine_host *engine;
+	uint64_t events, lost, late;
+	uint64_t first_t_ns, last_t_ns;
+};
+
+static int
+commit(struct archive *archive, struct error *error)
+{
+	int r = batch_commit(archive->batch, archive->store, archive->hub, error);
+
+	if (r < 0)
+		return r;
+	batch_free(archive->batch);
+	archive->batch = batch_new();
+	return 0;
+}
+
+static void
+show_progress(struct archive *archive, bool last)
+{
+	struct ctf_reader_totals totals;
+	uint64_t now;
+
+	if (!archive->show || (!last && archive->items % PROGRESS_EVERY))
+		return;
+	now = clock_mono_ns();
+	if (!last && now - archive->shown_ns < 200 * NS_PER_MS)
+		return;
+	archive->shown_ns = now;
+	ctf_reader_totals(archive->reader, &totals);
+	fprintf(stderr, "\r%3.0f %%  %" PRIu64 " events%s",
+		totals.bytes_total ? 100.0 * (double) totals.bytes_done / (double) totals.bytes_total : 100.0,
+		totals.sum.events, last ? "\n" : " ");
+}
+
+static void
+end_host(struct archive *archive, struct ctf_host *from)
+{
+	struct archive_host *host = from->user;
+	struct store_source source = {
+		.host = from->hostname, .relayd = "", .session = "archive", .state = "gone",
+		.text = "read from disk to the end", .seen_ns = clock_wall_ns(),
+	};
+
+	if (!host)
+		return;
+	engine_host_end(host->engine, host->last_t_ns);
+	source.events = host->events;
+	source.lost_events = host->lost;
+	source.late_events = host->late;
+	source.last_event_ns = host->last_t_ns;
+	batch_add_source(archive->batch, &source);
+	free(host);
+	from->user = NULL;
+}
+
+static void
+feed(struct archive *archive, const struct ctf_reader_item *item)
+{
+	struct archive_host *host = item->host->user;
+
+	if (!host) {
+		host = item->host->user = xcalloc(1, sizeof *host);
+		host->engine = engine_host(archive->engine, item->host->hostname);
+	}
+	if (item->what == CTF_HEAD_EVENT) {
+		host->events++;
+		host->late += item->event->late;
+		host->last_t_ns = MAX(host->last_t_ns, item->event->t_ns);
+		engine_event(host->engine, item->event);
+	} else if (item->what == CTF_HEAD_LOSS) {
+		host->lost += item->loss->events;
+		host->last_t_ns = MAX(host->last_t_ns, item->loss->end_t_ns);
+		engine_loss(host->engine, item->loss);
+	} else {
+		end_host(archive, item->host);
+	}
+}
+
+static int
+read_all(struct archive *archive, struct error *error)
+{
+	struct ctf_reader_item item;
+	int r;
+
+	while ((r = ctf_reader_next(archive->reader, &item, error)) > 0) {
+		feed(archive, &item);
+		archive->items++;
+		show_progress(archive, false);
+		if (batch_size(archive->batch) > BATCH_BYTES && (r = commit(archive, error)) < 0)
+			break;
+	}
+	show_progress(archive, true);
+	return r;
+}
+
+static void
+add_counters(struct archive *archive)
+{
+	const struct engine_counters *c = engine_counters(archive->engine);
+	struct ctf_reader_totals totals;
+
+	ctf_reader_totals(archive->reader, &totals);
+	batch_add_counter(archive->batch, "input", "events", totals.sum.events);
+	batch_add_counter(archive->batch, "input", "discarded", totals.sum.discarded_events);
+	batch_add_counter(archive->batch, "input", "missing_packets", totals.sum.missing_packets);
+	batch_add_counter(archive->batch, "input", "bad_packets", totals.sum.bad_packets);
+	batch_add_counter(archive->batch, "engine", "used", c->used);
+	batch_add_counter(archive->batch, "engine", "ignored", c->ignored);
+	batch_add_counter(archive->batch, "engine", "unexpected", c->unexpected);
+	batch_add_counter(archive->batch, "engine", "incomplete", c->incomplete);
+	batch_add_counter(archive->batch, "engine", "late", c->late);
+	batch_add_counter(archive->batch, "engine", "capped", c->capped);
+}
+
+static int
+open_parts(struct archive *archive, const char *const *paths, size_t n_paths,
+	   enum ctf_backend backend, struct fact_sink *sink, struct error *error)
+{
+	struct engine_options engine = engine_defaults;
+	struct hub_options hub = hub_defaults;
+	int r;
+
+	engine.max_flows_per_host = (unsigned) archive->config->max_flows;
+	engine.stall_min_ns = archive->config->stall_min_ns;
+	engine.stall_factor = (unsigned) archive->config->stall_factor;
+	hub.failed_hold_ns = archive->config->failed_hold_ns;
+	archive->batch = batch_new();
+	*sink = batch_sink(&archive->batch);
+	archive->engine = engine_new(analyzers, &engine, sink);
+	r = ctf_reader_open(paths, n_paths, engine_interest(archive->engine), backend,
+			    &archive->reader, error);
+	if (r < 0)
+		return r;
+	r = store_open(archive->config->store, STORE_WRITE, &archive->store, error);
+	if (r < 0)
+		return r;
+	archive->hub = hub_new(archive->store, &hub);
+	return 0;
+}
+
+int
+archive_read(const struct config *config, const char *const *paths, size_t n_paths,
+	     enum ctf_backend backend, struct error *error)
+{
+	struct archive archive = { .config = config, .show = isatty(STDERR_FILENO) };
+	struct fact_sink sink;
+	const char *problem;
+	int r = open_parts(&archive, paths, n_paths, backend, &sink, error);
+
+	if (r >= 0)
+		r = read_all(&archive, error);
+	if (r >= 0) {
+		for (size_t i = 0; (problem = ctf_reader_problem(archive.reader, i)); i++)
+			log_warning("%s", problem);
+		add_counters(&archive);
+		r = commit(&archive, error);
+	}
+	hub_free(archive.hub);
+	store_close(archive.store);
+	ctf_reader_close(archive.reader);
+	batch_free(archive.batch);
+	engine_free(archive.engine);
+	return r;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/util.h"
+
+enum entry_type { ENTRY_FACT, ENTRY_POSITION, ENTRY_FLOW, ENTRY_SOURCE, ENTRY_COUNTER, ENTRY_HORIZON };
+
+struct entry {
+	enum entry_type type;
+	union {
+		struct fact fact;
+		struct { char *key; struct ctf_position position; } position;
+		struct { char *host, *analyzer, *key; void *blob; size_t size; } flow;
+		struct store_source source;
+		struct { char *scope, *name; uint64_t value; } counter;
+		struct { char *host; uint64_t t_ns; } horizon;
+	};
+};
+
+struct batch {
+	struct entry *entries;
+	size_t n, capacity;
+	size_t bytes;
+};
+
+struct batch *
+batch_new(void)
+{
+	return xcalloc(1, sizeof (struct batch));
+}
+
+static void
+entry_done(struct entry *entry)
+{
+	switch (entry->type) {
+	case ENTRY_FACT:
+		free((char *) entry->fact.host);
+		json_decref(entry->fact.attributes);
+		break;
+	case ENTRY_POSITION:
+		free(entry->position.key);
+		break;
+	case ENTRY_FLOW:
+		free(entry->flow.host);
+		free(entry->flow.analyzer);
+		free(entry->flow.key);
+		free(entry->flow.blob);
+		break;
+	case ENTRY_SOURCE:
+		free((char *) entry->source.host);
+		free((char *) entry->source.relayd);
+		free((char *) entry->source.session);
+		free((char *) entry->source.text);
+		break;
+	case ENTRY_COUNTER:
+		free(entry->counter.scope);
+		free(entry->counter.name);
+		break;
+	case ENTRY_HORIZON:
+		free(entry->horizon.host);
+		break;
+	}
+}
+
+void
+batch_free(struct batch *batch)
+{
+	if (!batch)
+		return;
+	for (size_t i = 0; i < batch->n; i++)
+		entry_done(&batch->entries[i]);
+	free(batch->entries);
+	free(batch);
+}
+
+bool
+batch_is_empty(const struct batch *batch)
+{
+	return batch->n == 0;
+}
+
+size_t
+batch_size(const struct batch *batch)
+{
+	return batch->bytes;
+}
+
+static struct entry *
+add(struct batch *batch, enum entry_type type, size_t bytes)
+{
+	struct entry *entry;
+
+	if (batch->n == batch->capacity) {
+		batch->capacity = MAX(2 * batch->capacity, (size_t) 64);
+		batch->entries = xrealloc(batch->entries, batch->capacity * sizeof *batch->entries);
+	}
+	entry = &batch->entries[batch->n++];
+	memset(entry, 0, sizeof *entry);
+	entry->type = type;
+	batch->bytes += sizeof *entry + bytes;
+	return entry;
+}
+
+static void
+take_fact(void *context, const struct fact *fact)
+{
+	struct batch **batch = context;
+	/* An attributes object of some rounds is about this large. */
+	struct entry *entry = add(*batch, ENTRY_FACT, fact->attributes ? 1024 : 0);
+
+	entry->fact = *fact;
+	entry->fact.host = xstrdup(fact->host);
+}
+
+struct fact_sink
+batch_sink(struct batch **batch)
+{
+	return (struct fact_sink) { take_fact, batch };
+}
+
+void
+batch_add_position(struct batch *batch, const char *stream_key, const struct ctf_position *position)
+{
+	struct entry *entry = add(batch, ENTRY_POSITION, strlen(stream_key));
+
+	entry->position.key = xstrdup(stream_key);
+	entry->position.position = *position;
+}
+
+void
+batch_add_source(struct batch *batch, const struct store_source *source)
+{
+	struct entry *entry = add(batch, ENTRY_SOURCE, 0);
+
+	entry->source = *source;
+	entry->source.host = xstrdup(source->host);
+	entry->source.relayd = xstrdup(source->relayd);
+	entry->source.session = xstrdup(source->session);
+	entry->source.text = source->text ? xstrdup(source->text) : NULL;
+}
+
+void
+batch_add_counter(struct batch *batch, const char *scope, const char *name, uint64_t value)
+{
+	struct entry *entry = add(batch, ENTRY_COUNTER, 0);
+
+	entry->counter.scope = xstrdup(scope);
+	entry->counter.name = xstrdup(name);
+	entry->counter.value = value;
+}
+
+void
+batch_add_horizon(struct batch *batch, const char *host, uint64_t t_ns)
+{
+	struct entry *entry = add(batch, ENTRY_HORIZON, 0);
+
+	entry->horizon.host = xstrdup(host);
+	entry->horizon.t_ns = t_ns;
+}
+
+static void
+take_flow(void *context, const char *hostname, const char *analyzer, const char *key,
+	  const void *blob, size_t size)
+{
+	struct entry *entry = add(context, ENTRY_FLOW, size);
+
+	entry->flow.host = xstrdup(hostname);
+	entry->flow.analyzer = xstrdup(analyzer);
+	entry->flow.key = xstrdup(key);
+	if (blob) {
+		entry->flow.blob = xmalloc(size);
+		memcpy(entry->flow.blob, blob, size);
+		entry->flow.size = size;
+	}
+}
+
+void
+batch_add_flows(struct batch *batch, struct engine *engine)
+{
+	engine_save(engine, take_flow, batch);
+}
+
+static int
+apply(const struct entry *entry, struct store *store, struct hub *hub, struct error *error)
+{
+	struct fact fact;
+	int r;
+
+	switch (entry->type) {
+	case ENTRY_FACT:
+		/* The hub takes a reference of its own: a failed commit is tried again. */
+		fact = entry->fact;
+		json_incref(fact.attributes);
+		return hub_fact(hub, &fact, error);
+	case ENTRY_POSITION:
+		return store_put_position(store, entry->position.key, &entry->position.position, error);
+	case ENTRY_FLOW:
+		return store_put_flow(store, entry->flow.host, entry->flow.analyzer, entry->flow.key,
+				      entry->flow.blob, entry->flow.size, error);
+	case ENTRY_SOURCE:
+		r = store_put_source(store, &entry->source, error);
+		return r < 0 ? r : hub_source(hub, &entry->source, error);
+	case ENTRY_COUNTER:
+		return store_put_counter(store, entry->counter.scope, entry->counter.name,
+					 entry->counter.value, error);
+	case ENTRY_HORIZON:
+		return store_put_horizon(store, entry->horizon.host, entry->horizon.t_ns, error);
+	}
+	return 0;
+}
+
+int
+batch_commit(struct batch *batch, struct store *store, struct hub *hub, struct error *error)
+{
+	int r = store_begin(store, error);
+
+	for (size_t i = 0; r >= 0 && i < batch->n; i++)
+		r = apply(&batch->entries[i], store, hub, error);
+	if (r >= 0)
+		r = hub_settle(hub, error);
+	if (r >= 0)
+		r = store_commit(store, error);
+	if (r < 0)
+		store_rollback(store);
+	return r;
+}

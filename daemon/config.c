@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+#include "daemon/config.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/util.h"
+
+enum key_type { KEY_STRING, KEY_LIST, KEY_DURATION, KEY_SIZE, KEY_NUMBER, KEY_CHOICE };
+
+struct key {
+	const char *name;
+	enum key_type type;
+	size_t offset;
+	const char *by_default;
+	const char *doc;
+	uint64_t min, max;        /* Of numbers, in ns and bytes. */
+	const char *choices;      /* "a|b" */
+};
+
+#define AT(MEMBER) offsetof(struct config, MEMBER)
+#define DAYS(N) ((N) * UINT64_C(86400) * NS_PER_S)
+
+static const struct key keys[] = {
+	{ "relayd", KEY_LIST, AT(relayd), NULL,
+	  "lttng-relayd to attach to, as host or host:port; once for each", 0, 0, NULL },
+	{ "store", KEY_STRING, AT(store), LOCALSTATEDIR "/lib/cloudtraced/store.db",
+	  "the SQLite file that keeps what was found", 0, 0, NULL },
+	{ "socket", KEY_STRING, AT(socket), RUNSTATEDIR "/cloudtraced/control.sock",
+	  "Unix socket for cloudtracectl, mode 0660", 0, 0, NULL },
+	{ "ro-socket", KEY_STRING, AT(ro_socket), RUNSTATEDIR "/cloudtraced/ro.sock",
+	  "Unix socket for everybody on this machine, read-only, mode 0666", 0, 0, NULL },
+	{ "log-level", KEY_CHOICE, AT(log_level), "info", "how much is logged", 0, 0,
+	  "error|warning|info|debug" },
+	{ "reader", KEY_CHOICE, AT(reader), "own",
+	  "what decodes trace directories (--read, --dump)", 0, 0, "own|babeltrace2" },
+	{ "history", KEY_DURATION, AT(history_ns), "1h",
+	  "how far back to read when first attaching to a session that a relayd already holds",
+	  0, DAYS(3650), NULL },
+	{ "retention", KEY_DURATION, AT(retention_ns), "30d",
+	  "how long ended migrations and alerts are kept", 60 * NS_PER_S, DAYS(3650), NULL },
+	{ "list-interval", KEY_DURATION, AT(list_interval_ns), "1s",
+	  "how often a relayd is asked for new sessions", 10 * NS_PER_MS, 3600 * NS_PER_S, NULL },
+	{ "reply-timeout", KEY_DURATION, AT(reply_timeout_ns), "5s",
+	  "a relayd that owes a reply for this long is shown as frozen",
+	  10 * NS_PER_MS, 3600 * NS_PER_S, NULL },
+	{ "dead-timeout", KEY_DURATION, AT(dead_timeout_ns), "30s",
+	  "a relayd that owes a reply for this long is connected to anew",
+	  10 * NS_PER_MS, 3600 * NS_PER_S, NULL },
+	{ "backoff-min", KEY_DURATION, AT(backoff_min_ns), "100ms",
+	  "pause before the first new attempt to connect", NS_PER_MS, 3600 * NS_PER_S, NULL },
+	{ "backoff-max", KEY_DURATION, AT(backoff_max_ns), "10s",
+	  "longest pause between two attempts to connect", NS_PER_MS, 3600 * NS_PER_S, NULL },
+	{ "patience", KEY_DURATION, AT(patience_ns), "5s",
+	  "a stream that is silent for this long no longer holds back the others of its host",
+	  10 * NS_PER_MS, 3600 * NS_PER_S, NULL },
+	{ "grace", KEY_DURATION, AT(grace_ns), "25ms",
+	  "how long streams without a first packet hold back the others of their host",
+	  0, 60 * NS_PER_S, NULL },
+	{ "lost-after", KEY_DURATION, AT(lost_after_ns), "10s",
+	  "open migrations of a host are lost when all its sessions were gone for this long",
+	  0, DAYS(30), NULL },
+	{ "stall-min", KEY_DURATION, AT(stall_min_ns), "2s",
+	  "least duration after which an open stop-and-copy is a stall",
+	  NS_PER_MS, 3600 * NS_PER_S, NULL },
+	{ "stall-factor", KEY_NUMBER, AT(stall_factor), "3",
+	  "a stop-and-copy open for this many downtime limits is a stall", 1, 1000, NULL },
+	{ "failed-hold", KEY_DURATION, AT(failed_hold_ns), "1h",
+	  "how long the alert of a failed migration keeps firing", 0, DAYS(30), NULL },
+	{ "max-sessions", KEY_NUMBER, AT(max_sessions), "4096", "sessions per relayd", 1, 1000000, NULL },
+	{ "max-streams", KEY_NUMBER, AT(max_streams), "65536", "streams per relayd", 1, 10000000, NULL },
+	{ "max-flows", KEY_NUMBER, AT(max_flows), "4096",
+	  "processes followed per host; more are counted and left out", 1, 1000000, NULL },
+	{ "max-packet", KEY_SIZE, AT(max_packet_bytes), "64MiB",
+	  "largest packet that is taken", 4096, UINT64_C(1) << 32, NULL },
+	{ "max-in-flight", KEY_SIZE, AT(max_in_flight_bytes), "8MiB",
+	  "bytes of packets asked for at a time, per relayd", 4096, UINT64_C(1) << 32, NULL },
+	{ "max-pending", KEY_SIZE, AT(max_pending_bytes), "64MiB",
+	  "bytes of packets that wait to be merged, over all hosts; then reading pauses",
+	  4096, UINT64_C(1) << 36, NULL },
+	{ "max-clients", KEY_NUMBER, AT(max_clients), "64", "connections to the sockets", 1, 4096, NULL },
+	{ "max-clients-per-user", KEY_NUMBER, AT(max_clients_per_uid), "16",
+	  "connections of one user", 1, 4096, NULL },
+	{ "max-backlog", KEY_SIZE, AT(max_backlog_bytes), "4MiB",
+	  "bytes that wait for one slow client before it is dropped", 4096, UINT64_C(1) << 30, NULL },
+};
+
+static const struct key *
+find_key(const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
+		if (streq(keys[i].name, name))
+			return &keys[i];
+	return NULL;
+}
+
+bool
+config_has_key(const char *key)
+{
+	return find_key(key) != NULL;
+}
+
+static void *
+member(const struct config *config, const struct key *key)
+{
+	return (char *) config + key->offset;
+}
+
+static int
+set_number(struct config *config, const struct key *key, const char *value, struct error *error)
+{
+	static const char *const examples[] = {
+		[KEY_DURATION] = "a duration such as 500ms, 2s, 1h, 30d",
+		[KEY_SIZE] = "a size such as 512K, 8MiB",
+		[KEY_NUMBER] = "a number",
+	};
+	uint64_t number;
+	int r = key->type == KEY_DURATION ? parse_duration(value, &number) :
+		key->type == KEY_SIZE ? parse_size(value, &number) : parse_u64(value, &number);
+
+	if (r < 0)
+		return error_set(error, -r, "%s: '%s' is not %s", key->name, value, examples[key->type]);
+	if (number < key->min || number > key->max) {
+		char low[32], high[32];
+
+		if (key->type == KEY_DURATION) {
+			format_duration(key->min, low, sizeof low);
+			format_duration(key->max, high, sizeof high);
+		} else {
+			snprintf(low, sizeof low, "%" PRIu64, key->min);
+			snprintf(high, sizeof high, "%" PRIu64, key->max);
+		}
+		return error_set(error, ERANGE, "%s: '%s' is out of range (%s to %s)", key->name, value,
+				 low, high);
+	}
+	*(uint64_t *) member(config, key) = number;
+	return 0;
+}
+
+/* Whether 'value' is one of "a|b|c". */
+static bool
+is_choice(const char *choices, const char *value)
+{
+	size_t n = strlen(value);
+
+	for (const char *c = choices; c; c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL)
+		if (n && !strncmp(c, value, n) && (c[n] == '|' || !c[n]))
+			return true;
+	return false;
+}
+
+static int
+add_relayd(struct config *config, const char *value, struct error *error)
+{
+	char host[256];
+	uint16_t port;
+	int r = config_parse_relayd(value, host, sizeof host, &port, error);
+
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < config->n_relayds; i++)
+		if (streq(config->relayd[i], value))
+			return 0;
+	if (config->n_relayds == CONFIG_MAX_RELAYDS)
+		return error_set(error, ERANGE, "relayd: more than %d", CONFIG_MAX_RELAYDS);
+	config->relayd[config->n_relayds++] = xstrdup(value);
+	return 0;
+}
+
+int
+config_set(struct config *config, const char *name, const char *value, struct error *error)
+{
+	const struct key *key = find_key(name);
+	char **string;
+
+	if (!key)
+		return error_set(error, ENOENT,
+				 "unknown option '%s' (cloudtraced --print-config lists all)", name);
+	switch (key->type) {
+	case KEY_LIST:
+		return add_relayd(config, value, error);
+	case KEY_CHOICE:
+		if (!is_choice(key->choices, value))
+			return error_set(error, EINVAL, "%s: '%s' is not one of %s", name, value,
+					 key->choices);
+		/* fallthrough */
+	case KEY_STRING:
+		string = member(config, key);
+		free(*string);
+		*string = xstrdup(value);
+		return 0;
+	default:
+		return set_number(config, key, value, error);
+	}
+}
+
+void
+config_init(struct config *config)
+{
+	*config = (struct config) { 0 };
+	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
+		if (keys[i].by_default && config_set(config, keys[i].name, keys[i].by_default, NULL) < 0)
+			abort();
+}
+
+void
+config_done(struct config *config)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
+		if (keys[i].type == KEY_STRING || keys[i].type == KEY_CHOICE)
+			free(*(char **) member(config, &keys[i]));
+	for (unsigned i = 0; i < config->n_relayds; i++)
+		free(config->relayd[i]);
+	*config = (struct config) { 0 };
+}
+
+int
+config_parse_relayd(const char *text, char *host, size_t size, uint16_t *ret_port,
+		    struct error *error)
+{
+	const char *end, *colon;
+	uint64_t port = 5344;
+	size_t n;
+
+	if (*text == '[') {
+		end = strchr(++text, ']');
+		colon = end && end[1] == ':' ? end + 1 : NULL;
+		if (!end || (end[1] && !colon))
+			return error_set(error, EINVAL,
+					 "relayd: '[%s' has no closing bracket before its port", text);
+	} else {
+		colon = strrchr(text, ':');
+		/* A bare IPv6 address has several colons and no port. */
+		if (colon && strchr(text, ':') != colon)
+			colon = NULL;
+		end = colon ? colon : text + strlen(text);
+	}
+	n = (size_t) (end - text);
+	if (!n || n >= size || strpbrk(text, " \t/"))
+		return error_set(error, EINVAL, "relayd: '%s' is not host or host:port", text);
+	if (colon && (parse_u64(colon + 1, &port) < 0 || !port || port > 65535))
+		return error_set(error, EINVAL, "relayd: '%s' is not a port (1 to 65535)", colon + 1);
+	memcpy(host, text, n);
+	host[n] = '\0';
+	*ret_port = (uint16_t) port;
+	return 0;
+}
+
+struct reading {
+	struct config *config;
+	struct error *error;
+};
+
+static int
+on_line(void *user, const char *section, const char *name, const char *value)
+{
+	struct reading *reading = user;
+
+	if (*section) {
+		error_set(reading->error, EINVAL, "there are no sections: remove [%s]", section);
+		return 0;
+	}
+	return config_set(reading->config, name, value, reading->error) == 0;
+}
+
+int
+config_read(struct config *config, const char *path, struct error *error)
+{
+	struct error first = { 0 };
+	struct reading reading = { config, &first };
+	FILE *file = fopen(path, "re");
+	int line;
+
+	if (!file)
+		return error_set(error, errno, "%s: %s", path, strerror(errno));
+	line = ini_parse_file(file, on_line, &reading);
+	if (ferror(file) && !line) {
+		fclose(file);
+		return error_set(error, EIO, "%s: it can't be read", path);
+	}
+	fclose(file);
+	if (line == 0)
+		return 0;
+	return error_set(error, first.code ? first.code : EINVAL, "%s:%d: %s", path, line,
+			 first.code ? first.text : "this line is not 'key = value'");
+}
+
+int
+config_check(const struct config *config, struct error *error)
+{
+	if (config->backoff_min_ns > config->backoff_max_ns)
+		return error_set(error, EINVAL, "backoff-min is longer than backoff-max");
+	if (config->reply_timeout_ns > config->dead_timeout_ns)
+		return error_set(error, EINVAL, "reply-timeout is longer than dead-timeout");
+	if (*config->socket && streq(config->socket, config->ro_socket))
+		return error_set(error, EINVAL, "socket and ro-socket are the same path");
+	return 0;
+}
+
+static void
+print_value(const struct config *config, const struct key *key, FILE *file)
+{
+	uint64_t number;
+
+	switch (key->type) {
+	case KEY_LIST:
+		for (unsigned i = 0; i < config->n_relayds; i++)
+			fprintf(file, "relayd = %s\n", config->relayd[i]);
+		if (!config->n_relayds)
+			fprintf(file, "#relayd = 127.0.0.1:5344\n");
+		return;
+	case KEY_STRING:
+	case KEY_CHOICE:
+		fprintf(file, "%s = %s\n", key->name, *(char **) member(config, key));
+		return;
+	default:
+		number = *(uint64_t *) member(config, key);
+		if (key->type == KEY_DURATION && number % NS_PER_S == 0)
+			fprintf(file, "%s = %" PRIu64 "s\n", key->name, number / NS_PER_S);
+		else if (key->type == KEY_DURATION)
+			fprintf(file, "%s = %" PRIu64 "ns\n", key->name, number);
+		else if (key->type == KEY_SIZE && number % 1024 == 0)
+			fprintf(file, "%s = %" PRIu64 "K\n", key->name, number / 1024);
+		else
+			fprintf(file, "%s = %" PRIu64 "\n", key->name, number);
+	}
+}
+
+void
+config_print(const struct config *config, FILE *file)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++) {
+		fprintf(file, "# %s", keys[i].doc);
+		if (keys[i].choices)
+			fprintf(file, " (%s)", keys[i].choices);
+		if (keys[i].by_default)
+			fprintf(file, "; default %s", keys[i].by_default);
+		fputc('\n', file);
+		print_value(config, &keys[i], file);
+	}
+}

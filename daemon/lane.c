@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * lane.c -- the lane's thread: start, timers, batches to the writer, stop. */
+#include "daemon/lane.h"
+
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/lane_private.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/util.h"
+
+/* Without facts, positions are committed this often. */
+#define SUBMIT_EVERY_NS NS_PER_S
+/* Granularity of timers that run by the wall clock. */
+#define HOUSEKEEPING_NS (200 * NS_PER_MS)
+#define RETRY_SUBMIT_NS (20 * NS_PER_MS)
+
+static const char *
+source_state(const struct lane_session *session, uint64_t lag_ns)
+{
+	const struct lane_relay *relay = session->relay;
+	uint64_t period = MAX(session->live_timer_ns, NS_PER_S);
+
+	if (session->state == VIEWER_SESSION_GONE)
+		return "gone";
+	if (relay->state != VIEWER_LIVE || session->state == VIEWER_SESSION_LOST ||
+	    session->state == VIEWER_SESSION_REFUSED)
+		return "lost";
+	if (session->state == VIEWER_SESSION_BUSY)
+		return "busy";
+	if (clock_mono_ns() - session->heard_mono_ns > 10 * period)
+		return "silent";
+	return lag_ns > 3 * period ? "behind" : "live";
+}
+
+void
+lane_put_session(struct lane_session *session, const char *hostname, bool force)
+{
+	uint64_t lag = lane_host_lag(session->host), now = clock_mono_ns();
+	const char *state = source_state(session, lag);
+	const char *text = *session->text ? session->text :
+		session->relay->state != VIEWER_LIVE ? session->relay->text : NULL;
+	struct store_source source = {
+		.host = hostname, .relayd = session->relay->name, .session = session->name,
+		.state = state, .text = text && *text ? text : NULL,
+		.events = session->events, .lost_events = session->lost, .late_events = session->late,
+		.last_event_ns = session->last_event_ns, .lag_ns = lag, .seen_ns = clock_wall_ns(),
+	};
+
+	if (session->relay->lane->stopping)
+		return;
+	if (!force && session->put_state == state && session->put_events == session->events &&
+	    session->put_lost == session->lost && now - session->put_mono_ns < 10 * NS_PER_S)
+		return;
+	session->put_state = state;
+	session->put_events = session->events;
+	session->put_lost = session->lost;
+	session->put_mono_ns = now;
+	batch_add_source(session->relay->lane->batch, &source);
+}
+
+void
+lane_keep_position(struct lane *lane, const char *key, const struct ctf_position *position)
+{
+	struct lane_memory *memory;
+
+	HASH_FIND_STR(lane->memory, key, memory);
+	if (!memory) {
+		memory = xcalloc(1, sizeof *memory);
+		memory->key = xstrdup(key);
+		HASH_ADD_KEYPTR(hh, lane->memory, memory->key, strlen(memory->key), memory);
+	}
+	memory->position = *position;
+}
+
+bool
+lane_find_position(struct lane *lane, const char *key, struct ctf_position *ret)
+{
+	struct lane_memory *memory;
+
+	HASH_FIND_STR(lane->memory, key, memory);
+	if (memory) {
+		*ret = memory->position;
+		return true;
+	}
+	return !lane->ignore_positions && lane->store && store_position(lane->store, key, ret);
+}
+
+static void
+add_counters(struct lane *lane)
+{
+	const struct engine_counters *c = engine_counters(lane->engine);
+	struct ctf_stream_counters sum = lane->done;
+	struct lane_stream *stream;
+	struct lane_host *host;
+
+	LL_FOREACH(lane->hosts, host)
+		DL_FOREACH(host->streams, stream) {
+			const struct ctf_stream_counters *s = ctf_stream_counters(stream->stream);
+
+			sum.events += s->events;
+			sum.discarded_events += s->discarded_events;
+			sum.missing_packets += s->missing_packets;
+			sum.bad_packets += s->bad_packets;
+			sum.late += s->late;
+		}
+	batch_add_counter(lane->batch, "input", "events", sum.events);
+	batch_add_counter(lane->batch, "input", "discarded", sum.discarded_events);
+	batch_add_counter(lane->batch, "input", "missing_packets", sum.missing_packets);
+	batch_add_counter(lane->batch, "input", "bad_packets", sum.bad_packets);
+	batch_add_counter(lane->batch, "input", "refused_hosts", lane->refused_hosts);
+	batch_add_counter(lane->batch, "engine", "used", c->used);
+	batch_add_counter(lane->batch, "engine", "ignored", c->ignored);
+	batch_add_counter(lane->batch, "engine", "unexpected", c->unexpected);
+	batch_add_counter(lane->batch, "engine", "incomplete", c->incomplete);
+	batch_add_counter(lane->batch, "engine", "late", c->late);
+	batch_add_counter(lane->batch, "engine", "capped", c->capped);
+}
+
+static void
+add_checkpoint(struct lane *lane)
+{
+	struct lane_stream *stream;
+	struct lane_host *host;
+	struct ctf_position position;
+
+	LL_FOREACH(lane->hosts, host) {
+		bool moved = false;
+
+		DL_FOREACH(host->streams, stream) {
+			if (!stream->moved)
+				continue;
+			ctf_stream_position(stream->stream, &position);
+			batch_add_position(lane->batch, ctf_stream_key(stream->stream), &position);
+			stream->moved = false;
+			moved = true;
+		}
+		if (moved)
+			batch_add_horizon(lane->batch, host->hostname, engine_horizon(host->engine));
+	}
+	batch_add_flows(lane->batch, lane->engine);
+}
+
+void
+lane_submit(struct lane *lane, bool force)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (lane->stopping)
+		return;
+	if (!force && batch_is_empty(lane->batch) && now - lane->submitted_mono_ns < SUBMIT_EVERY_NS)
+		return;
+	add_checkpoint(lane);
+	if (batch_is_empty(lane->batch)) {
+		lane->submitted_mono_ns = now;
+		return;
+	}
+	if (writer_submit(lane->writer, lane->batch)) {
+		lane->batch = batch_new();
+		lane->submitted_mono_ns = now;
+		lane->paused_writer = false;
+		return;
+	}
+	lane->paused_writer = batch_size(lane->batch) > (1 << 20);
+	if (!event_pending(lane->retry, EV_TIMEOUT, NULL)) {
+		struct timeval after = { .tv_usec = RETRY_SUBMIT_NS / NS_PER_US };
+
+		event_add(lane->retry, &after);
+	}
+}
+
+void
+lane_update_pause(struct lane *lane)
+{
+	struct lane_relay *relay;
+
+	if (lane->pending_bytes > lane->config->max_pending_bytes)
+		lane->paused_pending = true;
+	else if (lane->pending_bytes < lane->config->max_pending_bytes / 2)
+		lane->paused_pending = false;
+	LL_FOREACH(lane->relays, relay)
+		viewer_pause(relay->viewer, lane->paused_writer || lane->paused_pending);
+}
+
+static void
+on_retry(evutil_socket_t fd, short what, void *user)
+{
+	lane_submit(user, true);
+	lane_update_pause(user);
+}
+
+static void
+on_grace(evutil_socket_t fd, short what, void *user)
+{
+	lane_grace_tick(user);
+	lane_submit(user, false);
+}
+
+static void
+put_sessions(struct lane *lane)
+{
+	struct lane_session *session;
+	struct lane_relay *relay;
+
+	LL_FOREACH(lane->relays, relay)
+		DL_FOREACH(relay->sessions, session)
+			lane_put_session(session, session->hostname, false);
+	if (!batch_is_empty(lane->batch))
+		add_counters(lane);
+	lane_submit(lane, true);
+}
+
+static void
+on_housekeeping(evutil_socket_t fd, short what, void *user)
+{
+	struct lane *lane = user;
+	struct lane_host *host;
+
+	lane->alive_ns = clock_mono_ns();
+	LL_FOREACH(lane->hosts, host)
+		lane_host_tick(host, lane->alive_ns);
+	lane_grace_tick(lane);
+	if (lane->alive_ns - lane->put_mono_ns >= NS_PER_S) {
+		lane->put_mono_ns = lane->alive_ns;
+		put_sessions(lane);
+	} else {
+		lane_submit(lane, false);
+	}
+	lane_update_pause(lane);
+}
+
+static void
+on_stop(evutil_socket_t fd, short what, void *user)
+{
+	event_base_loopbreak(((struct lane *) user)->base);
+}
+
+static void *
+run(void *user)
+{
+	struct lane *lane = user;
+	struct timeval often = { .tv_usec = HOUSEKEEPING_NS / NS_PER_US };
+
+	event_add(lane->housekeeping, &often);
+	event_base_dispatch(lane->base);
+	return NULL;
+}
+
+static void
+take_flow(void *context, const char *host, const char *analyzer, const char *key, const void *blob,
+	  size_t size)
+{
+	struct lane *lane = context;
+
+	if (engine_restore(lane->engine, host, analyzer, key, blob, size) < 0)
+		lane->ignore_positions = true;
+}
+
+/* Flows and positions of an earlier run. */
+static int
+recover(struct lane *lane, struct error *error)
+{
+	int r = store_open(lane->config->store, STORE_READ, &lane->store, error);
+
+	if (r >= 0)
+		r = store_flows(lane->store, take_flow, lane, error);
+	if (r >= 0 && lane->ignore_positions)
+		log_warning("the analyzers changed since the last run: sessions are read from the beginning");
+	return r;
+}
+
+static void
+start_viewers(struct lane *lane)
+{
+	const struct config *config = lane->config;
+
+	for (unsigned i = 0; i < config->n_relayds; i++) {
+		struct lane_relay *relay = xcalloc(1, sizeof *relay);
+		struct viewer_options options = viewer_defaults;
+		char host[256];
+
+		if (config_parse_relayd(config->relayd[i], host, sizeof host, &options.port, NULL) < 0) {
+			free(relay);
+			continue;
+		}
+		options.host = host;
+		options.list_interval_ns = config->list_interval_ns;
+		options.reply_timeout_ns = config->reply_timeout_ns;
+		options.dead_timeout_ns = config->dead_timeout_ns;
+		options.backoff_min_ns = config->backoff_min_ns;
+		options.backoff_max_ns = config->backoff_max_ns;
+		options.max_in_flight_bytes = config->max_in_flight_bytes;
+		options.max_packet_bytes = config->max_packet_bytes;
+		options.max_sessions = (unsigned) config->max_sessions;
+		options.max_streams = (unsigned) config->max_streams;
+		relay->lane = lane;
+		relay->name = xstrdup(config->relayd[i]);
+		LL_APPEND(lane->relays, relay);
+		relay->viewer = viewer_new(lane->base, &options, &lane_viewer_ops, relay);
+	}
+}
+
+static void
+lane_free(struct lane *lane)
+{
+	struct lane_relay *relay, *next_relay;
+	struct lane_memory *memory, *next;
+
+	/* Stopping is like a crash: the checkpoint is made; what the streams
+	 * still hold is read again after the next start. */
+	lane->stopping = true;
+	LL_FOREACH(lane->relays, relay)
+		viewer_free(relay->viewer);
+	lane_hosts_free(lane);
+	LL_FOREACH_SAFE(lane->relays, relay, next_relay) {
+		lane_sessions_free(relay);
+		free(relay->name);
+		free(relay);
+	}
+	if (lane->housekeeping)
+		event_free(lane->housekeeping);
+	if (lane->grace)
+		event_free(lane->grace);
+	if (lane->stop)
+		event_free(lane->stop);
+	if (lane->retry)
+		event_free(lane->retry);
+	if (lane->base)
+		event_base_free(lane->base);
+	HASH_ITER(hh, lane->memory, memory, next) {
+		HASH_DEL(lane->memory, memory);
+		free(memory->key);
+		free(memory);
+	}
+	engine_free(lane->engine);
+	batch_free(lane->batch);
+	store_close(lane->store);
+	free(lane);
+}
+
+int
+lane_start(const struct config *config, struct writer *writer, struct lane **ret,
+	   struct error *error)
+{
+	struct lane *lane = xcalloc(1, sizeof *lane);
+	struct engine_options engine = engine_defaults;
+	int r;
+
+	lane->config = config;
+	lane->writer = writer;
+	lane->batch = batch_new();
+	lane->sink = batch_sink(&lane->batch);
+	lane->alive_ns = clock_mono_ns();
+	engine.max_flows_per_host = (unsigned) config->max_flows;
+	engine.stall_min_ns = config->stall_min_ns;
+	engine.stall_factor = (unsigned) config->stall_factor;
+	lane->engine = engine_new(analyzers, &engine, &lane->sink);
+	r = recover(lane, error);
+	if (r < 0) {
+		lane_free(lane);
+		return r;
+	}
+	lane->base = event_base_new();
+	if (!lane->base) {
+		lane_free(lane);
+		return error_set(error, ENOMEM, "the event loop can't be made");
+	}
+	lane->housekeeping = event_new(lane->base, -1, EV_PERSIST, on_housekeeping, lane);
+	lane->grace = event_new(lane->base, -1, 0, on_grace, lane);
+	lane->retry = event_new(lane->base, -1, 0, on_retry, lane);
+	lane->stop = event_new(lane->base, -1, 0, on_stop, lane);
+	start_viewers(lane);
+	r = pthread_create(&lane->thread, NULL, run, lane);
+	if (r) {
+		lane_free(lane);
+		return error_set(error, r, "the lane's thread can't be started");
+	}
+	*ret = lane;
+	return 0;
+}
+
+void
+lane_stop(struct lane *lane)
+{
+	if (!lane)
+		return;
+	event_active(lane->stop, EV_TIMEOUT, 0);
+	pthread_join(lane->thread, NULL);
+	lane_drain_dirty(lane);
+	lane_submit(lane, true);
+	lane_free(lane);
+}
+
+uint64_t
+lane_alive_ns(const struct lane *lane)
+{
+	return lane->alive_ns;
+}

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * main.c -- cloudtraced: command line, and the wiring of its three threads.
+ *
+ *   lane    relayds -> events -> facts          (lane.h)
+ *   writer  facts -> flows -> store             (writer.h)
+ *   main    store -> JSON on sockets, signals   (serve.h) */
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "analyzers/engine.h"
+#include "ctf/reader.h"
+#include "daemon/archive.h"
+#include "daemon/config.h"
+#include "daemon/lane.h"
+#include "daemon/notify.h"
+#include "daemon/serve.h"
+#include "daemon/writer.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/util.h"
+
+enum mode {
+	MODE_RUN, MODE_READ, MODE_DUMP, MODE_DUMP_STORE, MODE_STDIO, MODE_CHECK,
+	MODE_PRINT_EVENTS, MODE_PRINT_GRAPH, MODE_PRINT_CONFIG, MODE_HELP, MODE_VERSION
+};
+
+static const struct {
+	const char *option;
+	enum mode mode;
+	const char *argument;   /* NULL: none; "DIR...": all further words too. */
+	const char *doc;
+	const char *letter;
+} modes[] = {
+	{ "read", MODE_READ, "DIR...", "read trace directories to the end into --store, then exit", NULL },
+	{ "dump", MODE_DUMP, "DIR...", "print every event as a line of JSON, then exit", NULL },
+	{ "stdio", MODE_STDIO, NULL, "answer queries about --store on standard input and output", NULL },
+	{ "dump-store", MODE_DUMP_STORE, NULL, "print what --store holds of the traces, then exit", NULL },
+	{ "print-events", MODE_PRINT_EVENTS, "ROLE",
+	  "print the LTTng events to enable on compute|network|storage|controller nodes", NULL },
+	{ "print-graph", MODE_PRINT_GRAPH, "ANALYZER", "print a state machine as Graphviz text", NULL },
+	{ "print-config", MODE_PRINT_CONFIG, NULL, "print all options, their values and meaning", NULL },
+	{ "check", MODE_CHECK, NULL, "check the configuration, then exit (also -t)", "-t" },
+	{ "help", MODE_HELP, NULL, "print this", "-h" },
+	{ "version", MODE_VERSION, NULL, "print the version", NULL },
+};
+
+struct command_line {
+	enum mode mode;
+	const char *argument;
+	const char **paths;
+	size_t n_paths;
+	struct config config;
+};
+
+static void
+print_help(void)
+{
+	puts("Usage: cloudtraced --relayd=HOST[:PORT]... --store=FILE\n"
+	     "       cloudtraced --config=FILE\n"
+	     "       cloudtraced --read DIR... --store=FILE\n"
+	     "       cloudtraced --dump DIR...\n\n"
+	     "Watches the live LTTng sessions of an OpenStack cloud's nodes; see cloudtraced(8).\n");
+	for (unsigned i = 0; i < ARRAY_SIZE(modes); i++)
+		printf("  --%s%s%s%*s%s\n", modes[i].option, modes[i].argument ? " " : "",
+		       modes[i].argument ? modes[i].argument : "",
+		       (int) (24 - strlen(modes[i].option) -
+			      (modes[i].argument ? strlen(modes[i].argument) + 1 : 0)), "", modes[i].doc);
+	puts("  --config FILE             read options from a file (cloudtraced.conf(5))\n"
+	     "  --KEY=VALUE               set one option; --print-config lists them\n\n"
+	     "Exit status: 0 done or stopped, 1 failed, 2 wrong usage.");
+}
+
+static int
+usage_error(const char *format, const char *what)
+{
+	char text[300];
+
+	snprintf(text, sizeof text, format, what);
+	fprintf(stderr, "cloudtraced: %s (see cloudtraced --help)\n", text);
+	return -EINVAL;
+}
+
+static int
+set_mode(struct command_line *line, unsigned i, const char *value, char **argv, int argc, int *at)
+{
+	if (line->mode != MODE_RUN && line->mode != modes[i].mode)
+		return usage_error("--%s does not go with the options before it", modes[i].option);
+	line->mode = modes[i].mode;
+	if (!modes[i].argument)
+		return value ? usage_error("--%s takes no value", modes[i].option) : 0;
+	if (!value) {
+		if (*at + 1 >= argc)
+			return usage_error("--%s needs an argument", modes[i].option);
+		value = argv[++*at];
+	}
+	if (!strstr(modes[i].argument, "..."))
+		line->argument = value;
+	else
+		line->paths[line->n_paths++] = value;
+	return 0;
+}
+
+/* "--key=value", "--key value", a mode, or a directory. */
+static int
+parse_word(struct command_line *line, char **argv, int argc, int *at, struct error *error)
+{
+	char *word = argv[*at], *equals, *value;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(modes); i++)
+		if (modes[i].letter && streq(word, modes[i].letter))
+			return set_mode(line, i, NULL, argv, argc, at);
+	if (!starts_with(word, "-")) {
+		line->paths[line->n_paths++] = word;
+		return 0;
+	}
+	if (!starts_with(word, "--"))
+		return usage_error("there is no option %s", word);
+	word = xstrdup(word + 2);
+	equals = strchr(word, '=');
+	value = equals ? equals + 1 : NULL;
+	if (equals)
+		*equals = '\0';
+	for (unsigned i = 0; i < ARRAY_SIZE(modes); i++)
+		if (streq(word, modes[i].option)) {
+			free(equals ? NULL : word);   /* 'value' points into it. */
+			return set_mode(line, i, value, argv, argc, at);
+		}
+	if (!value && *at + 1 < argc && (config_has_key(word) || streq(word, "config")))
+		value = argv[++*at];
+	if (!value)
+		return usage_error(config_has_key(word) ? "--%s needs a value" :
+				   "there is no option --%s", word);
+	/* The file was read in a first pass. */
+	if (streq(word, "config"))
+		return 0;
+	return config_set(&line->config, word, value, error);
+}
+
+/* The file first, wherever it stands, so that the command line wins. */
+static int
+read_config_file(struct command_line *line, int argc, char **argv, struct error *error)
+{
+	const char *path = NULL;
+
+	for (int i = 1; i < argc; i++)
+		if (starts_with(argv[i], "--config="))
+			path = argv[i] + strlen("--config=");
+		else if (streq(argv[i], "--config") && i + 1 < argc)
+			path = argv[++i];
+	return path ? config_read(&line->config, path, error) : 0;
+}
+
+static int
+parse_command_line(struct command_line *line, int argc, char **argv, struct error *error)
+{
+	int r = read_config_file(line, argc, argv, error);
+
+	for (int i = 1; r >= 0 && i < argc; i++)
+		r = parse_word(line, argv, argc, &i, error);
+	if (r < 0)
+		return r;
+	if (line->n_paths && line->mode != MODE_READ && line->mode != MODE_DUMP)
+		return usage_error("'%s' is not an option; directories go with --read or --dump",
+				   line->paths[0]);
+	return config_check(&line->config, error);
+}
+
+struct watch {
+	struct event_base *base;
+	struct lane *lane;
+	struct writer *writer;
+	struct serve *serve;
+};
+
+static void
+on_signal(evutil_socket_t number, short what, void *user)
+{
+	log_info("stopping on signal %s", strsignal((int) number));
+	event_base_loopbreak(((struct watch *) user)->base);
+}
+
+/* The watchdog is only fed while all threads move. */
+static void
+on_watchdog(evutil_socket_t fd, short what, void *user)
+{
+	struct watch *watch = user;
+	uint64_t limit = clock_mono_ns() - 4 * notify_watchdog_ns();
+
+	if (lane_alive_ns(watch->lane) > limit && writer_alive_ns(watch->writer) > limit)
+		notify_state("WATCHDOG=1");
+}
+
+static void
+on_commit(void *context)
+{
+	struct watch *watch = context;
+
+	if (watch->serve)
+		serve_notify(watch->serve);
+}
+
+static int
+make_parent_dir(const char *path)
+{
+	char *copy = xstrdup(path), *slash = strrchr(copy, '/');
+	int r = 0;
+
+	if (slash && slash != copy) {
+		*slash = '\0';
+		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+			r = -errno;
+	}
+	free(copy);
+	return r;
+}
+
+static int
+start_threads(struct watch *watch, const struct config *config, struct error *error)
+{
+	struct writer_options writing = {
+		.store_path = config->store, .hub = hub_defaults,
+		.retention_ns = config->retention_ns, .committed = on_commit, .context = watch,
+	};
+	struct serve_options serving = serve_defaults;
+	int r;
+
+	make_parent_dir(config->store);
+	serving.store_path = config->store;
+	serving.socket_path = *config->socket ? config->socket : NULL;
+	serving.ro_socket_path = *config->ro_socket ? config->ro_socket : NULL;
+	serving.max_clients = (unsigned) config->max_clients;
+	serving.max_clients_per_uid = (unsigned) config->max_clients_per_uid;
+	serving.max_backlog = config->max_backlog_bytes;
+	serving.started_ns = clock_wall_ns();
+	if (serving.socket_path)
+		make_parent_dir(serving.socket_path);
+	if (serving.ro_socket_path)
+		make_parent_dir(serving.ro_socket_path);
+	writing.hub.failed_hold_ns = config->failed_hold_ns;
+	r = writer_start(&writing, &watch->writer, error);
+	if (r >= 0)
+		r = serve_new(watch->base, &serving, &watch->serve, error);
+	if (r >= 0)
+		r = lane_start(config, watch->writer, &watch->lane, error);
+	return r;
+}
+
+static void
+watch_signals(struct watch *watch, struct event *events[3])
+{
+	uint64_t period = notify_watchdog_ns();
+	struct timeval every = { .tv_sec = (time_t) (period / NS_PER_S),
+				 .tv_usec = (suseconds_t) (period % NS_PER_S / NS_PER_US) };
+
+	signal(SIGPIPE, SIG_IGN);
+	events[0] = evsignal_new(watch->base, SIGINT, on_signal, watch);
+	events[1] = evsignal_new(watch->base, SIGTERM, on_signal, watch);
+	events[2] = event_new(watch->base, -1, EV_PERSIST, on_watchdog, watch);
+	event_add(events[0], NULL);
+	event_add(events[1], NULL);
+	if (period)
+		event_add(events[2], &every);
+}
+
+static int
+run_daemon(const struct config *config, struct error *error)
+{
+	struct watch watch = { 0 };
+	struct event *events[3];
+	int r;
+
+	if (!config->n_relayds)
+		log_warning("no relayd is configured: only the store is served (set relayd = HOST:PORT)");
+	evthread_use_pthreads();
+	watch.base = event_base_new();
+	if (!watch.base)
+		return error_set(error, ENOMEM, "the event loop can't be made");
+	watch_signals(&watch, events);
+	r = start_threads(&watch, config, error);
+	if (r >= 0) {
+		notify_state("READY=1");
+		log_info("running: store %s, socket %s, %u relayd%s", config->store, config->socket,
+			 config->n_relayds, config->n_relayds == 1 ? "" : "s");
+		event_base_dispatch(watch.base);
+		notify_state("STOPPING=1");
+	}
+	lane_stop(watch.lane);
+	writer_stop(watch.writer, 2 * NS_PER_S);
+	serve_free(watch.serve);
+	for (unsigned i = 0; i < ARRAY_SIZE(events); i++)
+		event_free(events[i]);
+	event_base_free(watch.base);
+	return r;
+}
+
+static int
+run_stdio(const struct config *config, struct error *error)
+{
+	struct serve_options serving = serve_defaults;
+	struct event_base *base = event_base_new();
+	int r;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (!base)
+		return error_set(error, ENOMEM, "the event loop can't be made");
+	serving.store_path = config->store;
+	r = serve_stdio(base, &serving, STDIN_FILENO, STDOUT_FILENO, error);
+	event_base_free(base);
+	return r;
+}
+
+static int
+dump_store(const char *path, struct error *error)
+{
+	struct store *store;
+	int r = store_open(path, STORE_READ, &store, error);
+
+	if (r < 0)
+		return r;
+	r = store_dump(store, stdout, error);
+	store_close(store);
+	return r;
+}
+
+static enum ctf_backend
+backend(const struct config *config)
+{
+	return streq(config->reader, "babeltrace2") ? CTF_BACKEND_BABELTRACE2 : CTF_BACKEND_OWN;
+}
+
+static int
+perform(struct command_line *line, struct error *error)
+{
+	const struct config *config = &line->config;
+
+	switch (line->mode) {
+	case MODE_RUN:
+		return run_daemon(config, error);
+	case MODE_READ:
+		return archive_read(config, line->paths, line->n_paths, backend(config), error);
+	case MODE_DUMP:
+		return ctf_reader_dump(line->paths, line->n_paths, backend(config), stdout, error);
+	case MODE_DUMP_STORE:
+		return dump_store(config->store, error);
+	case MODE_STDIO:
+		return run_stdio(config, error);
+	case MODE_CHECK:
+		puts("the configuration is good");
+		return 0;
+	case MODE_PRINT_EVENTS:
+		return engine_print_events(analyzers, line->argument, stdout, error);
+	case MODE_PRINT_GRAPH:
+		if (engine_print_graph(analyzers, line->argument, stdout) == 0)
+			return 0;
+		return error_set(error, ENOENT, "there is no analyzer '%s'", line->argument);
+	case MODE_PRINT_CONFIG:
+		config_print(config, stdout);
+		return 0;
+	case MODE_HELP:
+		print_help();
+		return 0;
+	case MODE_VERSION:
+		puts("cloudtraced " PACKAGE_VERSION);
+		return 0;
+	}
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct command_line line = { .paths = xcalloc((size_t) argc + 1, sizeof (char *)) };
+	enum log_level level = LOG_LEVEL_INFO;
+	struct error error = { 0 };
+	int r;
+
+	log_init("cloudtraced", LOG_LEVEL_INFO);
+	config_init(&line.config);
+	if (parse_command_line(&line, argc, argv, &error) < 0) {
+		if (error.code)
+			log_error("%s", error.text);
+		return 2;
+	}
+	log_level_parse(line.config.log_level, &level);
+	log_set_level(level);
+	r = perform(&line, &error);
+	if (fflush(stdout) != 0 && r >= 0)
+		r = error_set(&error, errno, "standard output: %s", strerror(errno));
+	if (r < 0)
+		log_error("%s", error.text);
+	config_done(&line.config);
+	free(line.paths);
+	return r < 0 ? 1 : 0;
+}

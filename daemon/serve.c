@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * serve.c -- the sockets of the daemon: who may come in, and when watchers are
+ * looked after.  What a client says and hears is in serve_client.c. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/serve_internal.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+
+/* Least time between two looks at the store for watchers. */
+#define POLL_NS (20 * NS_PER_MS)
+/* In stdio mode nobody tells when the store changes. */
+#define STDIO_POLL_NS (500 * NS_PER_MS)
+/* After accept() failed for want of descriptors or memory. */
+#define ACCEPT_PAUSE_NS (500 * NS_PER_MS)
+
+struct serve_socket {
+	struct serve *serve;
+	const char *path;
+	bool read_only;
+	int fd;
+	dev_t device;     /* Of the socket file, to remove just our own. */
+	ino_t inode;
+	struct event *incoming, *resume;
+};
+
+const struct serve_options serve_defaults = {
+	.max_clients = 64,
+	.max_clients_per_uid = 16,
+	.max_in_flight = 8,
+	.max_watches = 16,
+	.max_line = RPC_MAX_LINE,
+	.max_reply = RPC_MAX_REPLY,
+	.max_backlog = 4 << 20,
+	.max_pending = 64 << 20,
+	.stall_ns = 10 * NS_PER_S,
+};
+
+static struct timeval
+timeval_of(uint64_t ns)
+{
+	return (struct timeval) { .tv_sec = (time_t) (ns / NS_PER_S),
+				  .tv_usec = (suseconds_t) (ns % NS_PER_S / 1000) };
+}
+
+/* -- Watchers' looks ------------------------------------------------------ */
+
+static void
+poll_watchers(evutil_socket_t fd, short what, void *context)
+{
+	struct serve *serve = context;
+	struct serve_client *client, *next;
+
+	serve->polled_ns = clock_mono_ns();
+	for (client = LIST_FIRST(&serve->clients); client; client = next) {
+		next = LIST_NEXT(client, link);
+		serve_watch_update(client);
+		serve_client_settle(client);
+	}
+}
+
+static void
+on_notified(evutil_socket_t fd, short what, void *context)
+{
+	struct serve *serve = context;
+	uint64_t since = clock_mono_ns() - serve->polled_ns, count;
+	struct timeval wait = timeval_of(since < POLL_NS ? POLL_NS - since : 0);
+
+	if (read(fd, &count, sizeof count) < 0 && errno != EAGAIN)
+		log_warning("cannot read the notification: %s", strerror(errno));
+	if (!evtimer_pending(serve->poll, NULL))
+		evtimer_add(serve->poll, &wait);
+}
+
+void
+serve_notify(struct serve *serve)
+{
+	/* Fails only when the counter is full: then it is readable anyway. */
+	if (serve && eventfd_write(serve->notify_fd, 1) < 0)
+		return;
+}
+
+/* -- Coming in ------------------------------------------------------------ */
+
+static unsigned
+clients_of(const struct serve *serve, uid_t uid)
+{
+	const struct serve_client *client;
+	unsigned count = 0;
+
+	LIST_FOREACH(client, &serve->clients, link)
+		count += client->uid == uid;
+	return count;
+}
+
+/* Says why in one line, as far as the socket's own buffer takes it. */
+static void
+turn_away(int fd, const char *why)
+{
+	_cleanup_(buf_done) struct buf line = { 0 };
+	struct rpc_error error;
+	json_t *reply;
+
+	rpc_error_set(&error, RPC_BUSY, NULL, "close other clients or try again later", "%s", why);
+	reply = rpc_error_new(NULL, &error);
+	if (!rpc_encode(reply, RPC_MAX_LINE, &line) &&
+	    send(fd, line.data, line.size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_debug("cannot turn a client away politely: %s", strerror(errno));
+	json_decref(reply);
+	close(fd);
+}
+
+static void
+welcome(struct serve_socket *socket, int fd)
+{
+	static struct log_limit limit = LOG_LIMIT(5, 60 * NS_PER_S);
+	struct serve *serve = socket->serve;
+	struct ucred peer = { .pid = 0, .uid = (uid_t) -1 };
+	socklen_t size = sizeof peer;
+	const char *why = NULL;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
+		log_debug("SO_PEERCRED: %s", strerror(errno));
+	if (serve->client_count >= serve->options.max_clients)
+		why = "Too many clients";
+	else if (clients_of(serve, peer.uid) >= serve->options.max_clients_per_uid)
+		why = "Too many clients of your user";
+	if (why) {
+		if (log_allowed(&limit))
+			log_warning("%s: socket=%s, uid=%u, pid=%d", why, socket->path,
+				    (unsigned) peer.uid, (int) peer.pid);
+		turn_away(fd, why);
+		return;
+	}
+	log_debug("client connected: socket=%s, uid=%u, gid=%u, pid=%d", socket->path,
+		  (unsigned) peer.uid, (unsigned) peer.gid, (int) peer.pid);
+	if (!serve_client_new(serve, fd, fd, true, socket->read_only, peer.uid, peer.pid))
+		close(fd);
+}
+
+static void
+on_incoming(evutil_socket_t listener, short what, void *context)
+{
+	static struct log_limit limit = LOG_LIMIT(1, 60 * NS_PER_S);
+	struct serve_socket *socket = context;
+	struct timeval pause = timeval_of(ACCEPT_PAUSE_NS);
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0) {
+		welcome(socket, fd);
+		return;
+	}
+	if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+		return;
+	/* The listener stays readable: look away for a while. */
+	if (log_allowed(&limit))
+		log_warning("cannot accept a client: %s", strerror(errno));
+	event_del(socket->incoming);
+	evtimer_add(socket->resume, &pause);
+}
+
+static void
+on_resume(evutil_socket_t fd, short what, void *context)
+{
+	struct serve_socket *socket = context;
+
+	event_add(socket->incoming, NULL);
+}
+
+/* -- Sockets -------------------------------------------------------------- */
+
+/* Removes a socket file that a dead daemon left behind. */
+static int
+remove_stale(const char *path, const struct sockaddr_un *address, struct error *error)
+{
+	_cleanup_(closep) int fd = -1;
+	struct stat stat;
+
+	if (lstat(path, &stat))
+		return errno == ENOENT ? 0 : error_set(error, errno, "%s: %s", path,
+						       strerror(errno));
+	if (!S_ISSOCK(stat.st_mode))
+		return error_set(error, EEXIST, "%s: is in the way and no socket; remove it", path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return error_set(error, errno, "socket: %s", strerror(errno));
+	if (!connect(fd, (const struct sockaddr *) address, sizeof *address) || errno == EAGAIN)
+		return error_set(error, EADDRINUSE,
+				 "%s: another daemon listens there; stop it or choose another path",
+				 path);
+	if (errno != ECONNREFUSED)
+		return error_set(error, errno, "%s: %s", path, strerror(errno));
+	if (unlink(path) && errno != ENOENT)
+		return error_set(error, errno, "%s: cannot remove the old socket: %s", path,
+				 strerror(errno));
+	return 0;
+}
+
+/* Binds and listens.  Nobody can connect before listen(), so chmod() in
+ * between is in time. */
+static int
+listen_at(const char *path, mode_t mode, struct serve_socket *ret, struct error *error)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct stat stat;
+	int r;
+
+	if (strlen(path) >= sizeof address.sun_path)
+		return error_set(error, ENAMETOOLONG, "%s: longer than %zu bytes", path,
+				 sizeof address.sun_path - 1);
+	strcpy(address.sun_path, path);
+	r = remove_stale(path, &address, error);
+	if (r)
+		return r;
+	ret->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (ret->fd < 0)
+		return error_set(error, errno, "socket: %s", strerror(errno));
+	if (bind(ret->fd, (const struct sockaddr *) &address, sizeof address))
+		return error_set(error, errno, "%s: cannot make the socket: %s%s", path,
+				 strerror(errno), errno == ENOENT ? "; is its folder there?" : "");
+	ret->path = path;
+	if (chmod(path, mode) || listen(ret->fd, 64) || lstat(path, &stat))
+		return error_set(error, errno, "%s: %s", path, strerror(errno));
+	ret->device = stat.st_dev;
+	ret->inode = stat.st_ino;
+	return 0;
+}
+
+static void
+socket_free(struct serve_socket *socket)
+{
+	struct stat stat;
+
+	if (!socket)
+		return;
+	if (socket->incoming)
+		event_free(socket->incoming);
+	if (socket->resume)
+		event_free(socket->resume);
+	/* Another daemon may have taken the path over meanwhile. */
+	if (socket->inode && !lstat(socket->path, &stat) && stat.st_dev == socket->device &&
+	    stat.st_ino == socket->inode)
+		unlink(socket->path);
+	if (socket->fd >= 0)
+		close(socket->fd);
+	free(socket);
+}
+
+static int
+socket_new(struct serve *serve, const char *path, bool read_only, struct serve_socket **ret,
+	   struct error *error)
+{
+	struct serve_socket *socket = xcalloc(1, sizeof *socket);
+	int r;
+
+	*ret = socket;
+	socket->serve = serve;
+	socket->read_only = read_only;
+	socket->fd = -1;
+	r = listen_at(path, read_only ? 0666 : 0660, socket, error);
+	if (r)
+		return r;
+	socket->incoming = event_new(serve->base, socket->fd, EV_READ | EV_PERSIST, on_incoming,
+				     socket);
+	socket->resume = evtimer_new(serve->base, on_resume, socket);
+	if (!socket->incoming || !socket->resume || event_add(socket->incoming, NULL))
+		return error_set(error, ENOMEM, "%s: no event for the socket", path);
+	return 0;
+}
+
+/* -- The whole ------------------------------------------------------------ */
+
+void
+serve_free(struct serve *serve)
+{
+	struct serve_client *client;
+
+	if (!serve)
+		return;
+	while ((client = LIST_FIRST(&serve->clients)))
+		serve_client_free(client);
+	socket_free(serve->full);
+	socket_free(serve->restricted);
+	if (serve->notified)
+		event_free(serve->notified);
+	if (serve->poll)
+		event_free(serve->poll);
+	closep(&serve->notify_fd);
+	store_close(serve->store);
+	free(serve);
+}
+
+static int
+open_all(struct serve *serve, struct error *error)
+{
+	const struct serve_options *options = &serve->options;
+	int r = store_open(options->store_path, STORE_READ, &serve->store, error);
+
+	if (!r && options->socket_path)
+		r = socket_new(serve, options->socket_path, false, &serve->full, error);
+	if (!r && options->ro_socket_path)
+		r = socket_new(serve, options->ro_socket_path, true, &serve->restricted, error);
+	if (r)
+		return r;
+	serve->poll = event_new(serve->base, -1, serve->stdio ? EV_PERSIST : 0, poll_watchers,
+				serve);
+	if (!serve->poll)
+		return error_set(error, ENOMEM, "no event for the watchers");
+	if (serve->stdio)
+		return 0;
+	serve->notify_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (serve->notify_fd < 0)
+		return error_set(error, errno, "eventfd: %s", strerror(errno));
+	serve->notified = event_new(serve->base, serve->notify_fd, EV_READ | EV_PERSIST,
+				    on_notified, serve);
+	if (!serve->notified || event_add(serve->notified, NULL))
+		return error_set(error, ENOMEM, "no event for notifications");
+	return 0;
+}
+
+static int
+serve_create(struct event_base *base, const struct serve_options *options, bool stdio,
+	     struct serve **ret, struct error *error)
+{
+	struct serve *serve = xcalloc(1, sizeof *serve);
+	int r;
+
+	/* A client that went away is an error of write(), no end of ours. */
+	signal(SIGPIPE, SIG_IGN);
+	serve->options = *options;
+	serve->base = base;
+	serve->stdio = stdio;
+	serve->notify_fd = -1;
+	LIST_INIT(&serve->clients);
+	if (stdio)
+		serve->options.socket_path = serve->options.ro_socket_path = NULL;
+	r = open_all(serve, error);
+	if (r)
+		serve_free(serve);
+	else
+		*ret = serve;
+	return r;
+}
+
+int
+serve_new(struct event_base *base, const struct serve_options *options, struct serve **ret,
+	  struct error *error)
+{
+	return serve_create(base, options, false, ret, error);
+}
+
+int
+serve_stdio(struct event_base *base, const struct serve_options *options, int in, int out,
+	    struct error *error)
+{
+	struct timeval period = timeval_of(STDIO_POLL_NS);
+	struct serve *serve = NULL;
+	int r = serve_create(base, options, true, &serve, error);
+
+	if (r)
+		return r;
+	if (!serve_client_new(serve, in, out, false, false, getuid(), getpid()) ||
+	    evtimer_add(serve->poll, &period))
+		r = error_set(error, ENOMEM, "no event for the client");
+	while (!r && !LIST_EMPTY(&serve->clients))
+		if (event_base_loop(base, EVLOOP_ONCE) < 0)
+			r = error_set(error, EIO, "the event loop failed");
+	serve_free(serve);
+	return r;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * serve_internal.h -- shared by serve.c (sockets, who may come in),
+ * serve_client.c (bytes in and out of one client), serve_methods.c (answers),
+ * serve_status.c (the answer of "status") and serve_watch.c (updates). */
+#ifndef DAEMON_SERVE_INTERNAL_H
+#define DAEMON_SERVE_INTERNAL_H
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "daemon/serve.h"
+#include "daemon/store.h"
+#include "proto/line.h"
+#include "proto/methods.h"
+#include "proto/rpc.h"
+
+struct serve_socket;
+
+struct serve_watch {
+	LIST_ENTRY(serve_watch) link;
+	json_int_t id;
+	char *topic;
+	json_t *filter;          /* Object or NULL. */
+	char cursor[64];         /* Up to where the client knows. */
+};
+
+struct serve_client {
+	LIST_ENTRY(serve_client) link;
+	struct serve *serve;
+	int in, out;
+	bool owns_fds;           /* Else they are the caller's (stdio). */
+	bool in_is_plain;        /* A plain file: no event tells of it. */
+	bool read_only;
+	bool closing;            /* Nothing more is taken; ends when all is written. */
+	bool dead;               /* Freed by the next serve_client_settle(). */
+	uid_t uid;
+	pid_t pid;
+	struct event *readable, *writable, *stalled, *again;
+	struct line_reader lines;
+	struct evbuffer *output;
+	uint64_t queued, written;  /* Bytes over its life. */
+	uint64_t *reply_ends;      /* Ring of max_in_flight: 'queued' after each reply. */
+	unsigned replies;          /* Replies ever queued. */
+	LIST_HEAD(serve_watches, serve_watch) watches;
+	unsigned watch_count;
+	json_int_t last_watch;
+	bool behind;               /* Watches wait until the output is empty. */
+};
+
+struct serve {
+	struct serve_options options;
+	struct event_base *base;
+	struct store *store;
+	struct serve_socket *full, *restricted;
+	LIST_HEAD(serve_clients, serve_client) clients;
+	unsigned client_count;
+	size_t pending;          /* Bytes that wait for all clients. */
+	int notify_fd;           /* eventfd; -1 in stdio mode. */
+	struct event *notified;
+	struct event *poll;      /* Timer: watchers' next look. */
+	uint64_t polled_ns;      /* Monotonic time of the last one. */
+	bool stdio;              /* No daemon writes the store. */
+};
+
+/* serve_client.c */
+/* Greets.  Takes over the descriptors if 'owns_fds'.  NULL: out of events. */
+struct serve_client *serve_client_new(struct serve *serve, int in, int out, bool owns_fds,
+				      bool read_only, uid_t uid, pid_t pid);
+void serve_client_free(struct serve_client *client);
+/* Queues a message and takes it over.  Returns 0 or -EMSGSIZE: nothing queued. */
+int serve_client_send(struct serve_client *client, json_t *message);
+size_t serve_client_backlog(const struct serve_client *client);
+/* To be called last in each event that concerns the client: writes, and waits
+ * for what comes next.  May free the client. */
+void serve_client_settle(struct serve_client *client);
+
+/* serve_methods.c: the result (new reference), or NULL with 'error' filled. */
+json_t *serve_call(struct serve_client *client, const struct rpc_request *request,
+		   struct rpc_error *error);
+/* Turns a failure of the store into one of the protocol; returns NULL. */
+json_t *serve_store_failed(const struct error *from, struct rpc_error *error);
+
+/* serve_status.c */
+json_t *serve_status(struct serve *serve, struct error *error);
+
+/* serve_watch.c */
+json_t *serve_watch_add(struct serve_client *client, const json_t *params, struct rpc_error *error);
+json_t *serve_watch_remove(struct serve_client *client, const json_t *params,
+			   struct rpc_error *error);
+void serve_watch_free_all(struct serve_client *client);
+/* Queues what changed for the watches of one client; marks it as behind where
+ * its output is in the way. */
+void serve_watch_update(struct serve_client *client);
+/* Whether 'item' has the values that 'filter' asks for; host and vm may also be
+ * those of the migration 'subject', which may be NULL. */
+bool serve_filter_matches(const json_t *filter, const json_t *item, const json_t *subject);
+
+#endif /* serve_internal.h */

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * serve_methods.c -- the answer of each method of proto/methods.c. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/serve_internal.h"
+
+typedef json_t *answer_fn(struct serve_client *client, const json_t *params,
+			  struct rpc_error *error);
+
+json_t *
+serve_store_failed(const struct error *from, struct rpc_error *error)
+{
+	enum rpc_kind kind = from->code == ENOENT ? RPC_NOT_FOUND :
+			     from->code == ENOTUNIQ ? RPC_NOT_UNIQUE : RPC_INTERNAL;
+
+	rpc_error_set(error, kind, kind == RPC_INTERNAL ? NULL : "id",
+		      kind == RPC_NOT_UNIQUE ? "give more of it" : NULL, "%s",
+		      from->text[0] ? from->text : "the store gave no answer");
+	return NULL;
+}
+
+static const char *
+string_of(const json_t *params, const char *name)
+{
+	return json_string_value(json_object_get(params, name));
+}
+
+static uint64_t
+number_of(const json_t *params, const char *name)
+{
+	return (uint64_t) json_integer_value(json_object_get(params, name));
+}
+
+/* The parameters were checked: what is there has its type. */
+static struct store_filter
+filter_of(const json_t *params)
+{
+	return (struct store_filter) {
+		.since_ns = number_of(params, "since_ns"),
+		.until_ns = number_of(params, "until_ns"),
+		.status = string_of(params, "status"),
+		.host = string_of(params, "host"),
+		.vm = string_of(params, "vm"),
+		.severity = string_of(params, "severity"),
+		.state = string_of(params, "state"),
+		.rule = string_of(params, "rule"),
+		.limit = (unsigned) number_of(params, "limit"),
+	};
+}
+
+static json_t *
+answer_status(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct error failure = { 0 };
+	json_t *status = serve_status(client->serve, &failure);
+
+	return status ? status : serve_store_failed(&failure, error);
+}
+
+static json_t *
+answer_migration_list(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct store_filter filter = filter_of(params);
+	struct error failure = { 0 };
+	json_t *list = store_migration_list(client->serve->store, &filter, &failure);
+
+	return list ? list : serve_store_failed(&failure, error);
+}
+
+static json_t *
+answer_migration_show(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct error failure = { 0 };
+	json_t *one = store_migration_show(client->serve->store, string_of(params, "id"), &failure);
+
+	return one ? one : serve_store_failed(&failure, error);
+}
+
+static json_t *
+answer_node_list(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct error failure = { 0 };
+	json_t *list = store_node_list(client->serve->store, &failure);
+
+	for (size_t i = json_array_size(list); i-- > 0; )
+		if (!serve_filter_matches(params, json_array_get(list, i), NULL))
+			json_array_remove(list, i);
+	return list ? list : serve_store_failed(&failure, error);
+}
+
+static json_t *
+answer_alert_list(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct store_filter filter = filter_of(params);
+	struct error failure = { 0 };
+	json_t *list = store_alert_list(client->serve->store, &filter, &failure);
+
+	return list ? list : serve_store_failed(&failure, error);
+}
+
+static json_t *
+answer_counters(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct error failure = { 0 };
+	json_t *summary = store_summary(client->serve->store, &failure), *counters;
+
+	if (!summary)
+		return serve_store_failed(&failure, error);
+	counters = json_object_get(summary, "counters");
+	counters = counters ? json_incref(counters) : json_object();
+	json_decref(summary);
+	return counters;
+}
+
+static json_t *
+answer_describe(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	return rpc_describe();
+}
+
+static json_t *
+answer_echo(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	json_t *data = json_object_get(params, "data");
+
+	return data ? json_incref(data) : json_null();
+}
+
+static answer_fn *const answers[METHOD_COUNT] = {
+	[METHOD_STATUS] = answer_status,
+	[METHOD_MIGRATION_LIST] = answer_migration_list,
+	[METHOD_MIGRATION_SHOW] = answer_migration_show,
+	[METHOD_NODE_LIST] = answer_node_list,
+	[METHOD_ALERT_LIST] = answer_alert_list,
+	[METHOD_COUNTERS] = answer_counters,
+	[METHOD_WATCH] = serve_watch_add,
+	[METHOD_UNWATCH] = serve_watch_remove,
+	[METHOD_DESCRIBE] = answer_describe,
+	[METHOD_ECHO] = answer_echo,
+};
+
+json_t *
+serve_call(struct serve_client *client, const struct rpc_request *request,
+	   struct rpc_error *error)
+{
+	const struct rpc_method *method = rpc_method_find(request->method);
+
+	if (!method) {
+		rpc_error_set(error, RPC_UNKNOWN_METHOD, NULL, "\"describe\" lists them",
+			      "Unknown method \"%.80s\"", request->method);
+		return NULL;
+	}
+	if (client->read_only && method->access != RPC_RO) {
+		rpc_error_set(error, RPC_DENIED, NULL, "use the full socket",
+			      "\"%s\" is not allowed on the read-only socket", method->name);
+		return NULL;
+	}
+	if (rpc_check_params(method->params, request->params, error))
+		return NULL;
+	return answers[method - rpc_methods](client, request->params, error);
+}

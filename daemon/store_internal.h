@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * store_internal.h -- what the files of the store share: the handle, cached
+ * statements, binding and reading of rows.
+ *
+ *   store.c           open, schema, transactions, these helpers
+ *   store_write.c     facts, records, alerts, sources, counters; changes
+ *   store_recover.c   positions, flows, horizons; retention
+ *   store_facts.c     facts as the hub reads them
+ *   store_answers.c   what clients ask for
+ *   store_changes.c   cursors for watchers
+ *   store_dump.c      the text to compare stores by */
+#ifndef DAEMON_STORE_INTERNAL_H
+#define DAEMON_STORE_INTERNAL_H
+
+#include <sqlite3.h>
+
+#include "daemon/store.h"
+#include "lib/util.h"
+
+enum { STORE_MAX_STATEMENTS = 96 };
+
+struct statement {
+	const char *sql;            /* Identity: the address of a string constant. */
+	sqlite3_stmt *stmt;
+};
+
+struct store {
+	sqlite3 *db;
+	char *path;
+	enum store_mode mode;
+	int lock_fd;                /* Of the one writer; -1 for readers. */
+	char *lock_path;
+	struct statement cache[STORE_MAX_STATEMENTS];
+	unsigned n_cached;
+};
+
+/* Turns SQLite's last error into 'error': "PATH: cannot WHAT: why: what to do".
+ * Returns its negative errno. */
+int store_fail(struct store *store, struct error *error, const char *what);
+int store_damaged(struct store *store, struct error *error, const char *what);
+
+/* A cached statement with its arguments bound, to be stepped and then reset
+ * by store_done(); NULL on failure.  'sql' must be a constant string.  Formats:
+ * t text or NULL, i int64, u uint64 (capped at 2^63-1), z the same with 0 as
+ * NULL, b pointer and size_t. */
+sqlite3_stmt *store_query(struct store *store, const char *sql, const char *format, ...);
+/* Ends a query.  Returns 0, or the negative errno of the last step. */
+int store_done(struct store *store, sqlite3_stmt *stmt, struct error *error, const char *what);
+/* Runs a statement without rows.  Returns the number of changed rows or a
+ * negative errno. */
+int store_run(struct store *store, struct error *error, const char *what, const char *sql,
+	      const char *format, ...);
+/* Runs a constant text of SQL. */
+int store_exec(struct store *store, const char *sql, struct error *error, const char *what);
+
+/* Columns as JSON: null for NULL, parsed text, plain text, integer. */
+json_t *store_column_json(sqlite3_stmt *stmt, int column);
+json_t *store_column_text(sqlite3_stmt *stmt, int column);
+json_t *store_column_integer(sqlite3_stmt *stmt, int column);
+/* The text as the statement has it, until its next step; "" for NULL. */
+const char *store_column_string(sqlite3_stmt *stmt, int column);
+
+/* Notes that the thing changed, for watchers. */
+int store_changed(struct store *store, const char *topic, const char *id, struct error *error);
+/* JSON as it is kept: compact, keys in order.  To be freed. */
+char *store_text(const json_t *json);
+/* Answers of one thing, by topic ("migration", "alert", "node"); NULL if gone. */
+json_t *store_item(struct store *store, const char *topic, const char *id);
+/* An alert from its row (doc, seen_ns) at the wall time now. */
+json_t *store_alert_json(sqlite3_stmt *stmt, int doc_column, int seen_column, uint64_t now_ns);
+
+#endif /* store_internal.h */

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+#include "proto/methods.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define MIGRATION_STATUS "running completed failed cancelled lost"
+#define TOPICS "migration alert node"
+#define SEVERITIES "info warning critical"
+#define ALERT_STATES "firing resolved"
+
+#define SINCE { "since_ns", RPC_INTEGER, .doc = "what ended before this time is left out" }
+#define UNTIL { "until_ns", RPC_INTEGER, .doc = "what started after this time is left out" }
+#define LIMIT { "limit", RPC_INTEGER, .min = 1, .max = RPC_MAX_LIST, \
+	.doc = "at most so many, newest first; 1000" }
+
+static const struct rpc_param no_params[] = { { .name = NULL } };
+
+static const struct rpc_param migration_list_params[] = {
+	SINCE,
+	UNTIL,
+	{ "status", RPC_STRING, .choices = MIGRATION_STATUS, .doc = "only those of this status" },
+	{ "host", RPC_STRING, .doc = "only from or to this host" },
+	{ "vm", RPC_STRING, .doc = "only of the VM of this uuid or name" },
+	LIMIT,
+	{ .name = NULL }
+};
+
+static const struct rpc_param migration_show_params[] = {
+	{ "id", RPC_STRING, true,
+	  .doc = "an id or the unique beginning of one, or a VM's uuid or name" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param node_list_params[] = {
+	{ "host", RPC_STRING, .doc = "only this host" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param alert_list_params[] = {
+	SINCE,
+	UNTIL,
+	{ "state", RPC_STRING, .choices = ALERT_STATES, .doc = "only those in this state" },
+	{ "severity", RPC_STRING, .choices = SEVERITIES, .doc = "only those of this severity" },
+	{ "rule", RPC_STRING, .doc = "only those of this rule" },
+	{ "host", RPC_STRING, .doc = "only those about this host, or migrations from or to it" },
+	{ "vm", RPC_STRING, .doc = "only those about the VM of this uuid or name" },
+	LIMIT,
+	{ .name = NULL }
+};
+
+static const struct rpc_param watch_params[] = {
+	{ "topic", RPC_STRING, true, .choices = TOPICS, .doc = "what to watch" },
+	{ "filter", RPC_OBJECT, .doc = "only things whose members have these values" },
+	{ "since", RPC_STRING, .doc = "a cursor: also what changed after it; absent: from now" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param unwatch_params[] = {
+	{ "watch", RPC_INTEGER, true, .doc = "the number that watch gave" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param echo_params[] = {
+	{ "data", RPC_ANY, .doc = "comes back" },
+	{ .name = NULL }
+};
+
+const struct rpc_param rpc_watch_filter[] = {
+	{ "id", RPC_STRING, .doc = "id" },
+	{ "host", RPC_STRING, .doc = "host, source or destination" },
+	{ "vm", RPC_STRING, .doc = "uuid or name of the VM" },
+	{ "status", RPC_STRING, .choices = MIGRATION_STATUS, .doc = "status of a migration" },
+	{ "state", RPC_STRING, .choices = ALERT_STATES, .doc = "state of an alert" },
+	{ "severity", RPC_STRING, .choices = SEVERITIES, .doc = "severity of an alert" },
+	{ "rule", RPC_STRING, .doc = "rule of an alert" },
+	{ .name = NULL }
+};
+
+const struct rpc_method rpc_methods[METHOD_COUNT] = {
+	[METHOD_STATUS] = { "status", RPC_RO, no_params, "status",
+		"health, input, migrations in flight, firing alerts, sources that are not live" },
+	[METHOD_MIGRATION_LIST] = { "migration.list", RPC_RO, migration_list_params, "[migration]",
+		"live migrations, newest first, without samples" },
+	[METHOD_MIGRATION_SHOW] = { "migration.show", RPC_RO, migration_show_params, "migration",
+		"one live migration with its samples" },
+	[METHOD_NODE_LIST] = { "node.list", RPC_RO, node_list_params, "[node]",
+		"nodes, their sources and clocks" },
+	[METHOD_ALERT_LIST] = { "alert.list", RPC_RO, alert_list_params, "[alert]",
+		"alerts, newest first" },
+	[METHOD_COUNTERS] = { "counters", RPC_RO, no_params, "",
+		"the daemon's counters by scope" },
+	[METHOD_WATCH] = { "watch", RPC_RO, watch_params, "watch",
+		"starts notifications \"update\" of what changes" },
+	[METHOD_UNWATCH] = { "unwatch", RPC_RO, unwatch_params, "",
+		"ends them" },
+	[METHOD_DESCRIBE] = { "describe", RPC_RO, no_params, "describe",
+		"this table" },
+	[METHOD_ECHO] = { "echo", RPC_RO, echo_params, "",
+		"gives its data back: is the daemon alive?" },
+};
+
+static const char *const type_names[] = {
+	[RPC_STRING] = "string",
+	[RPC_INTEGER] = "integer",
+	[RPC_OBJECT] = "object",
+	[RPC_ANY] = "any",
+};
+
+const struct rpc_method *
+rpc_method_find(const char *name)
+{
+	for (unsigned i = 0; i < METHOD_COUNT; i++)
+		if (streq(rpc_methods[i].name, name))
+			return &rpc_methods[i];
+	return NULL;
+}
+
+const struct rpc_param *
+rpc_param_find(const struct rpc_param *params, const char *name)
+{
+	for (; params->name; params++)
+		if (streq(params->name, name))
+			return params;
+	return NULL;
+}
+
+bool
+rpc_is_choice(const char *choices, const char *word)
+{
+	size_t length = strlen(word);
+
+	for (const char *c = choices; *c; c += strspn(c, " ")) {
+		size_t n = strcspn(c, " ");
+
+		if (n == length && !memcmp(c, word, n))
+			return true;
+		c += n;
+	}
+	return false;
+}
+
+static bool
+has_type(enum rpc_type type, const json_t *value)
+{
+	switch (type) {
+	case RPC_STRING:
+		return json_is_string(value);
+	case RPC_INTEGER:
+		return json_is_integer(value);
+	case RPC_OBJECT:
+		return json_is_object(value);
+	case RPC_ANY:
+		return true;
+	}
+	return false;
+}
+
+static int
+check_value(const struct rpc_param *param, const json_t *value, struct rpc_error *error)
+{
+	json_int_t number = json_integer_value(value);
+
+	if (!has_type(param->type, value))
+		return rpc_error_set(error, RPC_INVALID_PARAMS, param->name, param->doc,
+				     "Parameter \"%s\" must be of type %s", param->name,
+				     type_names[param->type]);
+	if (param->type == RPC_INTEGER &&
+	    (number < param->min || (param->max && number > param->max)))
+		return rpc_error_set(error, RPC_INVALID_PARAMS, param->name, param->doc,
+				     "Parameter \"%s\" is out of range: %" JSON_INTEGER_FORMAT,
+				     param->name, number);
+	if (param->type == RPC_STRING && json_string_length(value) > RPC_MAX_STRING)
+		return rpc_error_set(error, RPC_INVALID_PARAMS, param->name, NULL,
+				     "Parameter \"%s\" is longer than %d bytes", param->name,
+				     RPC_MAX_STRING);
+	if (param->choices && !rpc_is_choice(param->choices, json_string_value(value)))
+		return rpc_error_set(error, RPC_INVALID_PARAMS, param->name, NULL,
+				     "Parameter \"%s\" must be one of: %s", param->name,
+				     param->choices);
+	return 0;
+}
+
+/* The names of all parameters, for a hint. */
+static void
+list_names(const struct rpc_param *params, struct buf *ret)
+{
+	buf_add_string(ret, params->name ? "known are" : "it takes none");
+	for (; params->name; params++)
+		buf_printf(ret, " %s", params->name);
+}
+
+int
+rpc_check_params(const struct rpc_param *params, const json_t *values, struct rpc_error *error)
+{
+	_cleanup_(buf_done) struct buf names = { 0 };
+	const struct rpc_param *param;
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *) values, key, value) {
+		param = rpc_param_find(params, key);
+		if (!param) {
+			list_names(params, &names);
+			return rpc_error_set(error, RPC_INVALID_PARAMS, key, names.data,
+					     "Unknown parameter \"%.60s\"", key);
+		}
+		/* Absent and null are the same. */
+		if (!json_is_null(value) && check_value(param, value, error))
+			return -EPROTO;
+	}
+	for (param = params; param->name; param++) {
+		value = json_object_get(values, param->name);
+		if (param->mandatory && (!value || json_is_null(value)))
+			return rpc_error_set(error, RPC_INVALID_PARAMS, param->name, param->doc,
+					     "Parameter \"%s\" is missing", param->name);
+	}
+	return 0;
+}
+
+static json_t *
+describe_params(const struct rpc_param *params)
+{
+	json_t *list = json_array();
+
+	for (; params->name; params++) {
+		json_t *one = json_pack("{s:s, s:s, s:b, s:s}", "name", params->name, "type",
+					type_names[params->type], "mandatory", params->mandatory,
+					"doc", params->doc);
+
+		if (params->choices)
+			json_object_set_new(one, "choices", json_string(params->choices));
+		json_array_append_new(list, one);
+	}
+	return list;
+}
+
+json_t *
+rpc_describe(void)
+{
+	json_t *methods = json_array();
+
+	for (unsigned i = 0; i < METHOD_COUNT; i++) {
+		const struct rpc_method *method = &rpc_methods[i];
+
+		json_array_append_new(methods, json_pack(
+			"{s:s, s:s, s:s, s:s, s:o}", "name", method->name, "access",
+			method->access == RPC_RO ? "ro" : "rw", "doc", method->doc, "result",
+			method->result, "params", describe_params(method->params)));
+	}
+	return json_pack("{s:i, s:o, s:o}", "protocol", RPC_PROTOCOL, "methods", methods, "filter",
+			 describe_params(rpc_watch_filter));
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * fake_store.h -- the reading half of daemon/store.h over a JSON file, so that
+ * the protocol and the views are tested without a trace:
+ * { "migrations": [...], "alerts": [...], "nodes": [...], "counters": {...},
+ *   "kept_from": oldest cursor that is still known } */
+#ifndef TESTS_FAKE_STORE_H
+#define TESTS_FAKE_STORE_H
+
+#include "daemon/store.h"
+
+/* Reads the file again; what differs becomes a change.  False: cannot. */
+bool fake_store_reload(void);
+
+#endif /* fake_store.h */

@@ -1,0 +1,46 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The bash completion against what cloudtracectl says it knows.
+src=${top_srcdir:-$(cd "$(dirname "$0")/.." && pwd)}
+build=${top_builddir:-$PWD}
+PATH=$build:$PATH
+export CLOUDTRACED=$build/tests/serve-fixture
+# shellcheck source=/dev/null
+. "$src/client/cloudtracectl.bash"
+n=0
+
+# expect "WANTED ..." WORD...: what the last word is completed to.
+expect()
+{
+	local wanted=$1
+	shift
+	COMP_WORDS=(cloudtracectl "$@")
+	COMP_CWORD=$#
+	_cloudtracectl
+	local got=${COMPREPLY[*]}
+	n=$((n + 1))
+	if [ "$got" = "$wanted" ]; then
+		echo "ok $n - cloudtracectl $*"
+	else
+		echo "not ok $n - cloudtracectl $*"
+		echo "# wanted: $wanted"
+		echo "# got:    $got"
+	fi
+}
+
+expect "$(cloudtracectl --list-commands | cut -d' ' -f1 | uniq | tr '\n' ' ' | sed 's/ $//')" ""
+expect "migration" mig
+expect "list show watch" migration ""
+expect "list" -o json alert l
+expect "migration" watch m
+expect "" nonsense ""
+expect "json" -o j
+expect "failed" --status = f
+expect "--no-headers" --no
+expect "--socket= --store= --since= --status= --state= --severity=" --s
+expect "7f3a5c0de1b29834" --store "$src/tests/ctl/cloud.json" migration show 7
+for noun in $(cloudtracectl --list-commands | cut -d' ' -f1 | uniq); do
+	expect "$(cloudtracectl --list-commands | sed -n "s/^$noun //p" | tr '\n' ' ' |
+		sed 's/ $//')" "$noun" "$([ "$noun" = watch ] && echo zzz)"
+done
+echo "1..$n"

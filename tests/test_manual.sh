@@ -1,0 +1,29 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The manual knows every option that the programs know, and formats cleanly.
+set -u
+: "${top_srcdir:=$(dirname "$0")/..}" "${top_builddir:=.}"
+n=0
+check() {
+	n=$((n + 1))
+	if [ -z "$2" ]; then
+		echo "ok $n - $1"
+	else
+		echo "not ok $n - $1"
+		echo "$2" | sed 's/^/# /'
+	fi
+}
+keys=$("$top_builddir/cloudtraced" --print-config | sed -n 's/^#*\([a-z-]*\) = .*/\1/p' | sort -u)
+check "cloudtraced lists its keys" "$([ "$(echo "$keys" | wc -l)" -gt 20 ] || echo "only: $keys")"
+check "cloudtraced.conf(5) has every key" "$(for key in $keys; do
+	grep -q "^\.It Cm $key\$" "$top_srcdir/doc/cloudtraced.conf.5" || echo "$key is missing"; done)"
+check "cloudtraced.conf(5) has no others" "$(for key in $(sed -n 's/^\.It Cm //p' "$top_srcdir/doc/cloudtraced.conf.5"); do
+	echo "$keys" | grep -qx -e "$key" || echo "$key"; done)"
+modes=$("$top_builddir/cloudtraced" --help | sed -n 's/^  --\([a-z-]*\).*/\1/p')
+check "cloudtraced(8) has every mode" "$(for mode in $modes; do
+	grep -qE -e "-$mode( |\$)|-config|-help|-version" "$top_srcdir/doc/cloudtraced.8" || echo "$mode is missing"; done)"
+for page in "$top_srcdir"/doc/*.[1-8]; do
+	check "$(basename "$page") formats cleanly" \
+		"$(LC_ALL=C.UTF-8 MANROFFSEQ='' MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null)"
+done
+echo "1..$n"

@@ -1,0 +1,118 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Real traces, read by cloudtraced: every reply has the form of its schema, and
+cloudtracectl shows each migration in every format."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from test_serve import BUILD, CTL, SRC, WAIT, check, jsonschema  # noqa: E402
+
+DAEMON = os.path.join(BUILD, "cloudtraced")
+TRACES = ("qemu/b-rounds", "qemu/c-cancel", "qemu/e-device-mismatch", "qemu/f-long-stopcopy",
+          "qemu/g-postcopy")
+
+
+def run(*args, data=None):
+    return subprocess.run(args, input=data, capture_output=True, timeout=4 * WAIT, check=True,
+                          env=dict(os.environ, CLOUDTRACED=DAEMON, LC_ALL="C.UTF-8")).stdout
+
+
+def replies(store, *requests):
+    """The greeting and the replies of cloudtraced --stdio."""
+    lines = "".join(json.dumps({"jsonrpc": "2.0", "id": i, "method": m, "params": p}) + "\n"
+                    for i, (m, p) in enumerate(requests))
+    out = run(DAEMON, "--store", store, "--stdio", data=lines.encode())
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_replies(store):
+    """each reply is as its schema says"""
+    hello, described = replies(store, ("describe", {}))
+    check("hello", hello)
+    methods = {m["name"]: m for m in described["result"]["methods"]}
+    for name, params in (("status", {}), ("migration.list", {}), ("node.list", {}),
+                         ("alert.list", {}), ("counters", {}),
+                         ("watch", {"topic": "migration", "since": "0"}),
+                         ("watch", {"topic": "alert", "since": "0"}),
+                         ("watch", {"topic": "node", "since": "0"})):
+        reply = replies(store, (name, params))[1]
+        assert "result" in reply, reply
+        check(methods[name]["result"], reply["result"])
+    listed = replies(store, ("migration.list", {}))[1]["result"]
+    assert len(listed) >= len(TRACES), listed
+    for migration in listed:
+        shown = replies(store, ("migration.show", {"id": migration["id"]}))[1]["result"]
+        check("migration", shown)
+        assert {k: v for k, v in shown.items() if k != "samples"} == migration
+
+
+def test_refusals(store):
+    """refusals of the store have their kinds"""
+    for method, params, kind in (("migration.show", {"id": "nobody"}, "not-found"),
+                                 ("migration.show", {"id": ""}, "not-found"),
+                                 ("migration.show", {"id": "%"}, "not-found"),
+                                 ("migration.show", {"id": "' OR 1"}, "not-found")):
+        reply = replies(store, (method, params))[1]
+        check("error", reply)
+        assert reply["error"]["data"]["kind"] == kind, reply
+
+
+def test_watch_cursors(store):
+    """the changes of a store can be had in any portion"""
+    whole = replies(store, ("watch", {"topic": "migration", "since": "0"}))[1]["result"]
+    assert whole["found"] and len(whole["items"]) >= len(TRACES), whole
+    middle = whole["items"][len(whole["items"]) // 2]["cursor"]
+    rest = replies(store, ("watch", {"topic": "migration", "since": middle}))[1]["result"]
+    ids = [i["id"] for i in whole["items"] if int(i["cursor"]) > int(middle)]
+    assert [i["id"] for i in rest["items"]] == ids
+
+
+def test_ctl(store):
+    """cloudtracectl shows all of it in every format"""
+    listed = json.loads(run(CTL, "--store", store, "migration", "list", "-o", "json"))
+    assert len(run(CTL, "--store", store, "migration", "list", "-o", "ndjson").splitlines()) == \
+        len(listed)
+    assert len(run(CTL, "--store", store, "migration", "list", "-o", "csv").splitlines()) == \
+        len(listed) + 1
+    for migration in listed:
+        text = run(CTL, "--store", store, "migration", "show", migration["id"][:12]).decode()
+        assert migration["id"] in text and migration["status"] in text, text
+        assert "Memory left to send" in text and "STAGE" in text, text
+    for page in ("status", "node", "alert"):
+        assert run(CTL, "--store", store, page, "-o", "wide").strip()
+
+
+def main():
+    if not os.access(DAEMON, os.X_OK) or jsonschema is None:
+        print("1..0 # SKIP cloudtraced or python3-jsonschema is missing")
+        return 0
+    tests = [f for n, f in globals().items() if n.startswith("test_") and callable(f)]
+    folder = tempfile.mkdtemp(prefix="ct-schemas.")
+    failed = 0
+    print("1..%d" % len(tests))
+    try:
+        dirs = [run("sh", os.path.join(SRC, "tests", "lib", "corpus.sh"), t).decode().strip()
+                for t in TRACES]
+        store = os.path.join(folder, "store.db")
+        run(DAEMON, "--read", *dirs, "--store", store)
+        for number, test in enumerate(tests, 1):
+            try:
+                test(store)
+                print("ok %d - %s" % (number, test.__doc__))
+            except Exception:  # pylint: disable=broad-except
+                failed += 1
+                import traceback
+                print("not ok %d - %s" % (number, test.__doc__))
+                print("# " + traceback.format_exc().replace("\n", "\n# "))
+    finally:
+        shutil.rmtree(folder)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
