@@ -209,7 +209,8 @@ ctf_reader_open(const char *const *paths, size_t n_paths, const struct ctf_inter
 		return r;
 	}
 	reader->totals.hosts = (unsigned) reader->n_hosts;
-	qsort(reader->hosts, reader->n_hosts, sizeof *reader->hosts, by_hostname);
+	if (reader->n_hosts)
+		qsort(reader->hosts, reader->n_hosts, sizeof *reader->hosts, by_hostname);
 	*ret = reader;
 	return 0;
 }
