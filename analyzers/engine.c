@@ -40,15 +40,15 @@ engine_new(const struct analyzer *const *table, const struct engine_options *opt
 static void
 flows_free(struct engine_host *host)
 {
-	struct entry *entry, *next;
-	struct gone *gone, *next_gone;
+	struct entry *entry;
+	struct gone *gone;
 
-	HASH_ITER(hh, host->flows, entry, next) {
+	while ((entry = host->flows)) {
 		HASH_DEL(host->flows, entry);
 		free(entry->flow);
 		free(entry);
 	}
-	HASH_ITER(hh, host->gone, gone, next_gone) {
+	while ((gone = host->gone)) {
 		HASH_DEL(host->gone, gone);
 		free(gone);
 	}
@@ -57,18 +57,18 @@ flows_free(struct engine_host *host)
 void
 engine_free(struct engine *engine)
 {
-	struct engine_host *host, *next;
-	struct unexpected *u, *next_u;
+	struct engine_host *host;
+	struct unexpected *u;
 
 	if (!engine)
 		return;
-	HASH_ITER(hh, engine->hosts, host, next) {
+	while ((host = engine->hosts)) {
 		HASH_DEL(engine->hosts, host);
 		flows_free(host);
 		free(host->name);
 		free(host);
 	}
-	HASH_ITER(hh, engine->unexpected, u, next_u) {
+	while ((u = engine->unexpected)) {
 		HASH_DEL(engine->unexpected, u);
 		free(u);
 	}
@@ -324,10 +324,11 @@ fire(struct engine_host *host, struct entry *entry)
 {
 	struct engine *engine = host->engine;
 	struct flow *flow = entry->flow;
+	const uint64_t t_ns = MAX(flow->deadline_ns, flow->last_ns);
 	const struct step step = {
 		.host = host,
 		.analyzer = engine->table[entry->id.analyzer],
-		.t_ns = MAX(flow->deadline_ns, flow->last_ns),
+		.t_ns = t_ns,
 		.options = &engine->options,
 	};
 
@@ -346,9 +347,9 @@ static void
 run_timers(struct engine_host *host, uint64_t t_ns)
 {
 	while (host->next_deadline_ns < t_ns) {
-		struct entry *entry, *next, *first = NULL;
+		struct entry *entry, *first = NULL;
 
-		HASH_ITER(hh, host->flows, entry, next)
+		for (entry = host->flows; entry; entry = entry->hh.next)
 			if (entry->flow->deadline_ns && (!first ||
 			    entry->flow->deadline_ns < first->flow->deadline_ns ||
 			    (entry->flow->deadline_ns == first->flow->deadline_ns &&
@@ -486,12 +487,12 @@ engine_loss(struct engine_host *host, const struct ctf_loss *loss)
 {
 	struct engine *engine = host->engine;
 	const char *env = NULL;
-	struct entry *entry, *next;
+	struct entry *entry;
 	uint64_t pid;
 
 	if (loss->stream)
 		env = ctf_trace_env(ctf_stream_trace(loss->stream), "vpid");
-	HASH_ITER(hh, host->flows, entry, next) {
+	for (entry = host->flows; entry; entry = entry->hh.next) {
 		const struct state *state =
 			&engine->table[entry->id.analyzer]->states[entry->flow->state];
 
@@ -515,11 +516,11 @@ void
 engine_host_end(struct engine_host *host, uint64_t t_ns)
 {
 	struct engine *engine = host->engine;
-	struct entry *entry, *next;
+	struct entry *entry;
 
 	run_timers(host, t_ns);
 	HASH_SORT(host->flows, entry_compare);
-	HASH_ITER(hh, host->flows, entry, next) {
+	while ((entry = host->flows)) {
 		const struct step step = {
 			.host = host,
 			.analyzer = engine->table[entry->id.analyzer],
@@ -537,9 +538,9 @@ uint64_t
 engine_horizon(const struct engine_host *host)
 {
 	uint64_t horizon = 0;
-	struct entry *entry, *next;
+	const struct entry *entry;
 
-	HASH_ITER(hh, host->flows, entry, next) {
+	for (entry = host->flows; entry; entry = entry->hh.next) {
 		const struct flow *flow = entry->flow;
 		const struct state *state =
 			&host->engine->table[entry->id.analyzer]->states[flow->state];

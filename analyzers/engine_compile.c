@@ -208,7 +208,7 @@ compile_tables(struct engine *engine)
 {
 	int r = 0;
 
-	for (unsigned i = 0; engine->table[i] && i < MAX_ANALYZERS; i++, engine->n_programs++) {
+	for (unsigned i = 0; i < MAX_ANALYZERS && engine->table[i]; i++, engine->n_programs++) {
 		engine->programs[i].analyzer = engine->table[i];
 		engine->programs[i].hash = hash_program(engine->table[i]);
 		for (const struct rule *rule = engine->table[i]->rules; rule->on; rule++)
