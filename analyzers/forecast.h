@@ -2,7 +2,7 @@
  *
  * forecast.h -- will a pre-copy migration end, when, and what would it need?
  *
- * Pure functions over what was measured, no trace in sight.  doc/forecast.md
+ * Pure functions over what was measured, no trace in sight.  doc/analyzers/forecast.md
  * tells the model and where it comes from. */
 #ifndef ANALYZERS_FORECAST_H
 #define ANALYZERS_FORECAST_H
