@@ -131,12 +131,51 @@ entry_find(struct engine_host *host, unsigned analyzer, uint64_t key)
 	return entry;
 }
 
+static void
+entry_end(struct engine_host *host, struct entry *entry)
+{
+	struct gone *gone;
+
+	HASH_DEL(host->flows, entry);
+	if (entry->saved) {
+		gone = xcalloc(1, sizeof *gone);
+		memcpy(&gone->id, &entry->id, sizeof gone->id);
+		HASH_ADD(hh, host->gone, id, sizeof gone->id, gone);
+	}
+	free(entry->flow);
+	free(entry);
+}
+
+/* Makes room by forgetting the flow that has been at rest for longest: not
+ * every process tells that it ends. */
+static void
+forget_oldest(struct engine_host *host)
+{
+	struct entry *entry, *oldest = NULL;
+
+	for (entry = host->flows; entry; entry = entry->hh.next) {
+		const struct flow *flow = entry->flow;
+		const struct state *state =
+			&host->engine->table[entry->id.analyzer]->states[flow->state];
+
+		if (flow->state != FLOW_IDLE && !state->ended)
+			continue;
+		if (!oldest || flow->last_ns < oldest->flow->last_ns ||
+		    (flow->last_ns == oldest->flow->last_ns && entry_compare(entry, oldest) < 0))
+			oldest = entry;
+	}
+	if (oldest)
+		entry_end(host, oldest);
+}
+
 struct entry *
 entry_new(struct engine_host *host, unsigned analyzer, uint64_t key)
 {
 	struct entry *entry;
 	struct gone *gone;
 
+	if (HASH_COUNT(host->flows) >= MIN(host->engine->options.max_flows_per_host, KEEP_FLOWS))
+		forget_oldest(host);
 	if (HASH_COUNT(host->flows) >= host->engine->options.max_flows_per_host)
 		return NULL;
 	entry = xcalloc(1, sizeof *entry);
@@ -152,21 +191,6 @@ entry_new(struct engine_host *host, unsigned analyzer, uint64_t key)
 	}
 	HASH_ADD(hh, host->flows, id, sizeof entry->id, entry);
 	return entry;
-}
-
-static void
-entry_end(struct engine_host *host, struct entry *entry)
-{
-	struct gone *gone;
-
-	HASH_DEL(host->flows, entry);
-	if (entry->saved) {
-		gone = xcalloc(1, sizeof *gone);
-		memcpy(&gone->id, &entry->id, sizeof gone->id);
-		HASH_ADD(hh, host->gone, id, sizeof gone->id, gone);
-	}
-	free(entry->flow);
-	free(entry);
 }
 
 /* -- Telling ------------------------------------------------------------- */

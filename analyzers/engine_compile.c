@@ -48,7 +48,8 @@ find_value(const struct route *route, const char *s, size_t size)
 
 		if (!column)
 			return 0;
-		if (strlen(route->values[column]) == size && !memcmp(route->values[column], s, size))
+		if (strlen(route->values[column]) == size &&
+		    !memcmp(route->values[column], s, size))
 			return column;
 	}
 }

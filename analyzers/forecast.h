@@ -35,7 +35,6 @@ struct forecast_input {
 	unsigned n_rounds;
 	double left_bytes;        /* Now: right after the last round. */
 	double bytes_per_s;       /* Speed of the link as measured; 0: by the rounds. */
-	double max_bytes_per_s;   /* What it was limited to; 0: nothing. */
 	double downtime_limit_s;
 	double throttle;          /* Now. */
 	bool auto_converge;       /* It will be throttled further. */

@@ -70,7 +70,9 @@ static const struct field thread_fields[] = {
 	{ 0 }
 };
 static const struct field json_fields[] = { FIELD(TEXT, struct qemu_words, text, "json"), { 0 } };
-static const struct field result_fields[] = { FIELD(TEXT, struct qemu_words, text, "result"), { 0 } };
+static const struct field result_fields[] = {
+	FIELD(TEXT, struct qemu_words, text, "result"), { 0 }
+};
 static const struct field error_desc_fields[] = {
 	FIELD(TEXT, struct qemu_words, text, "error_desc", "err", .optional = true), { 0 }
 };

@@ -202,7 +202,8 @@ random_event(struct run *run, uint64_t t_ns)
 	for (unsigned i = 0; i < event.n_values; i++) {
 		enum ctf_scope scope;
 
-		random_value(&values[i], ctf_interest_field_name(interest, event.wanted, i, &scope));
+		random_value(&values[i], ctf_interest_field_name(interest, event.wanted, i,
+								 &scope));
 	}
 	event.late = !below(20);
 	if (event.late)
@@ -289,8 +290,10 @@ test_bad_blobs(void **state)
 	}
 	assert_true(refused > 100 && taken > 10);
 	b = &run.blobs[0];
-	assert_int_equal(engine_restore(run.engine, "x", "nobody", "1", b->bytes, b->size), -ESTALE);
-	assert_int_equal(engine_restore(run.engine, "x", "qemu", "one", b->bytes, b->size), -EINVAL);
+	assert_int_equal(engine_restore(run.engine, "x", "nobody", "1", b->bytes, b->size),
+			 -ESTALE);
+	assert_int_equal(engine_restore(run.engine, "x", "qemu", "one", b->bytes, b->size),
+			 -EINVAL);
 	assert_int_equal(engine_restore(run.engine, "x", "qemu", "1", "12345678", 8), -ESTALE);
 	assert_int_equal(engine_restore(run.engine, "x", "qemu", "1", "", 0), -EINVAL);
 	stop(&run);
@@ -333,6 +336,22 @@ test_cap(void **state)
 		send(&run, "qemu:migrate_set_state", pid, "setup", START_NS + pid, NULL);
 	assert_int_equal(json_object_size(run.facts), 3);
 	assert_int_equal(engine_counters(run.engine)->capped, 7);
+	stop(&run);
+}
+
+/* Processes whose migrations are over make room for others, oldest first. */
+static void
+test_ended_make_room(void **state)
+{
+	struct run run = { 0 };
+
+	start(&run, 4);
+	for (uint64_t pid = 1; pid <= 100; pid++) {
+		send(&run, "qemu:migrate_set_state", pid, "setup", START_NS + pid * 10, NULL);
+		send(&run, "qemu:migrate_set_state", pid, "failed", START_NS + pid * 10 + 5, NULL);
+	}
+	assert_int_equal(json_object_size(run.facts), 100);
+	assert_int_equal(engine_counters(run.engine)->capped, 0);
 	stop(&run);
 }
 
@@ -507,6 +526,7 @@ main(void)
 		cmocka_unit_test(test_tables), cmocka_unit_test(test_bad_tables),
 		cmocka_unit_test(test_print_events), cmocka_unit_test(test_print_graph),
 		cmocka_unit_test(test_fact_id), cmocka_unit_test(test_cap),
+		cmocka_unit_test(test_ended_make_room),
 		cmocka_unit_test(test_horizon), cmocka_unit_test(test_per_pid),
 		cmocka_unit_test(test_same_facts), cmocka_unit_test(test_bad_blobs),
 	};
