@@ -20,13 +20,15 @@ enum { BUSY_TIMEOUT_MS = 5000 };
 
 /* Step n brings a store from version n to n + 1; never changed once released. */
 static const char *const migrations[] = {
-	/* Facts.  Samples are apart: there are many, and only ever read by parent. */
+	/* Facts.  Samples are apart: there are many, and only ever read by parent.
+	 * 'at_ns' is set for sides of a migration: when they met. */
 	"CREATE TABLE fact (id TEXT PRIMARY KEY, type INTEGER NOT NULL, host TEXT NOT NULL,"
 	" kind TEXT NOT NULL, key TEXT NOT NULL, start_ns INTEGER NOT NULL, end_ns INTEGER,"
-	" status TEXT, parent TEXT, attributes TEXT) STRICT, WITHOUT ROWID;"
+	" status TEXT, parent TEXT, attributes TEXT, at_ns INTEGER) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX fact_end ON fact (kind, coalesce(end_ns, 9223372036854775807), start_ns);"
 	"CREATE INDEX fact_key ON fact (host, kind, key, start_ns);"
 	"CREATE INDEX fact_parent ON fact (parent) WHERE parent IS NOT NULL;"
+	"CREATE INDEX fact_at ON fact (at_ns) WHERE at_ns IS NOT NULL;"
 	"CREATE TABLE sample (id TEXT PRIMARY KEY, host TEXT NOT NULL, kind TEXT NOT NULL,"
 	" key TEXT NOT NULL, t_ns INTEGER NOT NULL, parent TEXT, attributes TEXT)"
 	" STRICT, WITHOUT ROWID;"

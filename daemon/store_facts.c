@@ -49,6 +49,15 @@ store_spans(struct store *store, const char *kind, const char *kind2, uint64_t f
 }
 
 json_t *
+store_sides(struct store *store, uint64_t from_ns, uint64_t to_ns, struct error *error)
+{
+	static const char sql[] = "SELECT " SPAN_COLUMNS " FROM fact f WHERE at_ns BETWEEN ?1 AND ?2"
+				  " ORDER BY start_ns, id";
+
+	return spans_json(store, store_query(store, sql, "uu", from_ns, to_ns), error);
+}
+
+json_t *
 store_spans_of_key(struct store *store, const char *kind, const char *host, const char *key,
 		   struct error *error)
 {
@@ -133,6 +142,21 @@ store_migration_of_side(struct store *store, const char *side_id)
 		" SELECT doc FROM migration WHERE destination_id = ?1 LIMIT 1";
 
 	return first_document(store, store_query(store, sql, "t", side_id));
+}
+
+int
+store_is_loose(struct store *store, const char *side_id)
+{
+	static const char sql[] =
+		"SELECT loose FROM migration WHERE source_id = ?1 UNION ALL"
+		" SELECT loose FROM migration WHERE destination_id = ?1 LIMIT 1";
+	sqlite3_stmt *stmt = store_query(store, sql, "t", side_id);
+	int loose = -1;
+
+	if (stmt && sqlite3_step(stmt) == SQLITE_ROW)
+		loose = sqlite3_column_int(stmt, 0) != 0;
+	store_done(store, stmt, NULL, "read a migration");
+	return loose;
 }
 
 static json_t *

@@ -87,6 +87,26 @@ put_sample(struct store *store, const char *id, const struct fact *fact, const c
 			 fact->key, fact->start_ns, *fact->parent ? fact->parent : NULL, attributes);
 }
 
+static uint64_t
+time_member(const json_t *object, const char *name)
+{
+	json_int_t value = json_integer_value(json_object_get(object, name));
+
+	return value > 0 ? (uint64_t) value : 0;
+}
+
+/* For sides of a migration: when they connected, else when they began. */
+static uint64_t
+met_at(const struct fact *fact)
+{
+	uint64_t at_ns = time_member(fact->attributes, "connect_ns");
+
+	if (fact->type != FACT_SPAN || (!streq(fact->kind, "migration.source") &&
+					!streq(fact->kind, "migration.destination")))
+		return 0;
+	return at_ns ? at_ns : MAX(fact->start_ns, (uint64_t) 1);
+}
+
 static int
 put_fact(struct store *store, const char *id, const struct fact *fact, const char *attributes,
 	 struct error *error)
@@ -94,16 +114,17 @@ put_fact(struct store *store, const char *id, const struct fact *fact, const cha
 	/* A closed span stays closed when its beginning is told again, by a replay
 	 * from the horizon; only what was given up as lost may come back. */
 	static const char sql[] =
-		"INSERT INTO fact VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
-		" ON CONFLICT (id) DO UPDATE SET end_ns = excluded.end_ns, status = excluded.status,"
-		" parent = excluded.parent, attributes = excluded.attributes"
+		"INSERT INTO fact VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+		" ?11) ON CONFLICT (id) DO UPDATE SET end_ns = excluded.end_ns, status = excluded.status,"
+		" parent = excluded.parent, attributes = excluded.attributes, at_ns = excluded.at_ns"
 		" WHERE (end_ns IS NULL OR excluded.end_ns IS NOT NULL OR status IS 'lost')"
 		" AND (end_ns, status, parent, attributes) IS NOT"
 		" (excluded.end_ns, excluded.status, excluded.parent, excluded.attributes)";
 
-	return store_run(store, error, "keep a fact", sql, "tittt" "uzttt", id, (int64_t) fact->type,
+	return store_run(store, error, "keep a fact", sql, "tittt" "uztttz", id, (int64_t) fact->type,
 			 fact->host, fact->kind, fact->key, fact->start_ns, fact->end_ns,
-			 fact->status, *fact->parent ? fact->parent : NULL, attributes);
+			 fact->status, *fact->parent ? fact->parent : NULL, attributes,
+			 met_at(fact));
 }
 
 int
@@ -135,14 +156,6 @@ static const char *
 text_member(const json_t *object, const char *name)
 {
 	return json_string_value(json_object_get(object, name));
-}
-
-static uint64_t
-time_member(const json_t *object, const char *name)
-{
-	json_int_t value = json_integer_value(json_object_get(object, name));
-
-	return value > 0 ? (uint64_t) value : 0;
 }
 
 int
