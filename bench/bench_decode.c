@@ -75,8 +75,7 @@ drain(struct ctf_reader *reader, struct result *result)
 		if (item.what != CTF_HEAD_EVENT)
 			continue;
 		result->wanted++;
-		for (uint32_t i = 0; i < item.event->n_values; i++)
-			result->values += item.event->values[i].type != CTF_ABSENT;
+		result->values += item.event->n_values;
 	}
 	if (r < 0)
 		die(&error);

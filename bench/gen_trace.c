@@ -106,7 +106,7 @@ run_kernel(struct gen *gen)
 enum {
 	Q_RUNSTATE, Q_NOTIFY, Q_MIGRATE, Q_STATE, Q_CONNECTED, Q_HEADER, Q_SETUP, Q_SYNC_START, Q_SYNC_END,
 	Q_READY, Q_SECTION_START, Q_SECTION_END, Q_ESTIMATE, Q_EXACT, Q_TRANSFERRED, Q_LOW, Q_STOPPED,
-	Q_CHECKPOINT, Q_AFTER, Q_CLEANUP, Q_BYTES, Q_ITERATE, Q_VMSTATE, Q_RATE,
+	Q_CHECKPOINT, Q_AFTER, Q_CLEANUP, Q_BYTES, Q_LIMIT, Q_VMSTATE, Q_RATE,
 };
 
 static const struct writer_class qemu_classes[] = {
@@ -141,7 +141,7 @@ static const struct writer_class qemu_classes[] = {
 	[Q_CLEANUP] = { "qemu:savevm_state_cleanup", { { NULL, WRITER_NO_MORE } } },
 	[Q_BYTES] = { "qemu:migration_transferred_bytes", {
 		{ "qemu_file", WRITER_U64 }, { "multifd", WRITER_U64 }, { "rdma", WRITER_U64 } } },
-	[Q_ITERATE] = { "qemu:savevm_state_iterate", { { NULL, WRITER_NO_MORE } } },
+	[Q_LIMIT] = { "qemu:migration_rate_limit_post", { { "urgent", WRITER_I32 } } },
 	[Q_VMSTATE] = { "qemu:vmstate_save", {
 		{ "idstr", WRITER_STRING }, { "vmsd_name", WRITER_STRING } } },
 	[Q_RATE] = { "qemu:migration_rate_limit_pre", { { "ms", WRITER_I32 } } },
@@ -222,7 +222,7 @@ emit_flood(struct gen *gen, struct vm *vm)
 	if (kind < 85)
 		emit(gen, vm, Q_BYTES, false, VALUES(N(vm->sent), N(0), N(0)));
 	else if (kind < 90)
-		emit(gen, vm, Q_ITERATE, false, VALUES(N(0)));
+		emit(gen, vm, Q_LIMIT, false, VALUES(N(0)));
 	else if (kind < 95)
 		emit(gen, vm, Q_VMSTATE, false, VALUES(S("0000:00:03.0/virtio-net"), S("virtio-net")));
 	else

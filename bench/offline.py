@@ -101,7 +101,7 @@ def count(bench):
     table = Table("streams, wanted", "bt2", "ours", "ratio")
     for streams in STREAMS:
         sizes = [(n, bench.generate(f"count-{n}", profile="kernel", streams=streams, events=n,
-                                    packet=16384)) for n in bench.counted]
+                                    packet=32768)) for n in bench.counted]
         bt2 = slope(bench.babeltrace2, *sizes)
         for want in ("nothing", "all") if streams == 2 else ("all",):
             ours = slope(lambda path, w=want: bench.decode(path, w), *sizes)

@@ -170,14 +170,29 @@ look(struct ctf_merge *merge, struct source *source, struct error *error)
 	uint64_t raw_ns = 0;
 	int head = ctf_stream_head(source->stream, &raw_ns, error);
 
-	/* The quick way out is for the stream that stays the earliest. */
-	if (source->in_heap && !source->at && head >= 0 && is_ready((enum ctf_head) head) &&
-	    is_ready(source->head) && raw_ns < merge->runner_up_ns) {
-		source->head = (enum ctf_head) head;
+	place(merge, source, head < 0 ? CTF_HEAD_END : (enum ctf_head) head, raw_ns);
+	return MIN(head, 0);
+}
+
+/* Leaves the head that was given, and orders its stream anew.  The quick way
+ * is for events, most of all those of the stream that stays the earliest. */
+static inline int
+leave_top(struct ctf_merge *merge, struct error *error)
+{
+	struct source *top = merge->heap[0].source;
+	uint64_t raw_ns = 0;
+	int head = ctf_stream_next(top->stream, &raw_ns, error);
+
+	merge->given = false;
+	if (head == CTF_HEAD_EVENT && top->head == CTF_HEAD_EVENT) {
 		merge->heap[0].raw_ns = raw_ns;
+		if (raw_ns >= merge->runner_up_ns) {
+			heap_down(merge, 0);
+			heap_note_runner_up(merge);
+		}
 		return 0;
 	}
-	place(merge, source, head < 0 ? CTF_HEAD_END : (enum ctf_head) head, raw_ns);
+	place(merge, top, head < 0 ? CTF_HEAD_END : (enum ctf_head) head, raw_ns);
 	return MIN(head, 0);
 }
 
@@ -230,15 +245,10 @@ give(struct ctf_merge *merge, struct ctf_merge_item *ret)
 int
 ctf_merge_next(struct ctf_merge *merge, struct ctf_merge_item *ret, struct error *error)
 {
-	int r;
+	int r = merge->given ? leave_top(merge, error) : 0;
 
-	if (merge->given) {
-		merge->given = false;
-		ctf_stream_advance(merge->heap[0].source->stream);
-		r = look(merge, merge->heap[0].source, error);
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	while (merge->pending) {
 		struct source *source = merge->pending;
 

@@ -245,17 +245,19 @@ ctf_reader_next(struct ctf_reader *reader, struct ctf_reader_item *ret, struct e
 	r = ctf_merge_next(host->merge, &item, error);
 	if (r < 0)
 		return r;
-	*ret = (struct ctf_reader_item) {
-		.what = r ? item.what : CTF_HEAD_END,
-		.host = &host->public,
-		.event = r ? item.event : NULL,
-		.loss = r ? item.loss : NULL,
-		.watermark_raw_ns = ctf_merge_watermark(host->merge),
-	};
-	if (!r) {
-		host_close(reader, host);
-		reader->at++;
+	ret->host = &host->public;
+	ret->watermark_raw_ns = ctf_merge_watermark(host->merge);
+	if (r) {
+		ret->what = item.what;
+		ret->event = item.event;
+		ret->loss = item.loss;
+		return 1;
 	}
+	ret->what = CTF_HEAD_END;
+	ret->event = NULL;
+	ret->loss = NULL;
+	host_close(reader, host);
+	reader->at++;
 	return 1;
 }
 

@@ -398,14 +398,20 @@ find_head(struct ctf_stream *stream, struct error *error)
 	return 0;
 }
 
+/* Mostly the head is just the next event of the open packet. */
+static inline bool
+find_simple_head(struct ctf_stream *stream)
+{
+	return stream->bytes && stream->simple && stream->at % 8 == 0 &&
+		ctf_events_next_simple(stream);
+}
+
 int
 ctf_stream_head(struct ctf_stream *stream, uint64_t *ret_raw_ns, struct error *error)
 {
 	int r;
 
-	/* Mostly it is just the next event of the open packet. */
-	if (stream->head == CTF_HEAD_NONE && stream->bytes && stream->simple &&
-	    stream->at % 8 == 0 && ctf_events_next_simple(stream)) {
+	if (stream->head == CTF_HEAD_NONE && find_simple_head(stream)) {
 		*ret_raw_ns = stream->head_raw_ns;
 		return CTF_HEAD_EVENT;
 	}
@@ -459,6 +465,22 @@ ctf_stream_advance(struct ctf_stream *stream)
 	}
 	if (stream->head != CTF_HEAD_END)
 		stream->head = CTF_HEAD_NONE;
+}
+
+int
+ctf_stream_next(struct ctf_stream *stream, uint64_t *ret_raw_ns, struct error *error)
+{
+	if (stream->head == CTF_HEAD_EVENT) {
+		move_position(stream);
+		stream->head = CTF_HEAD_NONE;
+		if (find_simple_head(stream)) {
+			*ret_raw_ns = stream->head_raw_ns;
+			return CTF_HEAD_EVENT;
+		}
+	} else {
+		ctf_stream_advance(stream);
+	}
+	return ctf_stream_head(stream, ret_raw_ns, error);
 }
 
 void

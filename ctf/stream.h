@@ -124,6 +124,8 @@ const struct ctf_loss *ctf_stream_loss(struct ctf_stream *stream);
 void ctf_stream_event_bits(const struct ctf_stream *stream, uint64_t *ret_begin,
 			   uint64_t *ret_end);
 void ctf_stream_advance(struct ctf_stream *stream);
+/* ctf_stream_advance() and ctf_stream_head() in one call, as merging does them. */
+int ctf_stream_next(struct ctf_stream *stream, uint64_t *ret_raw_ns, struct error *error);
 
 /* Position behind the last advanced head. */
 void ctf_stream_position(const struct ctf_stream *stream, struct ctf_position *ret);

@@ -73,6 +73,13 @@ ctf_stream_advance(struct ctf_stream *stream)
 	stream->at++;
 }
 
+int
+ctf_stream_next(struct ctf_stream *stream, uint64_t *ret_raw_ns, struct error *error)
+{
+	ctf_stream_advance(stream);
+	return ctf_stream_head(stream, ret_raw_ns, error);
+}
+
 const char *
 ctf_stream_key(const struct ctf_stream *stream)
 {
