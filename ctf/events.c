@@ -358,8 +358,8 @@ ctf_stream_visit(struct ctf_stream *stream, const struct ctf_visitor *visitor, v
 		 struct error *error)
 {
 	const struct ctf_event_class *class = stream->event_class;
-	const struct ctf_node *packet;
 	struct ctf_cursor cursor = cursor_at(stream, stream->packet.context_at);
+	const struct ctf_node *packet;
 	int r = 0;
 
 	if (stream->foreign)

@@ -44,6 +44,7 @@ release_packet(struct ctf_stream *stream)
 	stream->queue_n--;
 	stream->memory -= packet.size;
 	stream->bytes = NULL;
+	stream->simple = false;
 	if (packet.release)
 		packet.release(packet.context, packet.bytes);
 }
@@ -398,31 +399,34 @@ find_head(struct ctf_stream *stream, struct error *error)
 	return 0;
 }
 
-int
-ctf_stream_head(struct ctf_stream *stream, uint64_t *ret_raw_ns, struct error *error)
+/* Finds the head in the general way, and the bound if there is none. */
+static int __attribute__((noinline))
+find_head_or_bound(struct ctf_stream *stream, uint64_t *ret_raw_ns, struct error *error)
 {
 	int r;
 
-	/* Mostly it is just the next event of the open packet. */
-	if (stream->head == CTF_HEAD_NONE && stream->bytes && stream->simple &&
-	    stream->at % 8 == 0 && ctf_events_next_simple(stream)) {
+	if (stream->foreign)
+		return stream->foreign->head(stream->foreign_context, ret_raw_ns, error);
+	r = find_head(stream, error);
+	if (r < 0)
+		return r;
+	if (stream->head != CTF_HEAD_NONE) {
 		*ret_raw_ns = stream->head_raw_ns;
-		return CTF_HEAD_EVENT;
+		return (int) stream->head;
 	}
-	if (stream->head == CTF_HEAD_NONE) {
-		if (stream->foreign)
-			return stream->foreign->head(stream->foreign_context, ret_raw_ns, error);
-		r = find_head(stream, error);
-		if (r < 0)
-			return r;
-		if (stream->head == CTF_HEAD_NONE) {
-			stream->bound_raw_ns = MAX(stream->bound_raw_ns, stream->last_raw_ns);
-			stream->position.last_raw_ns = MAX(stream->position.last_raw_ns,
-							   stream->bound_raw_ns);
-			*ret_raw_ns = stream->bound_raw_ns;
-			return CTF_HEAD_NONE;
-		}
-	}
+	stream->bound_raw_ns = MAX(stream->bound_raw_ns, stream->last_raw_ns);
+	stream->position.last_raw_ns = MAX(stream->position.last_raw_ns, stream->bound_raw_ns);
+	*ret_raw_ns = stream->bound_raw_ns;
+	return CTF_HEAD_NONE;
+}
+
+int
+ctf_stream_head(struct ctf_stream *stream, uint64_t *ret_raw_ns, struct error *error)
+{
+	/* Mostly it is just the next event of the open packet. */
+	if (stream->head == CTF_HEAD_NONE &&
+	    !(stream->simple && stream->at % 8 == 0 && ctf_events_next_simple(stream)))
+		return find_head_or_bound(stream, ret_raw_ns, error);
 	*ret_raw_ns = stream->head_raw_ns;
 	return (int) stream->head;
 }

@@ -25,7 +25,8 @@ struct ctf_stream {
 	uint64_t n_events;               /* Of this packet, up to 'at'. */
 	uint64_t skip_events;            /* Of this packet, consumed before a restart. */
 	bool want_all;
-	bool simple;                     /* Packed headers: ctf_events_next_simple(). */
+	bool simple;                     /* A packet with packed headers is open:
+	                                  * ctf_events_next_simple() can read it. */
 	uint64_t offset_ns;              /* Of the clock, to 1970. */
 
 	/* What comes next: */
