@@ -124,16 +124,14 @@ parse_word(struct command_line *line, char **argv, int argc, int *at, struct err
 	}
 	if (!starts_with(word, "--"))
 		return usage_error("there is no option %s", word);
-	word = xstrdup(word + 2);
+	word += 2;
 	equals = strchr(word, '=');
 	value = equals ? equals + 1 : NULL;
 	if (equals)
 		*equals = '\0';
 	for (unsigned i = 0; i < ARRAY_SIZE(modes); i++)
-		if (streq(word, modes[i].option)) {
-			free(equals ? NULL : word);   /* 'value' points into it. */
+		if (streq(word, modes[i].option))
 			return set_mode(line, i, value, argv, argc, at);
-		}
 	if (!value && *at + 1 < argc && (config_has_key(word) || streq(word, "config")))
 		value = argv[++*at];
 	if (!value)
@@ -348,7 +346,7 @@ perform(struct command_line *line, struct error *error)
 	case MODE_READ:
 		return archive_read(config, line->paths, line->n_paths, backend(config), error);
 	case MODE_DUMP:
-		return ctf_reader_dump(line->paths, line->n_paths, backend(config), stdout, error);
+		return archive_dump(line->paths, line->n_paths, backend(config), stdout, error);
 	case MODE_DUMP_STORE:
 		return dump_store(config->store, error);
 	case MODE_STDIO:
