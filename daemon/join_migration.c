@@ -368,8 +368,12 @@ join_migrations(struct store *store, const struct join_touch *touched, size_t n_
 {
 	struct error own = { 0 };
 	struct join_touch *all = xcalloc(2 * n_touched + 1, sizeof *all);
-	struct join join = { .store = store, .touched = all, .n_touched = n_touched,
-			     .written = written, .context = context, .error = error ? error : &own };
+	struct join join = { .store = store,
+			     .touched = all,
+			     .n_touched = n_touched,
+			     .written = written,
+			     .context = context,
+			     .error = error ? error : &own };
 	struct window *windows;
 	size_t n;
 	int r;

@@ -159,7 +159,8 @@ bind_arguments(sqlite3_stmt *stmt, const char *format, va_list args)
 			if (*format == 'z' && !value)
 				sqlite3_bind_null(stmt, i);
 			else
-				sqlite3_bind_int64(stmt, i, (int64_t) MIN(value, (uint64_t) INT64_MAX));
+				sqlite3_bind_int64(stmt, i,
+						   (int64_t) MIN(value, (uint64_t) INT64_MAX));
 		}
 	}
 }
@@ -309,16 +310,18 @@ check_identity(struct store *store, int *ret_version, struct error *error)
 		return error_set(error, EINVAL, "%s: is a database of another program: "
 				 "give the path of a store, or of a new file", store->path);
 	if (version > SCHEMA_VERSION)
-		return error_set(error, EPROTO, "%s: was written by a newer version (schema %d, this "
-				 "program knows up to %d): upgrade this program, or use another file",
-				 store->path, version, SCHEMA_VERSION);
+		return error_set(
+			error, EPROTO,
+			"%s: was written by a newer version (schema %d, this "
+			"program knows up to %d): upgrade this program, or use another file",
+			store->path, version, SCHEMA_VERSION);
 	if (version < 0)
 		return store_damaged(store, error, "its version");
 	if (store->mode == STORE_READ && version < SCHEMA_VERSION)
 		return error_set(error, EPROTO, "%s: %s (schema %d, this program reads %d): %s",
-				 store->path, version ? "is of an older version" : "is no store yet",
-				 version, SCHEMA_VERSION,
-				 "let cloudtraced open it once");
+				 store->path,
+				 version ? "is of an older version" : "is no store yet", version,
+				 SCHEMA_VERSION, "let cloudtraced open it once");
 	*ret_version = version;
 	return 0;
 }
@@ -330,8 +333,9 @@ migrate(struct store *store, int version, struct error *error)
 	int r = 0;
 
 	for (; version < SCHEMA_VERSION && !r; version++) {
-		snprintf(stamp, sizeof stamp, "PRAGMA application_id = %d; PRAGMA user_version = %d;",
-			 APPLICATION_ID, version + 1);
+		snprintf(stamp, sizeof stamp,
+			 "PRAGMA application_id = %d; PRAGMA user_version = %d;", APPLICATION_ID,
+			 version + 1);
 		r = store_exec(store, "BEGIN IMMEDIATE", error, "migrate it");
 		if (!r)
 			r = store_exec(store, migrations[version], error, "migrate it");
@@ -361,8 +365,10 @@ take_lock(struct store *store, struct error *error)
 		if (flock(store->lock_fd, LOCK_EX | LOCK_NB)) {
 			close(store->lock_fd);
 			store->lock_fd = -1;
-			return error_set(error, EBUSY, "%s: another cloudtraced writes it: stop that "
-					 "one, or use another file", store->path);
+			return error_set(error, EBUSY,
+					 "%s: another cloudtraced writes it: stop that "
+					 "one, or use another file",
+					 store->path);
 		}
 		/* A leaving writer may have removed the file that we locked. */
 		if (!fstat(store->lock_fd, &st) && st.st_nlink)

@@ -100,8 +100,8 @@ json_t *store_spans_of_key(struct store *store, const char *kind, const char *ho
 /* The sides ("migration.source", "migration.destination") that connected, or
  * else began, within [from_ns, to_ns], in the same form. */
 json_t *store_sides(struct store *store, uint64_t from_ns, uint64_t to_ns, struct error *error);
-/* The sides that touch [from_ns, to_ns] and have no partner that was found by time, in the same form and with
- * "partner", the id of the one they have otherwise. */
+/* The sides that touch [from_ns, to_ns] and have no partner that was found by time, in the same
+ * form and with "partner", the id of the one they have otherwise. */
 json_t *store_loose_sides(struct store *store, uint64_t from_ns, uint64_t to_ns,
 			  struct error *error);
 /* One span in the same form, or NULL. */
