@@ -300,6 +300,7 @@ start_viewers(struct lane *lane)
 		options.max_streams = (unsigned) config->max_streams;
 		relay->lane = lane;
 		relay->name = xstrdup(config->relayd[i]);
+		relay->log_limit = (struct log_limit) LOG_LIMIT(5, 60 * NS_PER_S);
 		LL_APPEND(lane->relays, relay);
 		relay->viewer = viewer_new(lane->base, &options, &lane_viewer_ops, relay);
 	}
