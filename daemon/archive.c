@@ -177,6 +177,7 @@ open_parts(struct archive *archive, const char *const *paths, size_t n_paths,
 
 	engine.max_flows_per_host = (unsigned) archive->config->max_flows;
 	engine.stall_min_ns = archive->config->stall_min_ns;
+	engine.stall_max_ns = archive->config->stall_max_ns;
 	engine.stall_factor = (unsigned) archive->config->stall_factor;
 	hub.failed_hold_ns = archive->config->failed_hold_ns;
 	archive->batch = batch_new();

@@ -359,6 +359,7 @@ lane_start(const struct config *config, struct writer *writer, struct lane **ret
 	lane->alive_ns = clock_mono_ns();
 	engine.max_flows_per_host = (unsigned) config->max_flows;
 	engine.stall_min_ns = config->stall_min_ns;
+	engine.stall_max_ns = config->stall_max_ns;
 	engine.stall_factor = (unsigned) config->stall_factor;
 	lane->engine = engine_new(analyzers, &engine, &lane->sink);
 	r = recover(lane, error);
