@@ -100,7 +100,8 @@ print(const struct ctf_reader *reader, const struct result *result, uint64_t wal
 
 	ctf_reader_totals(reader, &totals);
 	printf("{\"events\":%" PRIu64 ",\"wanted\":%" PRIu64 ",\"values\":%" PRIu64
-	       ",\"losses\":%" PRIu64 ",\"late\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"streams\":%u,\"wall_ns\":%" PRIu64
+	       ",\"losses\":%" PRIu64 ",\"late\":%" PRIu64 ",\"bytes\":%" PRIu64
+	       ",\"streams\":%u,\"wall_ns\":%" PRIu64
 	       ",\"cpu_ns\":%" PRIu64 "}\n",
 	       totals.sum.events, result->wanted, result->values, result->losses, totals.sum.late,
 	       totals.bytes_total, totals.streams, wall, cpu);

@@ -172,7 +172,8 @@ add_trace(struct buf *text, const struct writer *writer)
 	buf_add_string(text, "trace {\n\tmajor = 1;\n\tminor = 8;\n\tuuid = \"");
 	add_uuid(text, writer->uuid);
 	buf_add_string(text, "\";\n\tbyte_order = le;\n"
-		       "\tpacket.header := struct {\n\t\tuint32_t magic;\n\t\tuint8_t  uuid[16];\n\t\tuint32_t stream_id;\n"
+		       "\tpacket.header := struct {\n\t\tuint32_t magic;\n"
+		       "\t\tuint8_t  uuid[16];\n\t\tuint32_t stream_id;\n"
 		       "\t\tuint64_t stream_instance_id;\n\t};\n};\n\n");
 	buf_printf(text, "env {\n\tdomain = \"ust\";\n\ttracer_name = \"lttng-ust\";\n"
 		   "\ttracer_major = 2;\n\ttracer_minor = 13;\n"
