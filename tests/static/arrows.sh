@@ -14,15 +14,16 @@ allowed() {
 	daemon) echo lib ctf analyzers proto daemon ;;
 	client) echo lib proto client ;;
 	replay) echo lib ctf replay ;;
+	instrumentation) echo lib instrumentation ;;
 	esac
 }
 
-echo 1..8
+echo 1..9
 n=0
-for folder in lib ctf analyzers proto daemon client replay; do
+for folder in lib ctf analyzers proto daemon client replay instrumentation; do
 	n=$((n + 1))
 	bad=
-	for file in "$folder"/*.[ch]; do
+	for file in "$folder"/*.[ch] "$folder"/*/*.[ch]; do
 		[ -e "$file" ] || continue
 		for to in $(sed -n 's|^#include "\([a-z_]*\)/.*|\1|p' "$file" | sort -u); do
 			case " $(allowed $folder) " in

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * host.h -- facts about this node and its clock. */
+#ifndef INSTRUMENTATION_NODE_HOST_H
+#define INSTRUMENTATION_NODE_HOST_H
+
+#include <stdbool.h>
+
+/* Reads them; tells if something changed, or if 'dump'. */
+void host_scan(bool dump);
+const char *host_name(void);
+
+#endif /* host.h */
