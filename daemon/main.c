@@ -235,13 +235,15 @@ start_threads(struct watch *watch, const struct config *config, struct error *er
 	serving.store_path = config->store;
 	serving.socket_path = *config->socket ? config->socket : NULL;
 	serving.ro_socket_path = *config->ro_socket ? config->ro_socket : NULL;
+	serving.socket_fd = notify_listener("control");
+	serving.ro_socket_fd = notify_listener("ro");
 	serving.max_clients = (unsigned) config->max_clients;
 	serving.max_clients_per_uid = (unsigned) config->max_clients_per_uid;
 	serving.max_backlog = config->max_backlog_bytes;
 	serving.started_ns = clock_wall_ns();
-	if (serving.socket_path)
+	if (serving.socket_path && serving.socket_fd < 0)
 		make_parent_dir(serving.socket_path);
-	if (serving.ro_socket_path)
+	if (serving.ro_socket_path && serving.ro_socket_fd < 0)
 		make_parent_dir(serving.ro_socket_path);
 	writing.hub.failed_hold_ns = config->failed_hold_ns;
 	r = writer_start(&writing, &watch->writer, error);

@@ -10,3 +10,4 @@ include tests/serve.mk
 include tests/daemon.mk
 include tests/session.mk
 include tests/fuzz.mk
+include tests/pack.mk
