@@ -47,6 +47,8 @@ else
 fi | tar -c --null -T - | tar -x -C "$work/source"
 
 started=$SECONDS
+# Debian's own tools only: a Python of somebody's home does not build packages.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export DEB_BUILD_OPTIONS="${DEB_BUILD_OPTIONS:-} noautodbgsym parallel=$(nproc)"
 (cd "$work/source" && dpkg-buildpackage -us -uc -b) >"$work/build.log" 2>&1
 made=$?
