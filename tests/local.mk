@@ -9,3 +9,4 @@ include tests/store.mk
 include tests/serve.mk
 include tests/daemon.mk
 include tests/fuzz.mk
+include tests/node.mk
