@@ -25,6 +25,7 @@
 #include "instrumentation/node/ovs.h"
 #include "instrumentation/node/process.h"
 #include "instrumentation/node/services.h"
+#include "instrumentation/node/tracer.h"
 #include "instrumentation/node/vm.h"
 #include "instrumentation/node/watch.h"
 #include "lib/clock.h"
@@ -108,6 +109,7 @@ consider(int pid, const char *comm)
 		vm_vhost_thread(pid, comm);
 	vm_consider(pid, comm);
 	services_consider(pid, comm);
+	tracer_consider(pid, comm);
 }
 
 static bool
@@ -180,6 +182,7 @@ tick(uint64_t now_ns)
 	static bool was_wanted;
 	const bool wanted = emit_is_wanted();
 
+	tracer_tick();
 	if (wanted && !was_wanted)
 		due[DUMP] = MIN(due[DUMP], now_ns + TICK_NS);
 	was_wanted = wanted;
@@ -347,6 +350,7 @@ main(int argc, char **argv)
 	int option, status;
 
 	log_init("cloudtrace-node", LOG_LEVEL_INFO);
+	tracer_init(argv);
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'i' && (parse_duration(optarg, &interval_ns) || interval_ns < NS_PER_S)) {
 			log_error("--interval=%s: a time of at least 1s", optarg);
