@@ -40,15 +40,15 @@ engine_new(const struct analyzer *const *table, const struct engine_options *opt
 static void
 flows_free(struct engine_host *host)
 {
-	struct entry *entry, *next;
-	struct gone *gone, *next_gone;
+	struct entry *entry;
+	struct gone *gone;
 
-	HASH_ITER(hh, host->flows, entry, next) {
+	while ((entry = host->flows)) {
 		HASH_DEL(host->flows, entry);
 		free(entry->flow);
 		free(entry);
 	}
-	HASH_ITER(hh, host->gone, gone, next_gone) {
+	while ((gone = host->gone)) {
 		HASH_DEL(host->gone, gone);
 		free(gone);
 	}
@@ -57,18 +57,18 @@ flows_free(struct engine_host *host)
 void
 engine_free(struct engine *engine)
 {
-	struct engine_host *host, *next;
-	struct unexpected *u, *next_u;
+	struct engine_host *host;
+	struct unexpected *u;
 
 	if (!engine)
 		return;
-	HASH_ITER(hh, engine->hosts, host, next) {
+	while ((host = engine->hosts)) {
 		HASH_DEL(engine->hosts, host);
 		flows_free(host);
 		free(host->name);
 		free(host);
 	}
-	HASH_ITER(hh, engine->unexpected, u, next_u) {
+	while ((u = engine->unexpected)) {
 		HASH_DEL(engine->unexpected, u);
 		free(u);
 	}
@@ -131,12 +131,51 @@ entry_find(struct engine_host *host, unsigned analyzer, uint64_t key)
 	return entry;
 }
 
+static void
+entry_end(struct engine_host *host, struct entry *entry)
+{
+	struct gone *gone;
+
+	HASH_DEL(host->flows, entry);
+	if (entry->saved) {
+		gone = xcalloc(1, sizeof *gone);
+		memcpy(&gone->id, &entry->id, sizeof gone->id);
+		HASH_ADD(hh, host->gone, id, sizeof gone->id, gone);
+	}
+	free(entry->flow);
+	free(entry);
+}
+
+/* Makes room by forgetting the flow that has been at rest for longest: not
+ * every process tells that it ends. */
+static void
+forget_oldest(struct engine_host *host)
+{
+	struct entry *entry, *oldest = NULL;
+
+	for (entry = host->flows; entry; entry = entry->hh.next) {
+		const struct flow *flow = entry->flow;
+		const struct state *state =
+			&host->engine->table[entry->id.analyzer]->states[flow->state];
+
+		if (flow->state != FLOW_IDLE && !state->ended)
+			continue;
+		if (!oldest || flow->last_ns < oldest->flow->last_ns ||
+		    (flow->last_ns == oldest->flow->last_ns && entry_compare(entry, oldest) < 0))
+			oldest = entry;
+	}
+	if (oldest)
+		entry_end(host, oldest);
+}
+
 struct entry *
 entry_new(struct engine_host *host, unsigned analyzer, uint64_t key)
 {
 	struct entry *entry;
 	struct gone *gone;
 
+	if (HASH_COUNT(host->flows) >= MIN(host->engine->options.max_flows_per_host, KEEP_FLOWS))
+		forget_oldest(host);
 	if (HASH_COUNT(host->flows) >= host->engine->options.max_flows_per_host)
 		return NULL;
 	entry = xcalloc(1, sizeof *entry);
@@ -152,21 +191,6 @@ entry_new(struct engine_host *host, unsigned analyzer, uint64_t key)
 	}
 	HASH_ADD(hh, host->flows, id, sizeof entry->id, entry);
 	return entry;
-}
-
-static void
-entry_end(struct engine_host *host, struct entry *entry)
-{
-	struct gone *gone;
-
-	HASH_DEL(host->flows, entry);
-	if (entry->saved) {
-		gone = xcalloc(1, sizeof *gone);
-		memcpy(&gone->id, &entry->id, sizeof gone->id);
-		HASH_ADD(hh, host->gone, id, sizeof gone->id, gone);
-	}
-	free(entry->flow);
-	free(entry);
 }
 
 /* -- Telling ------------------------------------------------------------- */
@@ -324,10 +348,11 @@ fire(struct engine_host *host, struct entry *entry)
 {
 	struct engine *engine = host->engine;
 	struct flow *flow = entry->flow;
+	const uint64_t t_ns = MAX(flow->deadline_ns, flow->last_ns);
 	const struct step step = {
 		.host = host,
 		.analyzer = engine->table[entry->id.analyzer],
-		.t_ns = MAX(flow->deadline_ns, flow->last_ns),
+		.t_ns = t_ns,
 		.options = &engine->options,
 	};
 
@@ -346,9 +371,9 @@ static void
 run_timers(struct engine_host *host, uint64_t t_ns)
 {
 	while (host->next_deadline_ns < t_ns) {
-		struct entry *entry, *next, *first = NULL;
+		struct entry *entry, *first = NULL;
 
-		HASH_ITER(hh, host->flows, entry, next)
+		for (entry = host->flows; entry; entry = entry->hh.next)
 			if (entry->flow->deadline_ns && (!first ||
 			    entry->flow->deadline_ns < first->flow->deadline_ns ||
 			    (entry->flow->deadline_ns == first->flow->deadline_ns &&
@@ -486,12 +511,12 @@ engine_loss(struct engine_host *host, const struct ctf_loss *loss)
 {
 	struct engine *engine = host->engine;
 	const char *env = NULL;
-	struct entry *entry, *next;
+	struct entry *entry;
 	uint64_t pid;
 
 	if (loss->stream)
 		env = ctf_trace_env(ctf_stream_trace(loss->stream), "vpid");
-	HASH_ITER(hh, host->flows, entry, next) {
+	for (entry = host->flows; entry; entry = entry->hh.next) {
 		const struct state *state =
 			&engine->table[entry->id.analyzer]->states[entry->flow->state];
 
@@ -515,11 +540,11 @@ void
 engine_host_end(struct engine_host *host, uint64_t t_ns)
 {
 	struct engine *engine = host->engine;
-	struct entry *entry, *next;
+	struct entry *entry;
 
 	run_timers(host, t_ns);
 	HASH_SORT(host->flows, entry_compare);
-	HASH_ITER(hh, host->flows, entry, next) {
+	while ((entry = host->flows)) {
 		const struct step step = {
 			.host = host,
 			.analyzer = engine->table[entry->id.analyzer],
@@ -537,9 +562,9 @@ uint64_t
 engine_horizon(const struct engine_host *host)
 {
 	uint64_t horizon = 0;
-	struct entry *entry, *next;
+	const struct entry *entry;
 
-	HASH_ITER(hh, host->flows, entry, next) {
+	for (entry = host->flows; entry; entry = entry->hh.next) {
 		const struct flow *flow = entry->flow;
 		const struct state *state =
 			&host->engine->table[entry->id.analyzer]->states[flow->state];

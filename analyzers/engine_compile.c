@@ -48,7 +48,8 @@ find_value(const struct route *route, const char *s, size_t size)
 
 		if (!column)
 			return 0;
-		if (strlen(route->values[column]) == size && !memcmp(route->values[column], s, size))
+		if (strlen(route->values[column]) == size &&
+		    !memcmp(route->values[column], s, size))
 			return column;
 	}
 }
@@ -208,7 +209,7 @@ compile_tables(struct engine *engine)
 {
 	int r = 0;
 
-	for (unsigned i = 0; engine->table[i] && i < MAX_ANALYZERS; i++, engine->n_programs++) {
+	for (unsigned i = 0; i < MAX_ANALYZERS && engine->table[i]; i++, engine->n_programs++) {
 		engine->programs[i].analyzer = engine->table[i];
 		engine->programs[i].hash = hash_program(engine->table[i]);
 		for (const struct rule *rule = engine->table[i]->rules; rule->on; rule++)

@@ -11,6 +11,8 @@
 #include "analyzers/analyzer.h"
 
 enum { MAX_ANALYZERS = 16, MAX_FIELDS = 16, KEY_TEXT_SIZE = 24 };
+/* Over so many flows of a host, those at rest make room for new ones. */
+#define KEEP_FLOWS 512u
 
 /* Tables, compiled (engine_compile.c). */
 

@@ -33,27 +33,31 @@ save_entry(struct engine *engine, const struct engine_host *host, struct entry *
 	entry->saved = true;
 }
 
+static void
+save_host(struct engine *engine, struct engine_host *host, engine_save_fn *save, void *context)
+{
+	struct entry *entry;
+	struct gone *gone;
+	char key[KEY_TEXT_SIZE];
+
+	while ((gone = host->gone)) {
+		snprintf(key, sizeof key, "%" PRIu64, gone->id.key);
+		save(context, host->name, engine->table[gone->id.analyzer]->name, key, NULL, 0);
+		HASH_DEL(host->gone, gone);
+		free(gone);
+	}
+	for (entry = host->flows; entry; entry = entry->hh.next)
+		if (entry->changed)
+			save_entry(engine, host, entry, save, context);
+}
+
 void
 engine_save(struct engine *engine, engine_save_fn *save, void *context)
 {
-	struct engine_host *host, *next_host;
+	struct engine_host *host;
 
-	HASH_ITER(hh, engine->hosts, host, next_host) {
-		struct entry *entry, *next;
-		struct gone *gone, *next_gone;
-		char key[KEY_TEXT_SIZE];
-
-		HASH_ITER(hh, host->gone, gone, next_gone) {
-			snprintf(key, sizeof key, "%" PRIu64, gone->id.key);
-			save(context, host->name, engine->table[gone->id.analyzer]->name, key,
-			     NULL, 0);
-			HASH_DEL(host->gone, gone);
-			free(gone);
-		}
-		HASH_ITER(hh, host->flows, entry, next)
-			if (entry->changed)
-				save_entry(engine, host, entry, save, context);
-	}
+	for (host = engine->hosts; host; host = host->hh.next)
+		save_host(engine, host, save, context);
 }
 
 /* Whether the first bytes of a flow can be those of 'program'. */

@@ -273,7 +273,7 @@ trust(const struct point *p, unsigned n, struct trusted ret[N_SHAPES])
 			continue;
 		if (!fit(&t->model, s, p, n))
 			continue;
-		t->weight = judged ? 1 / (errors[s] + 0.01) : 1;
+		t->weight = judged ? pow(errors[s] + 0.01, -2) : 1;
 		n_trusted++;
 	}
 	return n_trusted;

@@ -2,7 +2,7 @@
  *
  * forecast.h -- will a pre-copy migration end, when, and what would it need?
  *
- * Pure functions over what was measured, no trace in sight.  doc/forecast.md
+ * Pure functions over what was measured, no trace in sight.  doc/analyzers/forecast.md
  * tells the model and where it comes from. */
 #ifndef ANALYZERS_FORECAST_H
 #define ANALYZERS_FORECAST_H
@@ -35,7 +35,6 @@ struct forecast_input {
 	unsigned n_rounds;
 	double left_bytes;        /* Now: right after the last round. */
 	double bytes_per_s;       /* Speed of the link as measured; 0: by the rounds. */
-	double max_bytes_per_s;   /* What it was limited to; 0: nothing. */
 	double downtime_limit_s;
 	double throttle;          /* Now. */
 	bool auto_converge;       /* It will be throttled further. */

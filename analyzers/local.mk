@@ -9,3 +9,4 @@ libanalyzers_a_SOURCES = \
 	analyzers/node.c \
 	analyzers/qemu.c analyzers/qemu.h analyzers/qemu_qmp.c \
 	analyzers/qemu_rounds.c analyzers/qemu_tell.c
+EXTRA_DIST += doc/analyzers/qemu.md doc/analyzers/node.md doc/analyzers/forecast.md

@@ -16,9 +16,9 @@ struct process {
 enum { KNOWN = FLOW_IDLE + 1, GONE, N_STATES };
 
 static const struct state states[] = {
-	[FLOW_IDLE] = { "unknown" },
-	[KNOWN]     = { "known" },
-	[GONE]      = { "gone", .final = true },
+	[FLOW_IDLE] = { .name = "unknown" },
+	[KNOWN]     = { .name = "known" },
+	[GONE]      = { .name = "gone", .final = true },
 };
 
 struct identity {
@@ -86,7 +86,7 @@ static const struct rule rules[] = {
 };
 
 static const struct source sources[] = {
-	{ QEMU_PROCESS, .key = "pid", .selector = "reason" },
+	{ .event = QEMU_PROCESS, .key = "pid", .selector = "reason" },
 	{ 0 }
 };
 

@@ -20,26 +20,29 @@
 #define DESTINATION "migration.destination"
 
 const struct state qemu_states[] = {
-	[IDLE]        = { "idle" },
-	[REQUESTED]   = { "requested" },
-	[SETUP]       = { "setup", SOURCE },
-	[PRECOPY]     = { "precopy", SOURCE },
-	[STOPCOPY]    = { "stop-and-copy", SOURCE },
-	[POSTCOPY]    = { "postcopy", SOURCE },
-	[PAUSED]      = { "postcopy-paused", SOURCE },
-	[RECOVER]     = { "postcopy-recover", SOURCE },
-	[CANCELLING]  = { "cancelling", SOURCE },
-	[COMPLETED]   = { "completed", SOURCE, "completed", .ended = true },
-	[FAILED]      = { "failed", SOURCE, "failed", .ended = true },
-	[CANCELLED]   = { "cancelled", SOURCE, "cancelled", .ended = true },
-	[INCOMING]    = { "incoming" },
-	[LOADING]     = { "loading", DESTINATION },
-	[D_POSTCOPY]  = { "loading postcopy", DESTINATION },
-	[D_PAUSED]    = { "loading postcopy-paused", DESTINATION },
-	[D_RECOVER]   = { "loading postcopy-recover", DESTINATION },
-	[D_COMPLETED] = { "loaded", DESTINATION, "completed", .ended = true },
-	[D_FAILED]    = { "load failed", DESTINATION, "failed", .ended = true },
-	[GONE]        = { "gone", .final = true },
+	[IDLE] = { .name = "idle" },
+	[REQUESTED] = { .name = "requested" },
+	[SETUP] = { .name = "setup", .span = SOURCE },
+	[PRECOPY] = { .name = "precopy", .span = SOURCE },
+	[STOPCOPY] = { .name = "stop-and-copy", .span = SOURCE },
+	[POSTCOPY] = { .name = "postcopy", .span = SOURCE },
+	[PAUSED] = { .name = "postcopy-paused", .span = SOURCE },
+	[RECOVER] = { .name = "postcopy-recover", .span = SOURCE },
+	[CANCELLING] = { .name = "cancelling", .span = SOURCE },
+	[COMPLETED] = { .name = "completed", .span = SOURCE, .status = "completed",
+			  .ended = true },
+	[FAILED] = { .name = "failed", .span = SOURCE, .status = "failed", .ended = true },
+	[CANCELLED] = { .name = "cancelled", .span = SOURCE, .status = "cancelled", .ended = true },
+	[INCOMING] = { .name = "incoming" },
+	[LOADING] = { .name = "loading", .span = DESTINATION },
+	[D_POSTCOPY] = { .name = "loading postcopy", .span = DESTINATION },
+	[D_PAUSED] = { .name = "loading postcopy-paused", .span = DESTINATION },
+	[D_RECOVER] = { .name = "loading postcopy-recover", .span = DESTINATION },
+	[D_COMPLETED] = { .name = "loaded", .span = DESTINATION, .status = "completed",
+			  .ended = true },
+	[D_FAILED] = { .name = "load failed", .span = DESTINATION, .status = "failed",
+		       .ended = true },
+	[GONE] = { .name = "gone", .final = true },
 };
 
 const enum qemu_stage_name qemu_stage_of[] = {
@@ -67,7 +70,9 @@ static const struct field thread_fields[] = {
 	{ 0 }
 };
 static const struct field json_fields[] = { FIELD(TEXT, struct qemu_words, text, "json"), { 0 } };
-static const struct field result_fields[] = { FIELD(TEXT, struct qemu_words, text, "result"), { 0 } };
+static const struct field result_fields[] = {
+	FIELD(TEXT, struct qemu_words, text, "result"), { 0 }
+};
 static const struct field error_desc_fields[] = {
 	FIELD(TEXT, struct qemu_words, text, "error_desc", "err", .optional = true), { 0 }
 };
@@ -704,13 +709,13 @@ static const char *const status_numbers[] = {
 static const char *const running_numbers[] = { "stopped", "running" };
 
 static const struct source sources[] = {
-	{ "qemu:migrate_set_state", .selector = "new_state", .numbers = status_numbers,
+	{ .event = "qemu:migrate_set_state", .selector = "new_state", .numbers = status_numbers,
 	  .n_numbers = ARRAY_SIZE(status_numbers) },
-	{ "qemu:runstate_set", .selector = "new_state_str" },
-	{ "qemu:vm_state_notify", .selector = "running", .numbers = running_numbers,
+	{ .event = "qemu:runstate_set", .selector = "new_state_str" },
+	{ .event = "qemu:vm_state_notify", .selector = "running", .numbers = running_numbers,
 	  .n_numbers = ARRAY_SIZE(running_numbers) },
-	{ "qemu:vmstate_downtime_checkpoint", .selector = "checkpoint" },
-	{ "cloudtrace_node:qemu_process", .key = "pid", .selector = "reason" },
+	{ .event = "qemu:vmstate_downtime_checkpoint", .selector = "checkpoint" },
+	{ .event = "cloudtrace_node:qemu_process", .key = "pid", .selector = "reason" },
 	{ 0 }
 };
 

@@ -10,7 +10,7 @@
 #include "lib/util.h"
 
 static const struct qemu_settings default_settings = {
-	.downtime_limit_ns = 300 * NS_PER_MS, .max_bandwidth = 128 << 20,
+	.downtime_limit_ns = 300 * NS_PER_MS,
 	.throttle_initial = 20, .throttle_increment = 10, .throttle_max = 99,
 };
 

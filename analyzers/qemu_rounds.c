@@ -289,7 +289,6 @@ qemu_reforecast(struct qemu *q, const struct step *step)
 		.rounds = rounds,
 		.n_rounds = past_rounds(m, rounds),
 		.bytes_per_s = (double) m->bandwidth,
-		.max_bytes_per_s = (double) q->settings.max_bandwidth,
 		.downtime_limit_s = (double) q->settings.downtime_limit_ns / 1e9,
 		.throttle = (double) m->throttle_percent / 100,
 		.auto_converge = q->settings.auto_converge == 1,

@@ -28,15 +28,18 @@ static const char *const verdicts[] = {
 static void
 set_number(json_t *object, const char *name, uint64_t value)
 {
-	json_object_set_new(object, name, json_integer((json_int_t) MIN(value, (uint64_t) INT64_MAX)));
+	value = MIN(value, (uint64_t) INT64_MAX);
+	json_object_set_new(object, name, json_integer((json_int_t) value));
 }
 
 /* Zero is "not known": null. */
 static void
 set_known(json_t *object, const char *name, uint64_t value)
 {
-	json_object_set_new(object, name,
-			    value ? json_integer((json_int_t) MIN(value, (uint64_t) INT64_MAX)) : json_null());
+	if (value)
+		set_number(object, name, value);
+	else
+		json_object_set_new(object, name, json_null());
 }
 
 /* Text of the trace is whatever QEMU wrote; if it is no UTF-8, its ASCII part. */

@@ -21,8 +21,9 @@ struct result {
 static _Noreturn void
 usage(void)
 {
-	fputs("Usage: bench_decode [--reader=own|babeltrace2] [--want=EVENT[/FIELD,FIELD...]]... DIR...\n"
-	      "Reads traces to the end; a FIELD is of the payload, or context.NAME, packet.NAME.\n", stderr);
+	fputs("Usage: bench_decode [--reader=own|babeltrace2] [--want=EVENT[/FIELD,...]]... DIR...\n"
+	      "Reads traces to the end.\n"
+	      "A FIELD is of the payload, or context.NAME, or packet.NAME.\n", stderr);
 	exit(2);
 }
 
@@ -98,8 +99,9 @@ print(const struct ctf_reader *reader, const struct result *result, uint64_t wal
 	struct ctf_reader_totals totals;
 
 	ctf_reader_totals(reader, &totals);
-	printf("{\"events\":%" PRIu64 ",\"wanted\":%" PRIu64 ",\"values\":%" PRIu64 ",\"losses\":%" PRIu64
-	       ",\"late\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"streams\":%u,\"wall_ns\":%" PRIu64
+	printf("{\"events\":%" PRIu64 ",\"wanted\":%" PRIu64 ",\"values\":%" PRIu64
+	       ",\"losses\":%" PRIu64 ",\"late\":%" PRIu64 ",\"bytes\":%" PRIu64
+	       ",\"streams\":%u,\"wall_ns\":%" PRIu64
 	       ",\"cpu_ns\":%" PRIu64 "}\n",
 	       totals.sum.events, result->wanted, result->values, result->losses, totals.sum.late,
 	       totals.bytes_total, totals.streams, wall, cpu);

@@ -42,8 +42,8 @@ enum { K_SWITCH, K_WAKING, K_MIGRATE, K_TIMER, K_IRQ, K_SYSCALL };
 
 static const struct writer_class kernel_classes[] = {
 	[K_SWITCH] = { "kernel:sched_switch", {
-		{ "prev_comm", WRITER_COMM }, { "prev_tid", WRITER_I32 }, { "prev_prio", WRITER_I32 },
-		{ "prev_state", WRITER_I64 }, { "next_comm", WRITER_COMM },
+		{ "prev_comm", WRITER_COMM }, { "prev_tid", WRITER_I32 },
+		{ "prev_prio", WRITER_I32 }, { "prev_state", WRITER_I64 }, { "next_comm", WRITER_COMM },
 		{ "next_tid", WRITER_I32 }, { "next_prio", WRITER_I32 } } },
 	[K_WAKING] = { "kernel:sched_waking", {
 		{ "comm", WRITER_COMM }, { "tid", WRITER_I32 }, { "prio", WRITER_I32 },
@@ -68,7 +68,9 @@ kernel_event(struct gen *gen)
 	};
 	const unsigned cpu = (unsigned) rnd(gen, gen->n_streams), a = (unsigned) rnd(gen, 10);
 	const unsigned b = (unsigned) rnd(gen, 10), kind = (unsigned) rnd(gen, 100);
-	const struct writer_context context = { 18000 + (int32_t) a, 18100 + (int32_t) a, names[a] };
+	const struct writer_context context = {
+		18000 + (int32_t) a, 18100 + (int32_t) a, names[a]
+	};
 	const uint64_t now = gen->now += 100 + rnd(gen, 800);
 
 	if (kind < 25)
@@ -104,9 +106,9 @@ run_kernel(struct gen *gen)
 /* -- qemu ---------------------------------------------------------------- */
 
 enum {
-	Q_RUNSTATE, Q_NOTIFY, Q_MIGRATE, Q_STATE, Q_CONNECTED, Q_HEADER, Q_SETUP, Q_SYNC_START, Q_SYNC_END,
-	Q_READY, Q_SECTION_START, Q_SECTION_END, Q_ESTIMATE, Q_EXACT, Q_TRANSFERRED, Q_LOW, Q_STOPPED,
-	Q_CHECKPOINT, Q_AFTER, Q_CLEANUP, Q_BYTES, Q_LIMIT, Q_VMSTATE, Q_RATE,
+	Q_RUNSTATE, Q_NOTIFY, Q_MIGRATE, Q_STATE, Q_CONNECTED, Q_HEADER, Q_SETUP, Q_SYNC_START,
+	Q_SYNC_END, Q_READY, Q_SECTION_START, Q_SECTION_END, Q_ESTIMATE, Q_EXACT, Q_TRANSFERRED,
+	Q_LOW, Q_STOPPED, Q_CHECKPOINT, Q_AFTER, Q_CLEANUP, Q_BYTES, Q_LIMIT, Q_VMSTATE, Q_RATE,
 };
 
 static const struct writer_class qemu_classes[] = {
@@ -114,10 +116,12 @@ static const struct writer_class qemu_classes[] = {
 		{ "current_state", WRITER_I32 }, { "current_state_str", WRITER_STRING },
 		{ "new_state", WRITER_I32 }, { "new_state_str", WRITER_STRING } } },
 	[Q_NOTIFY] = { "qemu:vm_state_notify", {
-		{ "running", WRITER_I32 }, { "reason", WRITER_I32 }, { "reason_str", WRITER_STRING } } },
+		{ "running", WRITER_I32 }, { "reason", WRITER_I32 },
+		{ "reason_str", WRITER_STRING } } },
 	[Q_MIGRATE] = { "qemu:qmp_enter_migrate", { { "json", WRITER_STRING } } },
 	[Q_STATE] = { "qemu:migrate_set_state", { { "new_state", WRITER_STRING } } },
-	[Q_CONNECTED] = { "qemu:migration_socket_outgoing_connected", { { "hostname", WRITER_STRING } } },
+	[Q_CONNECTED] = { "qemu:migration_socket_outgoing_connected", {
+		{ "hostname", WRITER_STRING } } },
 	[Q_HEADER] = { "qemu:savevm_state_header", { { NULL, WRITER_NO_MORE } } },
 	[Q_SETUP] = { "qemu:savevm_state_setup", { { NULL, WRITER_NO_MORE } } },
 	[Q_SYNC_START] = { "qemu:migration_bitmap_sync_start", { { NULL, WRITER_NO_MORE } } },
@@ -132,11 +136,12 @@ static const struct writer_class qemu_classes[] = {
 	[Q_EXACT] = { "qemu:migrate_pending_exact", {
 		{ "size", WRITER_U64 }, { "pre", WRITER_U64 }, { "post", WRITER_U64 } } },
 	[Q_TRANSFERRED] = { "qemu:migrate_transferred", {
-		{ "transferred", WRITER_U64 }, { "time_spent", WRITER_U64 }, { "bandwidth", WRITER_U64 },
-		{ "avail_bw", WRITER_U64 }, { "size", WRITER_U64 } } },
+		{ "transferred", WRITER_U64 }, { "time_spent", WRITER_U64 },
+		{ "bandwidth", WRITER_U64 }, { "avail_bw", WRITER_U64 }, { "size", WRITER_U64 } } },
 	[Q_LOW] = { "qemu:migration_thread_low_pending", { { "pending", WRITER_U64 } } },
 	[Q_STOPPED] = { "qemu:migration_completion_vm_stop", { { "ret", WRITER_I32 } } },
-	[Q_CHECKPOINT] = { "qemu:vmstate_downtime_checkpoint", { { "checkpoint", WRITER_STRING } } },
+	[Q_CHECKPOINT] = { "qemu:vmstate_downtime_checkpoint", {
+		{ "checkpoint", WRITER_STRING } } },
 	[Q_AFTER] = { "qemu:migration_thread_after_loop", { { NULL, WRITER_NO_MORE } } },
 	[Q_CLEANUP] = { "qemu:savevm_state_cleanup", { { NULL, WRITER_NO_MORE } } },
 	[Q_BYTES] = { "qemu:migration_transferred_bytes", {
@@ -224,7 +229,8 @@ emit_flood(struct gen *gen, struct vm *vm)
 	else if (kind < 90)
 		emit(gen, vm, Q_LIMIT, false, VALUES(N(0)));
 	else if (kind < 95)
-		emit(gen, vm, Q_VMSTATE, false, VALUES(S("0000:00:03.0/virtio-net"), S("virtio-net")));
+		emit(gen, vm, Q_VMSTATE, false,
+		     VALUES(S("0000:00:03.0/virtio-net"), S("virtio-net")));
 	else
 		emit(gen, vm, Q_RATE, false, VALUES(N(50)));
 }
@@ -263,7 +269,7 @@ emit_round(struct gen *gen, struct vm *vm)
 		emit(gen, vm, Q_SECTION_END, false, VALUES(S("ram"), N(2), N(0)));
 	else
 		emit(gen, vm, Q_TRANSFERRED, false,
-		     VALUES(N(UINT64_C(105941726)), N(100), N(1059417), N(1059417), N(UINT64_C(317825178))));
+		     VALUES(N(105941726), N(100), N(1059417), N(1059417), N(317825178)));
 }
 
 static void
@@ -328,7 +334,7 @@ usage(void)
 	      "  --streams=N              stream files (2)\n"
 	      "  --events=N               events in all (1000000)\n"
 	      "  --header=large|compact   event headers (large)\n"
-	      "  --packet=BYTES           packet size, a multiple of 4096 (131072)\n"
+	      "  --packet=PAGES           packet size in pages of 4096 bytes (32)\n"
 	      "  --hostname=NAME          env.hostname (compute-01)\n"
 	      "  --offset=NS              clock offset from 1970 (1795392361581727882)\n"
 	      "  --seed=N                 another trace of the same kind (1)\n", stderr);
@@ -341,8 +347,8 @@ number(const char *text, uint64_t min, uint64_t max)
 	uint64_t value;
 
 	if (parse_u64(text, &value) < 0 || value < min || value > max) {
-		fprintf(stderr, "gen_trace: '%s' is no number from %" PRIu64 " to %" PRIu64 "\n", text,
-			min, max);
+		fprintf(stderr, "gen_trace: '%s' is no number from %" PRIu64 " to %" PRIu64 "\n",
+			text, min, max);
 		exit(2);
 	}
 	return value;
@@ -382,7 +388,7 @@ main(int argc, char **argv)
 		case 's': options.n_streams = (unsigned) number(optarg, 1, 4096); break;
 		case 'e': gen.wanted = number(optarg, 1, UINT64_C(1) << 40); break;
 		case 'h': options.compact = streq(optarg, "compact"); break;
-		case 'k': options.packet_size = number(optarg, 4096, 1 << 26) & ~UINT64_C(4095); break;
+		case 'k': options.packet_size = number(optarg, 1, 1 << 14) * 4096; break;
 		case 'n': options.hostname = optarg; break;
 		case 'o': options.clock_offset_ns = number(optarg, 0, UINT64_MAX); break;
 		case 'r': options.seed = number(optarg, 1, UINT64_MAX); break;

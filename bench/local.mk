@@ -9,7 +9,7 @@ bench_bench_decode_LDADD = libctf.a libct.a $(BT2_LIBS) $(XXHASH_LIBS) -lm
 bench_tracepoints_SOURCES = bench/tracepoints.c bench/tracepoints_provider.h
 bench_tracepoints_LDADD = libct.a -llttng-ust -ldl -lm
 
-EXTRA_DIST += bench/run bench/measure.py bench/offline.py bench/live.py
+EXTRA_DIST += doc/benchmarks.md bench/run bench/measure.py bench/offline.py bench/live.py
 CLEANFILES += bench/gen_trace bench/bench_decode bench/tracepoints
 
 bench: all bench/gen_trace$(EXEEXT) bench/bench_decode$(EXEEXT)

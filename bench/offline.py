@@ -25,6 +25,11 @@ WANTS = {
 STREAMS = (2, 16, 64)
 
 
+def want_text(want):
+    return {"nothing": "nothing wanted", "one": "3 fields of one in four",
+            "all": "3 fields of all"}[want]
+
+
 class Offline:
     """What the sections share: programs, sizes, and traces measured once."""
     def __init__(self, options):
@@ -75,7 +80,7 @@ class Offline:
 def decode(bench):
     """Nanoseconds and instructions per event, merge included."""
     print(f"\ndecode: CPU ns per event, {bench.events:,} events of 59 bytes, no consumer")
-    table = Table("streams, headers, wanted", "bt2 ns", "ours ns", "ratio", "bt2 wall", "ours wall")
+    table = Table("streams, headers, fields", "bt2 ns", "ours ns", "ratio", "bt2 wall", "ours wall")
     rows = [(2, "large", ("nothing", "one", "all"))] + \
         [(2, "compact", ("all",))] + [(n, "large", ("all",)) for n in STREAMS[1:]]
     for streams, header, wants in rows:
@@ -83,8 +88,7 @@ def decode(bench):
         bt2 = results["babeltrace2"]
         for want in wants:
             ours = results[want]
-            table.add(f"{streams}, {header}, 3 fields of {want}" if want != "nothing" else
-                      f"{streams}, {header}, nothing", 1e9 * bt2.cpu / bench.events,
+            table.add(f"{streams}, {header}, {want_text(want)}", 1e9 * bt2.cpu / bench.events,
                       1e9 * ours.cpu / bench.events, bt2.cpu / ours.cpu,
                       1e9 * bt2.wall / bench.events, 1e9 * ours.wall / bench.events)
     table.print()
@@ -101,14 +105,14 @@ def count(bench):
     table = Table("streams, wanted", "bt2", "ours", "ratio")
     for streams in STREAMS:
         sizes = [(n, bench.generate(f"count-{n}", profile="kernel", streams=streams, events=n,
-                                    packet=32768)) for n in bench.counted]
+                                    packet=8)) for n in bench.counted]
         bt2 = slope(bench.babeltrace2, *sizes)
-        for want in ("nothing", "all") if streams == 2 else ("all",):
+        for want in WANTS:
             ours = slope(lambda path, w=want: bench.decode(path, w), *sizes)
-            table.add(f"{streams}, {'3 fields of all' if want == 'all' else want}", bt2, ours,
-                      bt2 / ours)
-            if want == "all":
-                bench.ratio(f"decode and merge, {streams} streams: instructions", bt2 / ours, "40 x")
+            table.add(f"{streams}, {want_text(want)}", bt2, ours, bt2 / ours)
+            if want != "nothing":
+                bench.ratio(f"instructions, {streams} streams, {want_text(want)}", bt2 / ours,
+                            "40 x")
     table.print()
 
 
@@ -132,16 +136,18 @@ def pipeline(bench):
     cases = corpus(bench)
     together = [[path for paths, _ in cases for path in paths]]
     measure_pipeline(bench, table, "qemu corpus, each by itself", [paths for paths, _ in cases])
+    measure_pipeline(bench, table, "qemu corpus, all at once", together,
+                     "pipeline, qemu corpus at once: CPU")
     copies = 2 if bench.options.quick else 10
     tiles = [[tile(path, os.path.join(bench.work, f"tiles-{n}"), n) for path in together[0]]
              for n in range(copies)]
     measure_pipeline(bench, table, f"qemu corpus, {copies} times, all at once",
-                     [sum(tiles, [])], "pipeline on the tiled qemu corpus: CPU")
+                     [sum(tiles, [])], "pipeline, tiled qemu corpus at once: CPU")
     for folder in {os.path.dirname(path) for path in sum(tiles, [])}:
         shutil.rmtree(folder, ignore_errors=True)
     path = bench.generate("qemu", profile="qemu", streams=4, events=bench.events)
     measure_pipeline(bench, table, "generated qemu, 4 streams", [[path]],
-                     "pipeline on the generated qemu trace: CPU")
+                     "pipeline, generated qemu trace: CPU")
     shutil.rmtree(path)
     table.print()
 

@@ -146,17 +146,18 @@ static void
 add_uuid(struct buf *text, const uint8_t uuid[16])
 {
 	for (unsigned i = 0; i < 16; i++)
-		buf_printf(text, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", uuid[i]);
+		buf_printf(text, "%s%02x", i >= 4 && i <= 10 && i % 2 == 0 ? "-" : "", uuid[i]);
 }
 
 static void
 add_event_class(struct buf *text, const struct writer_class *class, unsigned id)
 {
-	buf_printf(text, "event {\n\tname = \"%s\";\n\tid = %u;\n\tstream_id = 0;\n\tloglevel = 13;\n"
-		   "\tfields := struct {\n", class->name, id);
+	buf_printf(text, "event {\n\tname = \"%s\";\n\tid = %u;\n\tstream_id = 0;\n"
+		   "\tloglevel = 13;\n\tfields := struct {\n", class->name, id);
 	for (unsigned i = 0; i < WRITER_MAX_FIELDS && class->fields[i].type; i++)
 		buf_printf(text, "\t\t%s _%s%s;\n", type_text[class->fields[i].type],
-			   class->fields[i].name, class->fields[i].type == WRITER_COMM ? "[16]" : "");
+			   class->fields[i].name,
+			   class->fields[i].type == WRITER_COMM ? "[16]" : "");
 	buf_add_string(text, "\t};\n};\n\n");
 }
 
@@ -170,11 +171,13 @@ add_trace(struct buf *text, const struct writer *writer)
 	buf_add_string(text, types_text);
 	buf_add_string(text, "trace {\n\tmajor = 1;\n\tminor = 8;\n\tuuid = \"");
 	add_uuid(text, writer->uuid);
-	buf_add_string(text, "\";\n\tbyte_order = le;\n\tpacket.header := struct {\n\t\tuint32_t magic;\n"
+	buf_add_string(text, "\";\n\tbyte_order = le;\n"
+		       "\tpacket.header := struct {\n\t\tuint32_t magic;\n"
 		       "\t\tuint8_t  uuid[16];\n\t\tuint32_t stream_id;\n"
 		       "\t\tuint64_t stream_instance_id;\n\t};\n};\n\n");
 	buf_printf(text, "env {\n\tdomain = \"ust\";\n\ttracer_name = \"lttng-ust\";\n"
-		   "\ttracer_major = 2;\n\ttracer_minor = 13;\n\ttracer_buffering_scheme = \"uid\";\n"
+		   "\ttracer_major = 2;\n\ttracer_minor = 13;\n"
+		   "\ttracer_buffering_scheme = \"uid\";\n"
 		   "\ttracer_buffering_id = 0;\n\tarchitecture_bit_width = 64;\n"
 		   "\ttrace_name = \"bench\";\n\thostname = \"%s\";\n};\n\n", options->hostname);
 	buf_add_string(text, "clock {\n\tname = \"monotonic\";\n\tuuid = \"");
@@ -203,7 +206,8 @@ write_metadata(const struct writer *writer)
 	while (text.size) {
 		uint8_t packet[METADATA_PACKET] = { 0x57, 0x1d, 0xd1, 0x75 };
 		uint32_t n = (uint32_t) MIN(text.size, (size_t) METADATA_PACKET - METADATA_HEADER);
-		uint32_t content_bits = 8 * (METADATA_HEADER + n), packet_bits = 8 * METADATA_PACKET;
+		uint32_t content_bits = 8 * (METADATA_HEADER + n);
+		uint32_t packet_bits = 8 * METADATA_PACKET;
 
 		memcpy(packet + 4, writer->uuid, 16);
 		memcpy(packet + 24, &content_bits, 4);

@@ -94,7 +94,7 @@ host_close(struct ctf_reader *reader, struct host *host)
 	host->n_opened = 0;
 }
 
-static void
+static void __attribute__((noinline))
 host_start(struct host *host)
 {
 	size_t n = 0, buffer;
@@ -114,7 +114,7 @@ host_start(struct host *host)
 	}
 }
 
-static void
+static void __attribute__((noinline))
 host_trim(struct host *host)
 {
 	uint64_t events;
@@ -209,7 +209,8 @@ ctf_reader_open(const char *const *paths, size_t n_paths, const struct ctf_inter
 		return r;
 	}
 	reader->totals.hosts = (unsigned) reader->n_hosts;
-	qsort(reader->hosts, reader->n_hosts, sizeof *reader->hosts, by_hostname);
+	if (reader->n_hosts)
+		qsort(reader->hosts, reader->n_hosts, sizeof *reader->hosts, by_hostname);
 	*ret = reader;
 	return 0;
 }
@@ -229,6 +230,20 @@ ctf_reader_close(struct ctf_reader *reader)
 	free(reader);
 }
 
+/* The host that is being read is at its end: on to the next. */
+static int __attribute__((noinline))
+end_host(struct ctf_reader *reader, struct host *host, struct ctf_reader_item *ret)
+{
+	*ret = (struct ctf_reader_item) {
+		.what = CTF_HEAD_END,
+		.host = &host->public,
+		.watermark_raw_ns = ctf_merge_watermark(host->merge),
+	};
+	host_close(reader, host);
+	reader->at++;
+	return 1;
+}
+
 int
 ctf_reader_next(struct ctf_reader *reader, struct ctf_reader_item *ret, struct error *error)
 {
@@ -241,24 +256,18 @@ ctf_reader_next(struct ctf_reader *reader, struct ctf_reader_item *ret, struct e
 	host = &reader->hosts[reader->at];
 	if (!host->merge)
 		host_start(host);
-	else if (host->mapped_bytes > MAPPED_BYTES)
+	if (host->mapped_bytes > MAPPED_BYTES)
 		host_trim(host);
 	r = ctf_merge_next(host->merge, &item, error);
 	if (r < 0)
 		return r;
+	if (!r)
+		return end_host(reader, host, ret);
+	ret->what = item.what;
 	ret->host = &host->public;
+	ret->event = item.event;
+	ret->loss = item.loss;
 	ret->watermark_raw_ns = ctf_merge_watermark(host->merge);
-	if (r) {
-		ret->what = item.what;
-		ret->event = item.event;
-		ret->loss = item.loss;
-		return 1;
-	}
-	ret->what = CTF_HEAD_END;
-	ret->event = NULL;
-	ret->loss = NULL;
-	host_close(reader, host);
-	reader->at++;
 	return 1;
 }
 

@@ -5,7 +5,7 @@
  *
  * A path may be a CTF trace (a folder with a file 'metadata') or any folder
  * above some.  Stream files are all regular files beside 'metadata' that are
- * not hidden; 'index/NAME.idx' is used where it is there and agrees. */
+ * not hidden; 'index/NAME.idx' is not needed, and told when it disagrees. */
 #ifndef CTF_READER_H
 #define CTF_READER_H
 

@@ -314,9 +314,11 @@ project_spans(struct store *store, const char *migration_id, const json_t *recor
 				continue;
 			alert_id(span_rules[k].rule, span_id, id);
 			span_rules[k].text(&text, &matter);
-			r = put(store, id, new_alert(id, span_rules[k].rule, span_rules[k].severity,
-						     migration_id, &text, number_of(span, "start_ns"),
-						     number_of(span, "end_ns")), error);
+			r = put(store, id,
+				new_alert(id, span_rules[k].rule, span_rules[k].severity,
+					  migration_id, &text, number_of(span, "start_ns"),
+					  number_of(span, "end_ns")),
+				error);
 			buf_done(&text);
 		}
 	}
@@ -340,7 +342,8 @@ project_failed(struct store *store, const char *migration_id, const json_t *reco
 	if (!status || !streq(status, "failed") || !end_ns)
 		return store_put_alert(store, id, NULL, error);
 	failed_text(&text, &matter);
-	alert = new_alert(id, failed_rule, "critical", migration_id, &text, end_ns, end_ns + hold_ns);
+	alert = new_alert(id, failed_rule, "critical", migration_id, &text, end_ns,
+			  end_ns + hold_ns);
 	if (alert && json_is_true(json_object_get(record, "source_open")))
 		json_object_set_new(alert, "due_ns", json_integer((json_int_t) (clock_wall_ns() +
 										FAILED_GRACE_NS)));
@@ -463,8 +466,8 @@ put_source_alert(struct store *store, const struct store_source *source, size_t 
 	buf_printf(&text, ": session %s of %s at %s %s%s%s", source->session, source->host,
 		   source->relayd, source_rules[rule].text, source->text ? ": " : "",
 		   source->text ? source->text : "");
-	alert = new_alert(id, source_rule, source_rules[rule].severity, migration_id, &text, start_ns,
-			  0);
+	alert = new_alert(id, source_rule, source_rules[rule].severity, migration_id, &text,
+			  start_ns, 0);
 	json_object_set_new(alert, "live", json_true());
 	json_object_set_new(alert, "host", store_string(source->host));
 	json_object_set_new(alert, "session", store_string(source->session));

@@ -143,6 +143,30 @@ add_counters(struct archive *archive)
 	batch_add_counter(archive->batch, "engine", "capped", c->capped);
 }
 
+static void
+log_problems(const struct ctf_reader *reader)
+{
+	const char *problem;
+
+	for (size_t i = 0; (problem = ctf_reader_problem(reader, i)); i++)
+		log_warning("%s", problem);
+}
+
+int
+archive_dump(const char *const *paths, size_t n_paths, enum ctf_backend backend, FILE *file,
+	     struct error *error)
+{
+	struct ctf_reader *reader;
+	int r = ctf_reader_open(paths, n_paths, NULL, backend, &reader, error);
+
+	if (r < 0)
+		return r;
+	r = ctf_reader_dump_all(reader, file, error);
+	log_problems(reader);
+	ctf_reader_close(reader);
+	return r;
+}
+
 static int
 open_parts(struct archive *archive, const char *const *paths, size_t n_paths,
 	   enum ctf_backend backend, struct fact_sink *sink, struct error *error)
@@ -153,6 +177,7 @@ open_parts(struct archive *archive, const char *const *paths, size_t n_paths,
 
 	engine.max_flows_per_host = (unsigned) archive->config->max_flows;
 	engine.stall_min_ns = archive->config->stall_min_ns;
+	engine.stall_max_ns = archive->config->stall_max_ns;
 	engine.stall_factor = (unsigned) archive->config->stall_factor;
 	hub.failed_hold_ns = archive->config->failed_hold_ns;
 	archive->batch = batch_new();
@@ -175,14 +200,12 @@ archive_read(const struct config *config, const char *const *paths, size_t n_pat
 {
 	struct archive archive = { .config = config, .show = isatty(STDERR_FILENO) };
 	struct fact_sink sink;
-	const char *problem;
 	int r = open_parts(&archive, paths, n_paths, backend, &sink, error);
 
 	if (r >= 0)
 		r = read_all(&archive, error);
 	if (r >= 0) {
-		for (size_t i = 0; (problem = ctf_reader_problem(archive.reader, i)); i++)
-			log_warning("%s", problem);
+		log_problems(archive.reader);
 		add_counters(&archive);
 		r = commit(&archive, error);
 	}

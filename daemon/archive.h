@@ -5,6 +5,7 @@
 #define DAEMON_ARCHIVE_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "ctf/reader.h"
 #include "daemon/config.h"
@@ -15,5 +16,9 @@
  * not stop the reading are logged. */
 int archive_read(const struct config *config, const char *const *paths, size_t n_paths,
 		 enum ctf_backend backend, struct error *error);
+
+/* Prints every event under 'paths' as a line of JSON (--dump) to 'file'. */
+int archive_dump(const char *const *paths, size_t n_paths, enum ctf_backend backend, FILE *file,
+		 struct error *error);
 
 #endif /* archive.h */

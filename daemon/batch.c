@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <uthash.h>
 
 #include "lib/util.h"
 
@@ -20,10 +21,18 @@ struct entry {
 	};
 };
 
+/* Where a span stands: what is said of it again replaces what was said before. */
+struct span_place {
+	char id[FACT_ID_SIZE];
+	size_t at;
+	UT_hash_handle hh;
+};
+
 struct batch {
 	struct entry *entries;
 	size_t n, capacity;
 	size_t bytes;
+	struct span_place *spans;
 };
 
 struct batch *
@@ -68,8 +77,14 @@ entry_done(struct entry *entry)
 void
 batch_free(struct batch *batch)
 {
+	struct span_place *place, *next;
+
 	if (!batch)
 		return;
+	HASH_ITER(hh, batch->spans, place, next) {
+		HASH_DEL(batch->spans, place);
+		free(place);
+	}
 	for (size_t i = 0; i < batch->n; i++)
 		entry_done(&batch->entries[i]);
 	free(batch->entries);
@@ -104,13 +119,47 @@ add(struct batch *batch, enum entry_type type, size_t bytes)
 	return entry;
 }
 
+/* The entry that says of the same span what 'fact' says anew, or NULL.  A span
+ * that was retracted in between has a new entry. */
+static struct entry *
+find_span(struct batch *batch, const struct fact *fact)
+{
+	struct fact span = *fact;
+	struct span_place *place;
+	char id[FACT_ID_SIZE];
+
+	if (fact->type != FACT_SPAN && fact->type != FACT_RETRACT)
+		return NULL;
+	span.type = FACT_SPAN;
+	fact_id(&span, id);
+	HASH_FIND_STR(batch->spans, id, place);
+	if (fact->type == FACT_RETRACT) {
+		if (place) {
+			HASH_DEL(batch->spans, place);
+			free(place);
+		}
+		return NULL;
+	}
+	if (place)
+		return &batch->entries[place->at];
+	place = xcalloc(1, sizeof *place);
+	memcpy(place->id, id, sizeof id);
+	place->at = batch->n;
+	HASH_ADD_STR(batch->spans, id, place);
+	return NULL;
+}
+
 static void
 take_fact(void *context, const struct fact *fact)
 {
 	struct batch **batch = context;
-	/* An attributes object of some rounds is about this large. */
-	struct entry *entry = add(*batch, ENTRY_FACT, fact->attributes ? 1024 : 0);
+	struct entry *entry = find_span(*batch, fact);
 
+	if (entry)
+		entry_done(entry);
+	else
+		/* An attributes object of some rounds is about this large. */
+		entry = add(*batch, ENTRY_FACT, fact->attributes ? 1024 : 0);
 	entry->fact = *fact;
 	entry->fact.host = xstrdup(fact->host);
 }

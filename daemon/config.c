@@ -68,6 +68,9 @@ static const struct key keys[] = {
 	{ "stall-min", KEY_DURATION, AT(stall_min_ns), "2s",
 	  "least duration after which an open stop-and-copy is a stall",
 	  NS_PER_MS, 3600 * NS_PER_S, NULL },
+	{ "stall-max", KEY_DURATION, AT(stall_max_ns), "2500ms",
+	  "an open stop-and-copy is a stall after this, however large its downtime limit",
+	  NS_PER_MS, DAYS(30), NULL },
 	{ "stall-factor", KEY_NUMBER, AT(stall_factor), "3",
 	  "a stop-and-copy open for this many downtime limits is a stall", 1, 1000, NULL },
 	{ "failed-hold", KEY_DURATION, AT(failed_hold_ns), "1h",
@@ -297,6 +300,8 @@ config_check(const struct config *config, struct error *error)
 		return error_set(error, EINVAL, "backoff-min is longer than backoff-max");
 	if (config->reply_timeout_ns > config->dead_timeout_ns)
 		return error_set(error, EINVAL, "reply-timeout is longer than dead-timeout");
+	if (config->stall_min_ns > config->stall_max_ns)
+		return error_set(error, EINVAL, "stall-min is longer than stall-max");
 	if (*config->socket && streq(config->socket, config->ro_socket))
 		return error_set(error, EINVAL, "socket and ro-socket are the same path");
 	return 0;

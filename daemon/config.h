@@ -26,7 +26,7 @@ struct config {
 	uint64_t list_interval_ns, reply_timeout_ns, dead_timeout_ns;
 	uint64_t backoff_min_ns, backoff_max_ns;
 	uint64_t patience_ns, grace_ns, lost_after_ns;
-	uint64_t stall_min_ns, stall_factor, failed_hold_ns;
+	uint64_t stall_min_ns, stall_max_ns, stall_factor, failed_hold_ns;
 	uint64_t max_sessions, max_streams, max_flows;
 	uint64_t max_packet_bytes, max_in_flight_bytes, max_pending_bytes;
 	uint64_t max_clients, max_clients_per_uid, max_backlog_bytes;

@@ -33,6 +33,7 @@ int hub_settle(struct hub *hub, struct error *error);
 int hub_source(struct hub *hub, const struct store_source *source, struct error *error);
 /* Called for each alert that began or ended, after hub_settle(): the program
  * logs it.  'alert' is borrowed. */
-void hub_on_alert(struct hub *hub, void (*alert)(void *context, const json_t *alert), void *context);
+void hub_on_alert(struct hub *hub, void (*alert)(void *context, const json_t *alert),
+		  void *context);
 
 #endif /* hub.h */

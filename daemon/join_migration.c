@@ -94,13 +94,12 @@ windows_of(const struct join *join, size_t *ret_n)
 static int
 load_window(struct join *join, const struct window *window, struct side_set *set)
 {
-	uint64_t margin = 4 * JOIN_NEAR_NS, from_ns, to_ns;
+	uint64_t margin = 2 * JOIN_NEAR_NS, from_ns, to_ns;
 	json_t *spans;
 
 	for (;; margin *= 4) {
-		spans = store_spans(join->store, "migration.source", "migration.destination",
-				    minus(window->from_ns, margin), window->to_ns + margin,
-				    join->error);
+		spans = store_sides(join->store, minus(window->from_ns, margin),
+				    window->to_ns + margin, join->error);
 		if (!spans)
 			return -join->error->code;
 		side_set_done(set);
@@ -159,29 +158,17 @@ touch_of(const struct join *join, const char *id)
 	return NULL;
 }
 
-static bool
-is_by_duration(const json_t *record)
-{
-	const char *joined = text_member(json_object_get(record, "evidence"), "joined_by");
-
-	return joined && strstr(joined, "duration");
-}
-
-/* Whether the record as it stands has to be thought over by the second pass;
- * if not, a partner that the second pass gave before is kept. */
+/* Whether the second pass has to think about this side; if not, a partner that
+ * it gave before is kept. */
 static bool
 needs_second_pass(struct join *join, const struct side *side)
 {
 	const struct join_touch *touch = touch_of(join, side->id);
-	json_t *record = store_migration_of_side(join->store, side->id);
-	bool was_loose = record && (is_by_duration(record) ||
-				    !text_member(record, "source_id") ||
-				    !text_member(record, "destination_id"));
+	int loose = store_is_loose(join->store, side->id);
 
-	json_decref(record);
 	if (side->partner)
-		return was_loose;
-	return !was_loose || side->end_ns || (touch && touch->identity);
+		return loose > 0;
+	return loose <= 0 || side->end_ns || (touch && touch->identity);
 }
 
 /* A side that the second pass looked at before and that only made progress: its
@@ -358,8 +345,12 @@ look_up(struct join *join, struct join_touch *touched, size_t n)
 	int r = 0;
 
 	for (size_t i = 0; i < n && !r; i++) {
-		json_t *span = store_span(join->store, touched[i].id);
+		json_t *span;
 
+		/* A fact of the side itself said where it is. */
+		if (touched[i].start_ns && !touched[i].identity)
+			continue;
+		span = store_span(join->store, touched[i].id);
 		if (span)
 			touch_span(&touched[i], span);
 		else
@@ -377,8 +368,12 @@ join_migrations(struct store *store, const struct join_touch *touched, size_t n_
 {
 	struct error own = { 0 };
 	struct join_touch *all = xcalloc(2 * n_touched + 1, sizeof *all);
-	struct join join = { .store = store, .touched = all, .n_touched = n_touched,
-			     .written = written, .context = context, .error = error ? error : &own };
+	struct join join = { .store = store,
+			     .touched = all,
+			     .n_touched = n_touched,
+			     .written = written,
+			     .context = context,
+			     .error = error ? error : &own };
 	struct window *windows;
 	size_t n;
 	int r;

@@ -376,7 +376,8 @@ learn_skews(const struct side_set *set, struct skews *skews)
 			bool ordered = strcmp(a->host, b->host) < 0;
 
 			skews->all[skews->n++] = (struct skew) {
-				{ ordered ? a->host : b->host, ordered ? b->host : a->host }, ns, false
+				.hosts = { (ordered ? a : b)->host, (ordered ? b : a)->host },
+				.ns = ns,
 			};
 		} else if (ns - skew->ns > (int64_t) JOIN_NEAR_NS ||
 			   skew->ns - ns > (int64_t) JOIN_NEAR_NS) {
@@ -392,7 +393,8 @@ drop_contradicted(struct side_set *set, const struct skews *skews)
 	for (size_t i = 0; i < set->n; i++) {
 		struct side *a = &set->sides[i], *b = a->partner;
 
-		if (b && a->is_source && a->evidence != JOIN_UUID && find_skew(skews, a, b)->contradicted)
+		if (b && a->is_source && a->evidence != JOIN_UUID &&
+		    find_skew(skews, a, b)->contradicted)
 			a->partner = b->partner = NULL;
 	}
 }
@@ -432,8 +434,10 @@ join_spread(struct side_set *set, uint64_t *ret_from_ns, uint64_t *ret_to_ns)
 			*ret_from_ns = MIN(*ret_from_ns, side->at_ns);
 			*ret_to_ns = MAX(*ret_to_ns, side->at_ns);
 			neighbours(set, side, JOIN_NEAR_NS, &first, &end);
-			for (struct side *other = &set->sides[first - set->sides]; other < end; other++) {
-				bool is = !other->affected && is_candidate(side, other, near_candidate);
+			for (struct side *other = &set->sides[first - set->sides]; other < end;
+			     other++) {
+				bool is = !other->affected &&
+					  is_candidate(side, other, near_candidate);
 
 				other->affected |= is;
 				again |= is;

@@ -135,8 +135,10 @@ reason_of(const struct side *source, const struct side *destination, const struc
 	if (!outcome->told_by_destination)
 		return xstrdup(said ? said : "the source failed without saying why");
 	if (source->status == SIDE_COMPLETED)
-		return xasprintf("the destination %s failed: %s; the source says completed, as without"
-				 " a return path it can't know", destination->host, why);
+		return xasprintf(
+			"the destination %s failed: %s; the source says completed, as without"
+			" a return path it can't know",
+			destination->host, why);
 	return xasprintf("the destination %s failed: %s; the source %s fell silent%s%s",
 			 destination->host, why, source->host, last ? " after " : "",
 			 last ? last : "");

@@ -300,6 +300,7 @@ start_viewers(struct lane *lane)
 		options.max_streams = (unsigned) config->max_streams;
 		relay->lane = lane;
 		relay->name = xstrdup(config->relayd[i]);
+		relay->log_limit = (struct log_limit) LOG_LIMIT(5, 60 * NS_PER_S);
 		LL_APPEND(lane->relays, relay);
 		relay->viewer = viewer_new(lane->base, &options, &lane_viewer_ops, relay);
 	}
@@ -358,6 +359,7 @@ lane_start(const struct config *config, struct writer *writer, struct lane **ret
 	lane->alive_ns = clock_mono_ns();
 	engine.max_flows_per_host = (unsigned) config->max_flows;
 	engine.stall_min_ns = config->stall_min_ns;
+	engine.stall_max_ns = config->stall_max_ns;
 	engine.stall_factor = (unsigned) config->stall_factor;
 	lane->engine = engine_new(analyzers, &engine, &lane->sink);
 	r = recover(lane, error);

@@ -9,16 +9,30 @@
 #include "lib/log.h"
 #include "lib/util.h"
 
-struct lane_host *
-lane_host_get(struct lane *lane, const struct ctf_trace *trace, const char *hostname)
+/* Later than this behind the others is no delay, but another running of the clock. */
+#define OTHER_EPOCH_NS (60 * NS_PER_S)
+
+static bool
+is_epoch_of(const struct lane_host *host, uint64_t end_raw_ns)
+{
+	return !end_raw_ns || end_raw_ns + OTHER_EPOCH_NS >= ctf_merge_watermark(host->merge);
+}
+
+/* The newest host of that name and clock to which 'end_raw_ns' (0: not known
+ * yet) can belong; made when there is none. */
+static struct lane_host *
+host_get(struct lane *lane, const struct ctf_trace *trace, const char *hostname, uint64_t end_raw_ns)
 {
 	uint8_t uuid[16] = { 0 };
-	struct lane_host *host;
+	struct lane_host *host, *found = NULL;
 
 	ctf_trace_clock_uuid(trace, uuid);
-	for (host = lane->hosts; host; host = host->next)
-		if (streq(host->hostname, hostname) && !memcmp(host->clock_uuid, uuid, sizeof uuid))
-			return host;
+	LL_FOREACH(lane->hosts, host)
+		if (streq(host->hostname, hostname) && !memcmp(host->clock_uuid, uuid, sizeof uuid) &&
+		    is_epoch_of(host, end_raw_ns))
+			found = host;
+	if (found)
+		return found;
 	if (lane->n_hosts >= lane->config->max_sessions) {
 		lane->refused_hosts++;
 		return NULL;
@@ -36,15 +50,55 @@ lane_host_get(struct lane *lane, const struct ctf_trace *trace, const char *host
 	return host;
 }
 
+struct lane_host *
+lane_host_get(struct lane *lane, const struct ctf_trace *trace, const char *hostname)
+{
+	return host_get(lane, trace, hostname, 0);
+}
+
+static void
+merge_stream(struct lane_host *host, struct lane_stream *stream)
+{
+	stream->host = host;
+	stream->waiting = false;
+	DL_APPEND(host->streams, stream);
+	ctf_merge_add(host->merge, stream->stream);
+	host->unspoken += !stream->spoken;
+	host->open = true;
+	host->idle_since_mono_ns = 0;
+}
+
 void
 lane_host_add(struct lane_host *host, struct lane_stream *stream)
 {
+	if (stream->trace->session->spoken) {
+		merge_stream(host, stream);
+		return;
+	}
 	stream->host = host;
-	DL_APPEND(host->streams, stream);
-	ctf_merge_add(host->merge, stream->stream);
-	host->unspoken++;
-	host->open = true;
-	host->idle_since_mono_ns = 0;
+	stream->waiting = true;
+	DL_APPEND(host->waiting, stream);
+}
+
+void
+lane_host_begin(struct lane_stream *stream, uint64_t end_raw_ns)
+{
+	struct lane_session *session = stream->trace->session;
+	struct lane_host *from = stream->host, *to;
+	struct lane_stream *other, *next;
+
+	if (!stream->waiting)
+		return;
+	to = host_get(from->lane, stream->trace->trace, from->hostname, end_raw_ns);
+	if (!to)
+		to = from;
+	DL_FOREACH_SAFE(from->waiting, other, next)
+		if (other->trace->session == session) {
+			DL_DELETE(from->waiting, other);
+			merge_stream(to, other);
+		}
+	session->spoken = true;
+	session->host = to;
 }
 
 static void
@@ -73,15 +127,17 @@ lane_stream_free(struct lane_stream *stream)
 		batch_add_position(host->lane->batch, ctf_stream_key(stream->stream), &position);
 	}
 	add_counters(&host->lane->done, ctf_stream_counters(stream->stream));
-	if (!stream->spoken)
-		host->unspoken--;
-	host->lane->pending_bytes -= MIN(host->lane->pending_bytes, ctf_stream_memory(stream->stream));
-	ctf_merge_remove(host->merge, stream->stream);
-	DL_DELETE(host->streams, stream);
+	if (stream->waiting) {
+		DL_DELETE(host->waiting, stream);
+	} else {
+		host->unspoken -= !stream->spoken;
+		ctf_merge_remove(host->merge, stream->stream);
+		DL_DELETE(host->streams, stream);
+	}
 	ctf_stream_free(stream->stream);
 	lane_trace_release(stream->trace);
 	free(stream);
-	if (!host->streams)
+	if (!host->streams && !host->idle_since_mono_ns)
 		host->idle_since_mono_ns = clock_mono_ns();
 }
 
@@ -323,6 +379,8 @@ lane_hosts_free(struct lane *lane)
 	LL_FOREACH_SAFE(lane->hosts, host, next) {
 		while (host->streams)
 			lane_stream_free(host->streams);
+		while (host->waiting)
+			lane_stream_free(host->waiting);
 		ctf_merge_free(host->merge);
 		free(host->hostname);
 		free(host);

@@ -24,7 +24,8 @@ on_state(void *owner, enum viewer_state state, const char *text)
 	if (state == VIEWER_LIVE && relay->state != VIEWER_LIVE) {
 		relay->live_since_mono_ns = clock_mono_ns();
 		log_info("relayd %s: connected", relay->name);
-	} else if (state != relay->state) {
+	} else if ((state != relay->state || (text && strncmp(text, relay->text, sizeof relay->text - 1))) &&
+		   log_allowed(&relay->log_limit)) {
 		log_warning("relayd %s: %s", relay->name, text ? text : "not reachable");
 	}
 	relay->state = state;
@@ -83,6 +84,7 @@ on_session_attached(void *owner, struct viewer_session *viewer_session, const ch
 	struct lane_session *session = get_session(owner, hostname, name);
 
 	session->id = id;
+	session->spoken = false;
 	session->live_timer_ns = live_timer_us * NS_PER_US;
 	session->attached = true;
 	session->state = VIEWER_SESSION_LIVE;
@@ -154,11 +156,12 @@ forget_older(struct lane_host *host, const char *key)
 	struct lane_stream *stream;
 
 	lane_host_drain(host);
-	DL_FOREACH(host->streams, stream)
-		if (streq(ctf_stream_key(stream->stream), key)) {
-			lane_stream_free(stream);
-			return;
-		}
+	for (unsigned i = 0; i < 2; i++)
+		DL_FOREACH(i ? host->waiting : host->streams, stream)
+			if (streq(ctf_stream_key(stream->stream), key)) {
+				lane_stream_free(stream);
+				return;
+			}
 }
 
 static void *
@@ -221,8 +224,10 @@ on_index(void *stream_user, const struct viewer_index *index)
 static void
 speak(struct lane_stream *stream, uint64_t frontier_raw_ns)
 {
-	struct lane_host *host = stream->host;
+	struct lane_host *host;
 
+	lane_host_begin(stream, frontier_raw_ns);
+	host = stream->host;
 	if (!stream->spoken) {
 		stream->spoken = true;
 		host->unspoken--;
@@ -281,7 +286,9 @@ on_stream_gone(void *stream_user, bool hup)
 	/* After a broken connection the same stream mostly comes again within
 	 * moments: until then it goes on holding back the others, so that their
 	 * order stays right. */
-	if (hup)
+	if (stream->waiting)
+		lane_stream_free(stream);
+	else if (hup)
 		lane_stream_end(stream);
 	else
 		stream->orphan_mono_ns = clock_mono_ns();

@@ -15,6 +15,7 @@
 #include "ctf/merge.h"
 #include "ctf/viewer.h"
 #include "daemon/lane.h"
+#include "lib/log.h"
 
 struct lane_stream {
 	struct lane_trace *trace;
@@ -23,6 +24,7 @@ struct lane_stream {
 	struct lane_stream *prev, *next;  /* In its host. */
 	struct ctf_position resume;       /* Where an earlier reading ended. */
 	uint64_t frontier_raw_ns;         /* Nothing older can come. */
+	bool waiting;                     /* In its host's 'waiting', not merged yet. */
 	bool spoken;                      /* Had a packet or a beacon. */
 	bool caught_up;                   /* 'history' no longer applies. */
 	uint64_t orphan_mono_ns;          /* Its connection broke then; it may come back. */
@@ -47,6 +49,7 @@ struct lane_session {
 	enum viewer_session_state state;
 	char text[160];
 	bool attached, existed_before;
+	bool spoken;                      /* One of its streams has. */
 	uint64_t events, lost, late, stepped_over;
 	uint64_t last_event_ns, heard_mono_ns;
 	struct lane_host *host;           /* Where its streams are merged; the last seen. */
@@ -61,6 +64,7 @@ struct lane_relay {
 	char *name;
 	enum viewer_state state;
 	char text[160];
+	struct log_limit log_limit;
 	uint64_t live_since_mono_ns;
 	struct lane_session *sessions;
 };
@@ -72,7 +76,8 @@ struct lane_host {
 	uint8_t clock_uuid[16];
 	struct ctf_merge *merge;
 	struct engine_host *engine;
-	struct lane_stream *streams;
+	struct lane_stream *streams;      /* In the merge. */
+	struct lane_stream *waiting;      /* Of sessions that have not said anything yet. */
 	int64_t offset_ns;                /* Raw to 1970, of its first trace. */
 	uint64_t watermark_ns;            /* Since 1970; as seen by the engine. */
 	uint64_t progress_mono_ns;        /* When that last moved. */
@@ -129,7 +134,14 @@ void lane_sessions_free(struct lane_relay *relay);
 /* lane_host.c */
 struct lane_host *lane_host_get(struct lane *lane, const struct ctf_trace *trace,
 				const char *hostname);
+/* Lets it wait until its session says something, or merges it at once if that
+ * has. */
 void lane_host_add(struct lane_host *host, struct lane_stream *stream);
+/* The first packet or beacon of a session reaches 'end_raw_ns': its streams are
+ * merged from now on.  A clock does not go back, but a recording that is
+ * published after a later one of the same host looks like it: what lies long
+ * before all that was given there gets a merge of its own. */
+void lane_host_begin(struct lane_stream *stream, uint64_t end_raw_ns);
 /* Takes it out of the merge and frees it; its position is kept. */
 void lane_stream_free(struct lane_stream *stream);
 /* No more packets will come: it leaves when what it holds was given. */

@@ -124,16 +124,14 @@ parse_word(struct command_line *line, char **argv, int argc, int *at, struct err
 	}
 	if (!starts_with(word, "--"))
 		return usage_error("there is no option %s", word);
-	word = xstrdup(word + 2);
+	word += 2;
 	equals = strchr(word, '=');
 	value = equals ? equals + 1 : NULL;
 	if (equals)
 		*equals = '\0';
 	for (unsigned i = 0; i < ARRAY_SIZE(modes); i++)
-		if (streq(word, modes[i].option)) {
-			free(equals ? NULL : word);   /* 'value' points into it. */
+		if (streq(word, modes[i].option))
 			return set_mode(line, i, value, argv, argc, at);
-		}
 	if (!value && *at + 1 < argc && (config_has_key(word) || streq(word, "config")))
 		value = argv[++*at];
 	if (!value)
@@ -237,13 +235,15 @@ start_threads(struct watch *watch, const struct config *config, struct error *er
 	serving.store_path = config->store;
 	serving.socket_path = *config->socket ? config->socket : NULL;
 	serving.ro_socket_path = *config->ro_socket ? config->ro_socket : NULL;
+	serving.socket_fd = notify_listener("control");
+	serving.ro_socket_fd = notify_listener("ro");
 	serving.max_clients = (unsigned) config->max_clients;
 	serving.max_clients_per_uid = (unsigned) config->max_clients_per_uid;
 	serving.max_backlog = config->max_backlog_bytes;
 	serving.started_ns = clock_wall_ns();
-	if (serving.socket_path)
+	if (serving.socket_path && serving.socket_fd < 0)
 		make_parent_dir(serving.socket_path);
-	if (serving.ro_socket_path)
+	if (serving.ro_socket_path && serving.ro_socket_fd < 0)
 		make_parent_dir(serving.ro_socket_path);
 	writing.hub.failed_hold_ns = config->failed_hold_ns;
 	r = writer_start(&writing, &watch->writer, error);
@@ -348,7 +348,7 @@ perform(struct command_line *line, struct error *error)
 	case MODE_READ:
 		return archive_read(config, line->paths, line->n_paths, backend(config), error);
 	case MODE_DUMP:
-		return ctf_reader_dump(line->paths, line->n_paths, backend(config), stdout, error);
+		return archive_dump(line->paths, line->n_paths, backend(config), stdout, error);
 	case MODE_DUMP_STORE:
 		return dump_store(config->store, error);
 	case MODE_STDIO:

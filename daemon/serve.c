@@ -4,6 +4,7 @@
  * looked after.  What a client says and hears is in serve_client.c. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -25,15 +26,17 @@
 
 struct serve_socket {
 	struct serve *serve;
-	const char *path;
+	char path[sizeof ((struct sockaddr_un *) 0)->sun_path + 1];
 	bool read_only;
 	int fd;
 	dev_t device;     /* Of the socket file, to remove just our own. */
-	ino_t inode;
+	ino_t inode;      /* 0: somebody else's. */
 	struct event *incoming, *resume;
 };
 
 const struct serve_options serve_defaults = {
+	.socket_fd = -1,
+	.ro_socket_fd = -1,
 	.max_clients = 64,
 	.max_clients_per_uid = 16,
 	.max_in_flight = 8,
@@ -218,6 +221,7 @@ listen_at(const char *path, mode_t mode, struct serve_socket *ret, struct error 
 		return error_set(error, ENAMETOOLONG, "%s: longer than %zu bytes", path,
 				 sizeof address.sun_path - 1);
 	strcpy(address.sun_path, path);
+	strcpy(ret->path, path);
 	r = remove_stale(path, &address, error);
 	if (r)
 		return r;
@@ -227,11 +231,25 @@ listen_at(const char *path, mode_t mode, struct serve_socket *ret, struct error 
 	if (bind(ret->fd, (const struct sockaddr *) &address, sizeof address))
 		return error_set(error, errno, "%s: cannot make the socket: %s%s", path,
 				 strerror(errno), errno == ENOENT ? "; is its folder there?" : "");
-	ret->path = path;
 	if (chmod(path, mode) || listen(ret->fd, 64) || lstat(path, &stat))
 		return error_set(error, errno, "%s: %s", path, strerror(errno));
 	ret->device = stat.st_dev;
 	ret->inode = stat.st_ino;
+	return 0;
+}
+
+/* Takes over a socket that listens. */
+static int
+adopt(int fd, struct serve_socket *ret, struct error *error)
+{
+	struct sockaddr_un address = { 0 };
+	socklen_t size = sizeof address;
+
+	ret->fd = fd;
+	if (getsockname(fd, (struct sockaddr *) &address, &size) || evutil_make_socket_nonblocking(fd))
+		return error_set(error, errno, "the socket that was passed in: %s", strerror(errno));
+	snprintf(ret->path, sizeof ret->path, "%.*s", (int) sizeof address.sun_path,
+		 address.sun_path);
 	return 0;
 }
 
@@ -256,24 +274,27 @@ socket_free(struct serve_socket *socket)
 }
 
 static int
-socket_new(struct serve *serve, const char *path, bool read_only, struct serve_socket **ret,
-	   struct error *error)
+socket_new(struct serve *serve, const char *path, int fd, bool read_only,
+	   struct serve_socket **ret, struct error *error)
 {
-	struct serve_socket *socket = xcalloc(1, sizeof *socket);
+	struct serve_socket *socket;
 	int r;
 
-	*ret = socket;
+	if (!path && fd < 0)
+		return 0;
+	*ret = socket = xcalloc(1, sizeof *socket);
 	socket->serve = serve;
 	socket->read_only = read_only;
 	socket->fd = -1;
-	r = listen_at(path, read_only ? 0666 : 0660, socket, error);
+	r = fd >= 0 ? adopt(fd, socket, error) :
+		listen_at(path, read_only ? 0666 : 0660, socket, error);
 	if (r)
 		return r;
 	socket->incoming = event_new(serve->base, socket->fd, EV_READ | EV_PERSIST, on_incoming,
 				     socket);
 	socket->resume = evtimer_new(serve->base, on_resume, socket);
 	if (!socket->incoming || !socket->resume || event_add(socket->incoming, NULL))
-		return error_set(error, ENOMEM, "%s: no event for the socket", path);
+		return error_set(error, ENOMEM, "%s: no event for the socket", socket->path);
 	return 0;
 }
 
@@ -305,10 +326,12 @@ open_all(struct serve *serve, struct error *error)
 	const struct serve_options *options = &serve->options;
 	int r = store_open(options->store_path, STORE_READ, &serve->store, error);
 
-	if (!r && options->socket_path)
-		r = socket_new(serve, options->socket_path, false, &serve->full, error);
-	if (!r && options->ro_socket_path)
-		r = socket_new(serve, options->ro_socket_path, true, &serve->restricted, error);
+	if (!r && !serve->stdio)
+		r = socket_new(serve, options->socket_path, options->socket_fd, false, &serve->full,
+			       error);
+	if (!r && !serve->stdio)
+		r = socket_new(serve, options->ro_socket_path, options->ro_socket_fd, true,
+			       &serve->restricted, error);
 	if (r)
 		return r;
 	serve->poll = event_new(serve->base, -1, serve->stdio ? EV_PERSIST : 0, poll_watchers,
@@ -341,8 +364,6 @@ serve_create(struct event_base *base, const struct serve_options *options, bool 
 	serve->stdio = stdio;
 	serve->notify_fd = -1;
 	LIST_INIT(&serve->clients);
-	if (stdio)
-		serve->options.socket_path = serve->options.ro_socket_path = NULL;
 	r = open_all(serve, error);
 	if (r)
 		serve_free(serve);

@@ -22,6 +22,9 @@ struct serve_options {
 	const char *store_path;       /* Must be there already. */
 	const char *socket_path;      /* Full socket, mode 0660; NULL: none. */
 	const char *ro_socket_path;   /* Read-only methods, mode 0666; NULL: none. */
+	int socket_fd, ro_socket_fd;  /* Sockets that listen already, instead of those
+				       * paths; -1: none.  Closed by serve_free(),
+				       * their files stay. */
 	unsigned max_clients;         /* 64 */
 	unsigned max_clients_per_uid; /* 16 */
 	unsigned max_in_flight;       /* 8 per client: then it is not read from */

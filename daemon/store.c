@@ -20,13 +20,15 @@ enum { BUSY_TIMEOUT_MS = 5000 };
 
 /* Step n brings a store from version n to n + 1; never changed once released. */
 static const char *const migrations[] = {
-	/* Facts.  Samples are apart: there are many, and only ever read by parent. */
+	/* Facts.  Samples are apart: there are many, and only ever read by parent.
+	 * 'at_ns' is set for sides of a migration: when they met. */
 	"CREATE TABLE fact (id TEXT PRIMARY KEY, type INTEGER NOT NULL, host TEXT NOT NULL,"
 	" kind TEXT NOT NULL, key TEXT NOT NULL, start_ns INTEGER NOT NULL, end_ns INTEGER,"
-	" status TEXT, parent TEXT, attributes TEXT) STRICT, WITHOUT ROWID;"
+	" status TEXT, parent TEXT, attributes TEXT, at_ns INTEGER) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX fact_end ON fact (kind, coalesce(end_ns, 9223372036854775807), start_ns);"
 	"CREATE INDEX fact_key ON fact (host, kind, key, start_ns);"
 	"CREATE INDEX fact_parent ON fact (parent) WHERE parent IS NOT NULL;"
+	"CREATE INDEX fact_at ON fact (at_ns) WHERE at_ns IS NOT NULL;"
 	"CREATE TABLE sample (id TEXT PRIMARY KEY, host TEXT NOT NULL, kind TEXT NOT NULL,"
 	" key TEXT NOT NULL, t_ns INTEGER NOT NULL, parent TEXT, attributes TEXT)"
 	" STRICT, WITHOUT ROWID;"
@@ -157,7 +159,8 @@ bind_arguments(sqlite3_stmt *stmt, const char *format, va_list args)
 			if (*format == 'z' && !value)
 				sqlite3_bind_null(stmt, i);
 			else
-				sqlite3_bind_int64(stmt, i, (int64_t) MIN(value, (uint64_t) INT64_MAX));
+				sqlite3_bind_int64(stmt, i,
+						   (int64_t) MIN(value, (uint64_t) INT64_MAX));
 		}
 	}
 }
@@ -307,16 +310,18 @@ check_identity(struct store *store, int *ret_version, struct error *error)
 		return error_set(error, EINVAL, "%s: is a database of another program: "
 				 "give the path of a store, or of a new file", store->path);
 	if (version > SCHEMA_VERSION)
-		return error_set(error, EPROTO, "%s: was written by a newer version (schema %d, this "
-				 "program knows up to %d): upgrade this program, or use another file",
-				 store->path, version, SCHEMA_VERSION);
+		return error_set(
+			error, EPROTO,
+			"%s: was written by a newer version (schema %d, this "
+			"program knows up to %d): upgrade this program, or use another file",
+			store->path, version, SCHEMA_VERSION);
 	if (version < 0)
 		return store_damaged(store, error, "its version");
 	if (store->mode == STORE_READ && version < SCHEMA_VERSION)
 		return error_set(error, EPROTO, "%s: %s (schema %d, this program reads %d): %s",
-				 store->path, version ? "is of an older version" : "is no store yet",
-				 version, SCHEMA_VERSION,
-				 "let cloudtraced open it once");
+				 store->path,
+				 version ? "is of an older version" : "is no store yet", version,
+				 SCHEMA_VERSION, "let cloudtraced open it once");
 	*ret_version = version;
 	return 0;
 }
@@ -328,8 +333,9 @@ migrate(struct store *store, int version, struct error *error)
 	int r = 0;
 
 	for (; version < SCHEMA_VERSION && !r; version++) {
-		snprintf(stamp, sizeof stamp, "PRAGMA application_id = %d; PRAGMA user_version = %d;",
-			 APPLICATION_ID, version + 1);
+		snprintf(stamp, sizeof stamp,
+			 "PRAGMA application_id = %d; PRAGMA user_version = %d;", APPLICATION_ID,
+			 version + 1);
 		r = store_exec(store, "BEGIN IMMEDIATE", error, "migrate it");
 		if (!r)
 			r = store_exec(store, migrations[version], error, "migrate it");
@@ -359,8 +365,10 @@ take_lock(struct store *store, struct error *error)
 		if (flock(store->lock_fd, LOCK_EX | LOCK_NB)) {
 			close(store->lock_fd);
 			store->lock_fd = -1;
-			return error_set(error, EBUSY, "%s: another cloudtraced writes it: stop that "
-					 "one, or use another file", store->path);
+			return error_set(error, EBUSY,
+					 "%s: another cloudtraced writes it: stop that "
+					 "one, or use another file",
+					 store->path);
 		}
 		/* A leaving writer may have removed the file that we locked. */
 		if (!fstat(store->lock_fd, &st) && st.st_nlink)

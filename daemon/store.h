@@ -97,9 +97,11 @@ json_t *store_spans(struct store *store, const char *kind, const char *kind2, ui
 /* The spans of 'kind' with this host and key, in the same form. */
 json_t *store_spans_of_key(struct store *store, const char *kind, const char *host,
 			   const char *key, struct error *error);
-/* The sides ("migration.source", "migration.destination") that touch [from_ns,
- * to_ns] and have no partner that was found by time, in the same form and with
- * "partner", the id of the one they have otherwise. */
+/* The sides ("migration.source", "migration.destination") that connected, or
+ * else began, within [from_ns, to_ns], in the same form. */
+json_t *store_sides(struct store *store, uint64_t from_ns, uint64_t to_ns, struct error *error);
+/* The sides that touch [from_ns, to_ns] and have no partner that was found by time, in the same
+ * form and with "partner", the id of the one they have otherwise. */
 json_t *store_loose_sides(struct store *store, uint64_t from_ns, uint64_t to_ns,
 			  struct error *error);
 /* One span in the same form, or NULL. */
@@ -112,6 +114,9 @@ json_t *store_entity(struct store *store, const char *host, const char *kind, co
 /* The migration record of that very id, or of which this side is part; or NULL. */
 json_t *store_migration(struct store *store, const char *id);
 json_t *store_migration_of_side(struct store *store, const char *side_id);
+/* Whether that record is one of the "loose" ones of store_loose_sides(): 1 or 0;
+ * -1 when there is none. */
+int store_is_loose(struct store *store, const char *side_id);
 /* Ids of running migrations with this host at either end. */
 json_t *store_migrations_running(struct store *store, const char *host, struct error *error);
 /* The spans below another one, in the same form as store_spans(). */

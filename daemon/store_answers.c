@@ -109,8 +109,9 @@ find_one(struct store *store, const char *sql, const char *id, bool unique, json
 	}
 	r = store_done(store, stmt, error, "look for a migration");
 	if (!r && n > 1)
-		r = error_set(error, ENOTUNIQ, "\"%s\" is the beginning of several migrations: %s%s",
-			      id, names.data, n == MAX_CANDIDATES ? "..." : "");
+		r = error_set(error, ENOTUNIQ,
+			      "\"%s\" is the beginning of several migrations: %s%s", id, names.data,
+			      n == MAX_CANDIDATES ? "..." : "");
 	if (r) {
 		json_decref(found);
 		return r;
@@ -127,10 +128,12 @@ store_migration_show(struct store *store, const char *id, struct error *error)
 		const char *sql;
 	} ways[] = {
 		{ true, "SELECT id, doc FROM migration WHERE id = ?1" },
-		{ true, "SELECT id, doc FROM migration WHERE source_id = ?1 OR destination_id = ?1" },
-		{ true, "SELECT id, doc FROM migration WHERE id BETWEEN ?1 AND ?1 || char(127)"
-			" OR source_id BETWEEN ?1 AND ?1 || char(127)"
-			" OR destination_id BETWEEN ?1 AND ?1 || char(127) ORDER BY start_ns DESC, id" },
+		{ true,
+		  "SELECT id, doc FROM migration WHERE source_id = ?1 OR destination_id = ?1" },
+		{ true,
+		  "SELECT id, doc FROM migration WHERE id BETWEEN ?1 AND ?1 || char(127)"
+		  " OR source_id BETWEEN ?1 AND ?1 || char(127)"
+		  " OR destination_id BETWEEN ?1 AND ?1 || char(127) ORDER BY start_ns DESC, id" },
 		{ false, "SELECT id, doc FROM migration WHERE vm_uuid = ?1"
 			 " ORDER BY start_ns DESC, id" },
 		{ false, "SELECT id, doc FROM migration WHERE vm_name = ?1"
@@ -237,10 +240,12 @@ node_sources(struct store *store, const char *host)
 {
 	static const char sql[] =
 		"SELECT relayd, session, state, text, events, lost_events, late_events,"
-		" last_event_ns, lag_ns, seen_ns FROM source WHERE host = ?1 ORDER BY relayd, session";
-	static const char *const names[] = { "relayd", "session", "state", "text", "events",
-					     "lost_events", "late_events", "last_event_ns", "lag_ns",
-					     "seen_ns" };
+		" last_event_ns, lag_ns, seen_ns FROM source WHERE host = ?1"
+		" ORDER BY relayd, session";
+	static const char *const names[] = {
+		"relayd", "session", "state", "text", "events", "lost_events", "late_events",
+		"last_event_ns", "lag_ns", "seen_ns",
+	};
 	sqlite3_stmt *stmt = store_query(store, sql, "t", host);
 	json_t *sources = json_array();
 
@@ -267,9 +272,9 @@ node_json(struct store *store, const char *host)
 	while (stmt && sqlite3_step(stmt) == SQLITE_ROW)
 		json_array_append_new(names, store_column_text(stmt, 0));
 	store_done(store, stmt, NULL, "read the roles");
-	return json_pack("{s:o, s:o, s:o, s:{s:n, s:n, s:n, s:n}}", "host", store_string(host), "roles", names,
-			 "sources", node_sources(store, host), "clock", "reference", "offset_ns",
-			 "error_ns", "drift_ppm");
+	return json_pack("{s:o, s:o, s:o, s:{s:n, s:n, s:n, s:n}}", "host", store_string(host),
+			 "roles", names, "sources", node_sources(store, host), "clock", "reference",
+			 "offset_ns", "error_ns", "drift_ppm");
 }
 
 json_t *
@@ -366,16 +371,17 @@ store_summary(struct store *store, struct error *error)
 	/* A node is as well as the worst of its sources; a session that was ended
 	 * says nothing against it. */
 	static const char nodes[] =
-		"WITH rank (state, n) AS (VALUES ('gone', 0), ('live', 1), ('busy', 2), ('behind', 3),"
-		" ('silent', 4), ('lost', 5)), worst (host, n) AS (SELECT h.host, max(coalesce(n, -1))"
+		"WITH rank (state, n) AS (VALUES ('gone', 0), ('live', 1), ('busy', 2),"
+		" ('behind', 3), ('silent', 4), ('lost', 5)),"
+		" worst (host, n) AS (SELECT h.host, max(coalesce(n, -1))"
 		" FROM (SELECT host FROM host UNION SELECT host FROM source) h LEFT JOIN source s"
 		" USING (host) LEFT JOIN rank r ON r.state = s.state GROUP BY h.host)"
 		" SELECT coalesce(r.state, 'none'), count(*) FROM worst LEFT JOIN rank r USING (n)"
 		" GROUP BY 1";
 	static const char statuses[] = "SELECT status, count(*) FROM migration GROUP BY status";
 	static const char alerts[] =
-		"SELECT CASE WHEN end_ns <= ?1 THEN 'resolved' ELSE severity END, count(*) FROM alert"
-		" WHERE coalesce(due_ns, 0) <= ?1 GROUP BY 1";
+		"SELECT CASE WHEN end_ns <= ?1 THEN 'resolved' ELSE severity END, count(*)"
+		" FROM alert WHERE coalesce(due_ns, 0) <= ?1 GROUP BY 1";
 	uint64_t now_ns = clock_wall_ns();
 
 	if (store_exec(store, "SELECT 1 FROM migration LIMIT 1", error, "read it"))

@@ -45,7 +45,18 @@ store_spans(struct store *store, const char *kind, const char *kind2, uint64_t f
 		" AND coalesce(end_ns, 9223372036854775807) >= ?3 AND start_ns <= ?4"
 		" ORDER BY start_ns, id";
 
-	return spans_json(store, store_query(store, sql, "ttuu", kind, kind2, from_ns, to_ns), error);
+	return spans_json(store, store_query(store, sql, "ttuu", kind, kind2, from_ns, to_ns),
+			  error);
+}
+
+json_t *
+store_sides(struct store *store, uint64_t from_ns, uint64_t to_ns, struct error *error)
+{
+	static const char sql[] =
+		"SELECT " SPAN_COLUMNS " FROM fact f WHERE at_ns BETWEEN ?1 AND ?2"
+		" ORDER BY start_ns, id";
+
+	return spans_json(store, store_query(store, sql, "uu", from_ns, to_ns), error);
 }
 
 json_t *
@@ -135,6 +146,21 @@ store_migration_of_side(struct store *store, const char *side_id)
 	return first_document(store, store_query(store, sql, "t", side_id));
 }
 
+int
+store_is_loose(struct store *store, const char *side_id)
+{
+	static const char sql[] =
+		"SELECT loose FROM migration WHERE source_id = ?1 UNION ALL"
+		" SELECT loose FROM migration WHERE destination_id = ?1 LIMIT 1";
+	sqlite3_stmt *stmt = store_query(store, sql, "t", side_id);
+	int loose = -1;
+
+	if (stmt && sqlite3_step(stmt) == SQLITE_ROW)
+		loose = sqlite3_column_int(stmt, 0) != 0;
+	store_done(store, stmt, NULL, "read a migration");
+	return loose;
+}
+
 static json_t *
 ids_json(struct store *store, sqlite3_stmt *stmt, struct error *error)
 {
@@ -161,8 +187,9 @@ store_migrations_running(struct store *store, const char *host, struct error *er
 json_t *
 store_children(struct store *store, const char *id, struct error *error)
 {
-	static const char sql[] = "SELECT " SPAN_COLUMNS " FROM fact f WHERE parent = ?1 AND type = 0"
-				  " ORDER BY start_ns, id";
+	static const char sql[] =
+		"SELECT " SPAN_COLUMNS " FROM fact f WHERE parent = ?1 AND type = 0"
+		" ORDER BY start_ns, id";
 
 	return spans_json(store, store_query(store, sql, "t", id), error);
 }

@@ -54,8 +54,9 @@ store_put_horizon(struct store *store, const char *host, uint64_t t_ns, struct e
 bool
 store_position(struct store *store, const char *stream_key, struct ctf_position *ret)
 {
-	static const char sql[] = "SELECT packet_begin, packet_seq, events_done, last_raw, discarded"
-				  " FROM position WHERE stream = ?1";
+	static const char sql[] =
+		"SELECT packet_begin, packet_seq, events_done, last_raw, discarded"
+		" FROM position WHERE stream = ?1";
 	sqlite3_stmt *stmt = store_query(store, sql, "t", stream_key);
 	bool found = stmt && sqlite3_step(stmt) == SQLITE_ROW;
 

@@ -18,9 +18,10 @@ store_changed(struct store *store, const char *topic, const char *id, struct err
 {
 	static const char find[] = "SELECT first FROM change WHERE topic = ?1 AND id = ?2";
 	static const char forget[] = "DELETE FROM change WHERE topic = ?1 AND id = ?2";
-	static const char note[] = "INSERT INTO change (topic, id, first, at_ns) VALUES (?1, ?2, ?3,"
-				   " ?4)";
-	static const char number[] = "UPDATE change SET first = seq WHERE seq = last_insert_rowid()";
+	static const char note[] =
+		"INSERT INTO change (topic, id, first, at_ns) VALUES (?1, ?2, ?3, ?4)";
+	static const char number[] =
+		"UPDATE change SET first = seq WHERE seq = last_insert_rowid()";
 	sqlite3_stmt *stmt = store_query(store, find, "tt", topic, id);
 	int64_t first = 0;
 	int r;
@@ -84,7 +85,28 @@ put_sample(struct store *store, const char *id, const struct fact *fact, const c
 		" WHERE (parent, attributes) IS NOT (excluded.parent, excluded.attributes)";
 
 	return store_run(store, error, "keep a sample", sql, "ttttutt", id, fact->host, fact->kind,
-			 fact->key, fact->start_ns, *fact->parent ? fact->parent : NULL, attributes);
+			 fact->key, fact->start_ns, *fact->parent ? fact->parent : NULL,
+			 attributes);
+}
+
+static uint64_t
+time_member(const json_t *object, const char *name)
+{
+	json_int_t value = json_integer_value(json_object_get(object, name));
+
+	return value > 0 ? (uint64_t) value : 0;
+}
+
+/* For sides of a migration: when they connected, else when they began. */
+static uint64_t
+met_at(const struct fact *fact)
+{
+	uint64_t at_ns = time_member(fact->attributes, "connect_ns");
+
+	if (fact->type != FACT_SPAN || (!streq(fact->kind, "migration.source") &&
+					!streq(fact->kind, "migration.destination")))
+		return 0;
+	return at_ns ? at_ns : MAX(fact->start_ns, (uint64_t) 1);
 }
 
 static int
@@ -94,16 +116,19 @@ put_fact(struct store *store, const char *id, const struct fact *fact, const cha
 	/* A closed span stays closed when its beginning is told again, by a replay
 	 * from the horizon; only what was given up as lost may come back. */
 	static const char sql[] =
-		"INSERT INTO fact VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
-		" ON CONFLICT (id) DO UPDATE SET end_ns = excluded.end_ns, status = excluded.status,"
-		" parent = excluded.parent, attributes = excluded.attributes"
+		"INSERT INTO fact VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+		" ?11) ON CONFLICT (id) DO UPDATE SET end_ns = excluded.end_ns,"
+		" status = excluded.status, parent = excluded.parent,"
+		" attributes = excluded.attributes, at_ns = excluded.at_ns"
 		" WHERE (end_ns IS NULL OR excluded.end_ns IS NOT NULL OR status IS 'lost')"
 		" AND (end_ns, status, parent, attributes) IS NOT"
 		" (excluded.end_ns, excluded.status, excluded.parent, excluded.attributes)";
 
-	return store_run(store, error, "keep a fact", sql, "tittt" "uzttt", id, (int64_t) fact->type,
-			 fact->host, fact->kind, fact->key, fact->start_ns, fact->end_ns,
-			 fact->status, *fact->parent ? fact->parent : NULL, attributes);
+	return store_run(store, error, "keep a fact", sql,
+			 "titttuztttz", id,
+			 (int64_t) fact->type, fact->host, fact->kind, fact->key, fact->start_ns,
+			 fact->end_ns, fact->status, *fact->parent ? fact->parent : NULL,
+			 attributes, met_at(fact));
 }
 
 int
@@ -137,14 +162,6 @@ text_member(const json_t *object, const char *name)
 	return json_string_value(json_object_get(object, name));
 }
 
-static uint64_t
-time_member(const json_t *object, const char *name)
-{
-	json_int_t value = json_integer_value(json_object_get(object, name));
-
-	return value > 0 ? (uint64_t) value : 0;
-}
-
 int
 store_put_migration(struct store *store, const char *id, const json_t *migration,
 		    struct error *error)
@@ -169,13 +186,13 @@ store_put_migration(struct store *store, const char *id, const json_t *migration
 		r = store_run(store, error, "forget a migration", forget, "t", id);
 	} else {
 		doc = store_text(migration);
-		r = store_run(store, error, "keep a migration", sql, "tttttt" "uzttit", id,
-			      text_member(migration, "source_id"),
+		r = store_run(store, error, "keep a migration", sql,
+			      "ttttttuzttit", id, text_member(migration, "source_id"),
 			      text_member(migration, "destination_id"),
-			      text_member(migration, "source"), text_member(migration, "destination"),
-			      status ? status : "lost", time_member(migration, "start_ns"),
-			      time_member(migration, "end_ns"), text_member(vm, "uuid"),
-			      text_member(vm, "name"),
+			      text_member(migration, "source"),
+			      text_member(migration, "destination"), status ? status : "lost",
+			      time_member(migration, "start_ns"), time_member(migration, "end_ns"),
+			      text_member(vm, "uuid"), text_member(vm, "name"),
 			      (int64_t) (!joined || strstr(joined, "duration")), doc);
 		free(doc);
 	}
@@ -210,7 +227,7 @@ store_put_alert(struct store *store, const char *id, const json_t *alert, struct
 		json_object_del(copy, "live");
 		doc = store_text(copy);
 		json_decref(copy);
-		r = store_run(store, error, "keep an alert", sql, "tttt" "uzuzit", id,
+		r = store_run(store, error, "keep an alert", sql, "ttttuzuzit", id,
 			      text_member(alert, "rule"), text_member(alert, "severity"),
 			      text_member(alert, "subject"), time_member(alert, "start_ns"),
 			      time_member(alert, "end_ns"), clock_wall_ns(),
@@ -229,8 +246,9 @@ store_put_alert(struct store *store, const char *id, const json_t *alert, struct
 static bool
 source_differs(struct store *store, const struct store_source *source)
 {
-	static const char sql[] = "SELECT 1 FROM source WHERE (host, relayd, session) = (?1, ?2, ?3)"
-				  " AND (state, text, lost_events) IS (?4, ?5, ?6)";
+	static const char sql[] =
+		"SELECT 1 FROM source WHERE (host, relayd, session) = (?1, ?2, ?3)"
+		" AND (state, text, lost_events) IS (?4, ?5, ?6)";
 	sqlite3_stmt *stmt = store_query(store, sql, "tttttu", source->host, source->relayd,
 					 source->session, source->state, source->text,
 					 source->lost_events);
@@ -250,7 +268,7 @@ store_put_source(struct store *store, const struct store_source *source, struct 
 		" late_events = excluded.late_events, last_event_ns = excluded.last_event_ns,"
 		" lag_ns = excluded.lag_ns, seen_ns = excluded.seen_ns";
 	bool differs = source_differs(store, source);
-	int r = store_run(store, error, "keep a source", sql, "ttttt" "uuuzuu", source->host,
+	int r = store_run(store, error, "keep a source", sql, "tttttuuuzuu", source->host,
 			  source->relayd, source->session, source->state, source->text,
 			  source->events, source->lost_events, source->late_events,
 			  source->last_event_ns, source->lag_ns, source->seen_ns);

@@ -24,6 +24,7 @@ error_prefix(struct error *error, const char *format, ...)
 {
 	char rest[sizeof error->text];
 	va_list args;
+	size_t room;
 	int n;
 
 	if (!error || !error->code)
@@ -32,7 +33,11 @@ error_prefix(struct error *error, const char *format, ...)
 	va_start(args, format);
 	n = vsnprintf(error->text, sizeof error->text, format, args);
 	va_end(args);
-	if (n >= 0 && (size_t) n < sizeof error->text)
-		snprintf(error->text + n, sizeof error->text - (size_t) n, ": %s", rest);
+	if (n < 0 || (size_t) n >= sizeof error->text)
+		return -error->code;
+	/* What does not fit is cut. */
+	room = sizeof error->text - (size_t) n;
+	if (room > 3)
+		snprintf(error->text + n, room, ": %.*s", (int) room - 3, rest);
 	return -error->code;
 }

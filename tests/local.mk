@@ -8,5 +8,7 @@ include tests/analyzers.mk
 include tests/store.mk
 include tests/serve.mk
 include tests/daemon.mk
+include tests/session.mk
 include tests/fuzz.mk
 include tests/node.mk
+include tests/pack.mk

@@ -7,5 +7,5 @@ tests_test_replay_packets_SOURCES = tests/test_replay_packets.c \
 	replay/wire.h
 tests_test_replay_packets_LDADD = libctf.a libct.a $(CMOCKA_LIBS) -lm
 endif
-TESTS += tests/test_replay_relayd.py
-EXTRA_DIST += tests/test_replay_relayd.py
+TESTS += tests/test_replay_relayd.py tests/test_replay_again.py
+EXTRA_DIST += tests/test_replay_relayd.py tests/test_replay_again.py

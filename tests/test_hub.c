@@ -99,8 +99,9 @@ test_one(void **state)
 	expect(f, "c1:17>c2:18 running; ");
 	say(f, SOURCE("c1", 17, .start = T0, .connect = T0 + MS(2), .stop = T0 + S(8),
 		      .end = T0 + S(8) + MS(3), .status = "completed"));
-	say(f, DESTINATION("c2", 18, .start = T0 + MS(1), .connect = T0 + MS(1),
-			   .run = T0 + S(8) + MS(7), .end = T0 + S(8) + MS(8), .status = "completed"));
+	say(f,
+	    DESTINATION("c2", 18, .start = T0 + MS(1), .connect = T0 + MS(1),
+			.run = T0 + S(8) + MS(7), .end = T0 + S(8) + MS(8), .status = "completed"));
 	expect(f, "c1:17>c2:18 completed; ");
 	one = newest(f);
 	assert_int_equal(number(one, "total_ns"), S(8) + MS(3));
@@ -169,9 +170,10 @@ test_ports(void **state)
 
 	(void) state;
 	say(f, SOURCE("c1", 1, .start = T0, .connect = T0 + MS(2), .uri = "tcp:10.0.0.2:49152"));
-	say(f, SOURCE("c1", 2, .start = T0, .connect = T0 + MS(2), .uri =
-		      "[{\"channel-type\": \"main\", \"addr\": {\"transport\": \"socket\", \"type\":"
-		      " \"inet\", \"host\": \"10.0.0.2\", \"port\": \"49153\"}}]"));
+	say(f, SOURCE("c1", 2, .start = T0, .connect = T0 + MS(2),
+		      .uri = "[{\"channel-type\": \"main\", \"addr\": {\"transport\": \"socket\", "
+			     "\"type\":"
+			     " \"inet\", \"host\": \"10.0.0.2\", \"port\": \"49153\"}}]"));
 	say(f, DESTINATION("c2", 11, .start = T0, .connect = T0 + MS(2), .uri = "tcp:[::]:49153"));
 	/* From its command line, when cloudtrace-node tells. */
 	say(f, process_fact("c2", 12, "u", "n", "tcp:0:49152"));
@@ -391,7 +393,8 @@ test_addresses(void **state)
 		{ "unix:/run/x,y", ADDRESS_UNIX, 0, true },
 		{ "file:/x", ADDRESS_FILE, 0, false },
 		{ "{\"transport\": \"file\", \"filename\": \"x\"}", ADDRESS_FILE, 0, false },
-		{ "{\"transport\":\"socket\",\"type\":\"unix\",\"path\":\"/x\"}", ADDRESS_UNIX, 0, true },
+		{ "{\"transport\":\"socket\",\"type\":\"unix\",\"path\":\"/x\"}", ADDRESS_UNIX, 0,
+		  true },
 		{ "[[[[", ADDRESS_UNKNOWN, 0, false },
 		{ "{\"addr\":{\"addr\":{\"addr\":{\"addr\":{\"addr\":{\"port\":\"1\"}}}}}}",
 		  ADDRESS_UNKNOWN, 0, false },
@@ -415,7 +418,8 @@ on_alert(void *context, const json_t *alert)
 {
 	struct fixture *f = context;
 
-	sprintf(f->told + strlen(f->told), "%s %s; ", member(alert, "rule"), member(alert, "state"));
+	sprintf(f->told + strlen(f->told), "%s %s; ", member(alert, "rule"),
+		member(alert, "state"));
 }
 
 static void
@@ -450,7 +454,8 @@ test_stall(void **state)
 	expect_told(f, "migration-stalled firing; ");
 	alert = only_alert(f);
 	assert_string_equal(member(alert, "severity"), "critical");
-	assert_non_null(strstr(member(alert, "text"), "at the source c1 takes too long: more than 2"));
+	assert_non_null(
+		strstr(member(alert, "text"), "at the source c1 takes too long: more than 2"));
 	assert_non_null(strstr(member(alert, "text"), "savevm_section_start"));
 	json_decref(alert);
 	/* More gets known, without a second alarm. */
@@ -558,7 +563,8 @@ test_source_lost(void **state)
 	expect_told(f, "source-lost resolved; ");
 	source_is(f, "c2", "silent");
 	expect_told(f, "source-lost firing; ");
-	say(f, SOURCE("c1", 1, .start = T0, .connect = T0, .end = T0 + S(9), .status = "completed"));
+	say(f,
+	    SOURCE("c1", 1, .start = T0, .connect = T0, .end = T0 + S(9), .status = "completed"));
 	expect_told(f, "source-lost resolved; ");
 	free(before);
 	free(after);

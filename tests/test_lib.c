@@ -45,7 +45,8 @@ static void
 durations(void **state)
 {
 	static const struct { const char *text; uint64_t ns; int r; } cases[] = {
-		{ "1", 1000000000, 0 }, { "0", 0, 0 }, { "300ms", 300000000, 0 }, { "1.5h", 5400000000000, 0 },
+		{ "1", 1000000000, 0 }, { "0", 0, 0 }, { "300ms", 300000000, 0 },
+		{ "1.5h", 5400000000000, 0 },
 		{ "7d", 604800000000000, 0 }, { "2min", 120000000000, 0 }, { "5ns", 5, 0 },
 		{ "", 0, -EINVAL }, { "ms", 0, -EINVAL }, { "-1s", 0, -EINVAL }, { "3 parsecs", 0, -EINVAL },
 		{ "1e30", 0, -ERANGE }, { "nan", 0, -EINVAL }, { "99999999999999d", 0, -ERANGE },

@@ -197,6 +197,13 @@ def test_foreign_file(top):
     check("readme.txt" in errors[0] and "short" in errors[1], *errors)
 
 
+def test_no_streams(top):
+    """a trace without stream files has no events, and no host"""
+    make_trace(top + "/t", {})
+    for backend in "own", "babeltrace2":
+        check(not events(top, backend=backend), backend)
+
+
 def test_cut_off(top):
     """of a packet that was cut off, what is there is read"""
     whole = packet(ticks(1, 2)) + packet(ticks(3, 4, 5), 1)

@@ -476,6 +476,37 @@ test_metadata_without_blocks(void **state)
 }
 
 static void
+test_metadata_clock_uuids(void **state)
+{
+	static const char head[] = "trace { uuid = \"keep\"; };\nclock { name = a; uuid = ";
+	static const char *const uuids[] = { "\"0f0e\"", "\"0f0f\"", "\"0f0e\"" };
+	struct buf bufs[ARRAY_SIZE(uuids)] = { 0 }, again = { 0 }, none = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(uuids); i++) {
+		buf_printf(&bufs[i], "%s%s; offset = %zu; };\n", head, uuids[i], i);
+		metadata_renew_clock_uuids(&bufs[i], 7);
+		assert_memory_equal(bufs[i].data, head, sizeof head - 1);
+		assert_int_equal(bufs[i].data[sizeof head - 1 + 37], '"');
+		assert_non_null(strstr(bufs[i].data, "; offset = "));
+	}
+	assert_memory_equal(bufs[0].data, bufs[2].data, sizeof head - 1 + 38);
+	assert_memory_not_equal(bufs[0].data, bufs[1].data, sizeof head - 1 + 38);
+	buf_printf(&again, "%s%s; };\n", head, uuids[0]);
+	metadata_renew_clock_uuids(&again, 8);
+	assert_memory_not_equal(bufs[0].data, again.data, sizeof head - 1 + 38);
+	buf_add_string(&none, "clock { name = b; offset = 1; };\nclock { name = c; offset = 2; };\n");
+	metadata_renew_clock_uuids(&none, 7);
+	assert_memory_equal(none.data, "clock {\n\tuuid = \"", 17);
+	assert_memory_equal(none.data + 17 + 36, "\"; name = b", 11);
+	assert_non_null(strstr(none.data, "\"; name = c"));
+	assert_memory_not_equal(none.data + 17, strstr(none.data, "\"; name = c") - 36, 36);
+	for (size_t i = 0; i < ARRAY_SIZE(bufs); i++)
+		buf_done(&bufs[i]);
+	buf_done(&again);
+	buf_done(&none);
+}
+
+static void
 test_metadata_packets(void **state)
 {
 	static const uint8_t uuid[16] = { 1, 2, 3 };
@@ -510,6 +541,7 @@ main(void)
 		cmocka_unit_test(test_cut_off_file),
 		cmocka_unit_test(test_metadata_edits),
 		cmocka_unit_test(test_metadata_without_blocks),
+		cmocka_unit_test(test_metadata_clock_uuids),
 		cmocka_unit_test(test_metadata_packets),
 	};
 

@@ -3,6 +3,8 @@
 """cloudtrace-replay against a real lttng-relayd: what the relayd writes, and
 what live viewers see, are the recorded events."""
 import collections
+import concurrent.futures
+import functools
 import os
 import re
 import shutil
@@ -167,6 +169,11 @@ def events(*paths):
     return done.stdout.splitlines(), lost
 
 
+@functools.lru_cache(2)
+def recorded_events(path):
+    return events(path)
+
+
 def span(lines):
     times = [float(re.match(r"\[([0-9.]+)\]", line)[1]) for line in lines]
     return min(times), max(times)
@@ -181,14 +188,14 @@ def event_bytes(folder):
                 os.path.join(path, "metadata"), "rb").read():
             continue
         for name in set(files) - {"metadata"}:
-            data, at, events_only = open(os.path.join(path, name), "rb").read(), 0, b""
+            data, at, events_only = open(os.path.join(path, name), "rb").read(), 0, bytearray()
             while at < len(data):
                 content, size = struct.unpack_from("<QQ", data, at + 48)
                 events_only += data[at + 84:at + content // 8]
                 at += size // 8
             host = re.search(rb'hostname = "([^"]*)"',
                              open(os.path.join(path, "metadata"), "rb").read())[1]
-            streams[host, name] = events_only
+            streams[host, name] = bytes(events_only)
     return streams
 
 
@@ -197,7 +204,7 @@ def same_events(relayd, name, *options):
     path = corpus(name)
     relayd.replay("--speed", "max", "--quiet", *options, path)
     assert event_bytes(path) == event_bytes(relayd.out)
-    recorded, lost = events(path)
+    recorded, lost = recorded_events(path)
     written, lost_now = events(relayd.out)
     assert len(recorded) > 10, len(recorded)
     if "--keep-packets" not in options:
@@ -486,6 +493,23 @@ def tests():
             yield name[5:].replace("_", " "), function
 
 
+def run(test):
+    """What went wrong, or nothing; and how long it took."""
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="test-replay.") as folder:
+        watchdog = threading.Timer(3 * TIMEOUT, os._exit, (99,))
+        watchdog.start()
+        relayd = Relayd(folder)
+        try:
+            test[1](relayd)
+            return "", time.monotonic() - begin
+        except Exception as e:
+            return f"{type(e).__name__}: {str(e)[:800]!r}", time.monotonic() - begin
+        finally:
+            watchdog.cancel()
+            relayd.stop()
+
+
 def main():
     for program in ("lttng-relayd", "babeltrace2"):
         if not shutil.which(program):
@@ -494,22 +518,12 @@ def main():
     todo = [(n, f) for n, f in tests() if not sys.argv[1:] or any(a in n for a in sys.argv[1:])]
     print(f"1..{len(todo)}", flush=True)
     failed = 0
-    for number, (name, function) in enumerate(todo, 1):
-        with tempfile.TemporaryDirectory(prefix="test-replay.") as folder:
-            relayd = Relayd(folder)
-            watchdog = threading.Timer(3 * TIMEOUT, os._exit, (99,))
-            watchdog.start()
-            begin = time.monotonic()
-            try:
-                function(relayd)
-                print(f"ok {number} - {name} # {time.monotonic() - begin:.1f} s", flush=True)
-            except Exception as e:
-                failed += 1
-                print(f"not ok {number} - {name}\n# {type(e).__name__}: {str(e)[:800]!r}",
-                      flush=True)
-            finally:
-                watchdog.cancel()
-                relayd.stop()
+    # Most of them wait more than they work.
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        for number, (test, (why, took)) in enumerate(zip(todo, pool.map(run, todo)), 1):
+            print(f"{'not ok' if why else 'ok'} {number} - {test[0]}")
+            print(f"# {took:.1f} s {why}", flush=True)
+            failed += bool(why)
     return failed != 0
 
 

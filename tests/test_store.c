@@ -89,8 +89,8 @@ static json_t *
 a_migration(const char *id, const char *name, const char *status)
 {
 	return json_pack("{s:s, s:s, s:{s:s, s:s}, s:s, s:s, s:s, s:I}", "id", id, "source_id", id,
-			 "vm", "uuid", "5ca7a595", "name", name, "source", "c1", "destination", "c2",
-			 "status", status, "start_ns", (json_int_t) T0);
+			 "vm", "uuid", "5ca7a595", "name", name, "source", "c1", "destination",
+			 "c2", "status", status, "start_ns", (json_int_t)T0);
 }
 
 static void

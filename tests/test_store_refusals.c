@@ -140,7 +140,8 @@ static void
 test_disk_full(void **state)
 {
 	struct store *store = open_store(temporary("full.db"), STORE_WRITE);
-	struct fact fact = side_fact(&(struct given_side) { .source = true, .host = "c1", .pid = 7 });
+	struct fact fact =
+		side_fact(&(struct given_side){ .source = true, .host = "c1", .pid = 7 });
 	struct error error = { 0 };
 	char *before, *after;
 	int r = 0;
@@ -148,7 +149,8 @@ test_disk_full(void **state)
 	(void) state;
 	assert_int_equal(store_put_fact(store, &fact, NULL), 1);
 	before = dump(store);
-	assert_int_equal(sqlite3_exec(store->db, "PRAGMA max_page_count = 60", NULL, NULL, NULL), 0);
+	assert_int_equal(sqlite3_exec(store->db, "PRAGMA max_page_count = 60", NULL, NULL, NULL),
+			 0);
 	assert_int_equal(store_begin(store, &error), 0);
 	for (int i = 1; i < 100000 && r >= 0; i++) {
 		fact.start_ns = (uint64_t) i;
@@ -214,7 +216,8 @@ reads_one(const char *path)
 static void
 test_read_only(void **state)
 {
-	struct fact fact = side_fact(&(struct given_side) { .source = true, .host = "c1", .pid = 7 });
+	struct fact fact =
+		side_fact(&(struct given_side){ .source = true, .host = "c1", .pid = 7 });
 	char path[300], folder[280];
 	struct store *store;
 	pid_t pid;

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+# The Debian packages that building, the demo and the tests need; sourced by
+# ./check and ./demo.
+
+packages_build="gcc make autoconf automake pkg-config xz-utils libc6-dev
+libevent-dev libjansson-dev libsqlite3-dev libbabeltrace2-dev uthash-dev libxxhash-dev
+libinih-dev libsystemd-dev libcmocka-dev"
+packages_demo="lttng-tools"
+packages_test="lttng-tools liblttng-ust-dev babeltrace2 clang clang-tools libclang-rt-14-dev
+cppcheck valgrind python3 python3-jsonschema procps man-db
+systemd"
+packages_packaging="dpkg-dev debhelper dh-python dh-dkms dkms pybuild-plugin-pyproject
+python3-all python3-setuptools lintian"
+
+# need_packages NAME...: installs what is missing, or says what is.
+need_packages() {
+	local name missing=
+	for name in "$@"; do
+		dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q 'install ok installed' ||
+			missing="$missing $name"
+	done
+	[ -n "$missing" ] || return 0
+	if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+		echo "installing:$missing"
+		apt-get -q update >/dev/null &&
+			DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends $missing >/dev/null &&
+			return 0
+		echo "these Debian packages could not be installed:$missing" >&2
+		return 1
+	fi
+	echo "these Debian packages are missing:$missing" >&2
+	echo "install them as root: apt-get install$missing" >&2
+	return 1
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * events.h -- the list of events to record.  It has one home, the analyzers'
+ * tables: it is read from "cloudtraced --print-events ROLE", or from a file
+ * that holds what that printed. */
+#ifndef SESSION_EVENTS_H
+#define SESSION_EVENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "instrumentation/session/profile.h"
+#include "lib/error.h"
+
+struct wanted_event {
+	enum domain domain;
+	enum lttng_event_type type;
+	char *name;           /* As the list has it. */
+	const char *enable;   /* As LTTng enables it: a system call's own name. */
+	const char *refused;  /* Why it won't be enabled, or NULL. */
+	bool missing;         /* This kernel's tracer doesn't have it. */
+};
+
+struct event_list {
+	struct wanted_event *items;
+	size_t n;
+	char *source;  /* Where it came from, for a person. */
+};
+
+/* Reads the list of 'role': from 'path' ("-": standard input), or with NULL
+ * from cloudtraced, or from the list that was installed with this program.
+ * 0, or negative with 'error' filled. */
+int events_read(struct event_list *list, const char *role, const char *path, struct error *error);
+/* Reads a list from text, "DOMAIN NAME" a line, # for comments. */
+int events_parse(struct event_list *list, char *text, struct error *error);
+void events_done(struct event_list *list);
+/* Takes all events of a domain out. */
+void events_drop(struct event_list *list, enum domain domain);
+/* How many of a domain are to be enabled. */
+size_t events_count(const struct event_list *list, enum domain domain);
+
+/* Whether the event is to be enabled in 'domain'. */
+static inline bool
+event_wanted(const struct wanted_event *event, enum domain domain)
+{
+	return event->domain == domain && !event->refused && !event->missing;
+}
+
+#endif /* events.h */

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+#include "instrumentation/session/plan.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/util.h"
+
+static void
+add(struct plan *plan, const struct step *step)
+{
+	plan->steps = xrealloc(plan->steps, (plan->n + 1) * sizeof *plan->steps);
+	plan->steps[plan->n++] = *step;
+}
+
+void
+plan_done(struct plan *plan)
+{
+	free(plan->steps);
+	*plan = (struct plan) { 0 };
+}
+
+/* -- Comparing ----------------------------------------------------------- */
+
+/* Whether sessiond's "tcp4://ADDRESS:CTRL/ [data: DATA]" is the relayd that is
+ * wanted.  When the host's name can't be looked up now, it is: a working
+ * session is worth more. */
+static bool
+same_relayd(const struct wanted *wanted, const char *path)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	_cleanup_(freep) char *ports = xasprintf(":%u/ [data: %u]", wanted->control_port, wanted->data_port);
+	const char *tail = strstr(path, ports), *host = strstr(path, "://");
+	struct addrinfo *addresses = NULL;
+	bool same = false;
+
+	if (!tail || !host || strlen(tail) != strlen(ports))
+		return false;
+	host += 3;
+	if (getaddrinfo(wanted->host, NULL, &hints, &addresses) != 0)
+		return true;
+	for (const struct addrinfo *a = addresses; a; a = a->ai_next) {
+		char text[NI_MAXHOST];
+
+		if (getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof text, NULL, 0,
+				NI_NUMERICHOST) != 0)
+			continue;
+		host += *host == '[';
+		same = same || (starts_with(host, text) && strchr(":]", host[strlen(text)]));
+	}
+	freeaddrinfo(addresses);
+	return same;
+}
+
+/* Why one domain can't be changed into what is wanted: LTTng changes neither
+ * channels nor contexts once a session was started. */
+static const char *
+domain_differs(const struct wanted *wanted, enum domain domain, const struct domain_state *state)
+{
+	const struct buffers buffers = role_buffers(wanted->role, domain, wanted->cpus);
+
+	if (!wants_domain(wanted, domain))
+		return state->n_channels ? "it has a domain that isn't wanted" : NULL;
+	if (!state->has_channel)
+		return "a domain has to be added";
+	if (state->n_channels != 1)
+		return "it has channels that aren't wanted";
+	if (!state->per_user || state->overwrite)
+		return "its buffers are of another kind";
+	if (state->subbuf_size != buffers.subbuf_size || state->num_subbuf != buffers.num_subbuf)
+		return "its buffers have another size";
+	if (state->contexts_known && state->contexts != (1U << N_CONTEXTS) - 1)
+		return "its contexts differ";
+	return NULL;
+}
+
+static const char *
+session_differs(const struct wanted *wanted, const struct session_state *state)
+{
+	const char *because = NULL;
+
+	if (!same_relayd(wanted, state->path))
+		return "it goes to another relayd";
+	if (state->live_us != wanted->live_us)
+		return "its live timer differs";
+	for (enum domain d = 0; d < N_DOMAINS && !because; d++)
+		because = domain_differs(wanted, d, &state->domains[d]);
+	return because;
+}
+
+/* -- Making -------------------------------------------------------------- */
+
+static const struct lttng_event *
+find_event(const struct domain_state *state, const struct wanted_event *event)
+{
+	for (int i = 0; i < state->n_events; i++)
+		if (state->events[i].type == event->type && streq(state->events[i].name, event->enable))
+			return &state->events[i];
+	return NULL;
+}
+
+static bool
+is_wanted(const struct event_list *list, enum domain domain, const struct lttng_event *event)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (event_wanted(&list->items[i], domain) && list->items[i].type == event->type &&
+		    streq(list->items[i].enable, event->name))
+			return true;
+	return false;
+}
+
+static void
+plan_events(struct plan *plan, const struct wanted *wanted, enum domain domain,
+	    const struct domain_state *state)
+{
+	for (size_t i = 0; i < wanted->events.n; i++) {
+		const struct wanted_event *event = &wanted->events.items[i];
+		const struct lttng_event *old = find_event(state, event);
+
+		if (event_wanted(event, domain) && (!old || !old->enabled))
+			add(plan, &(struct step) { .kind = STEP_ENABLE, .domain = domain,
+						   .name = event->enable, .type = event->type });
+	}
+	for (int i = 0; i < state->n_events; i++)
+		if (state->events[i].enabled && !is_wanted(&wanted->events, domain, &state->events[i]))
+			add(plan, &(struct step) { .kind = STEP_DISABLE, .domain = domain,
+						   .name = state->events[i].name,
+						   .type = state->events[i].type });
+}
+
+void
+plan_make(struct plan *plan, const struct wanted *wanted, const struct session_state *state,
+	  const char *lost)
+{
+	static const struct session_state nothing;
+
+	*plan = (struct plan) { 0 };
+	if (state->there)
+		plan->because = lost ? lost : session_differs(wanted, state);
+	if (plan->because) {
+		add(plan, &(struct step) { .kind = STEP_DESTROY });
+		state = &nothing;
+	}
+	if (!wants_domain(wanted, DOMAIN_UST) && !wants_domain(wanted, DOMAIN_KERNEL))
+		return;
+	if (!state->there)
+		add(plan, &(struct step) { .kind = STEP_CREATE });
+	for (enum domain d = 0; d < N_DOMAINS; d++) {
+		if (!wants_domain(wanted, d))
+			continue;
+		if (!state->there || !state->domains[d].enabled)
+			add(plan, &(struct step) { .kind = STEP_CHANNEL, .domain = d });
+		for (unsigned i = 0; i < N_CONTEXTS && !state->there; i++)
+			add(plan, &(struct step) { .kind = STEP_CONTEXT, .domain = d, .context = i,
+						   .name = domains[d].contexts[i].name });
+		plan_events(plan, wanted, d, &state->domains[d]);
+	}
+	if (!state->active)
+		add(plan, &(struct step) { .kind = STEP_START });
+}
+
+/* -- Printing ------------------------------------------------------------ */
+
+/* Steps of the same kind are one command, with a list of names. */
+static size_t
+print_names(const struct plan *plan, size_t i, const char *separator, FILE *file)
+{
+	const struct step *first = &plan->steps[i];
+
+	fputs(first->name, file);
+	while (++i < plan->n && plan->steps[i].kind == first->kind &&
+	       plan->steps[i].domain == first->domain && plan->steps[i].type == first->type)
+		fprintf(file, "%s%s", separator, plan->steps[i].name);
+	fputc('\n', file);
+	return i;
+}
+
+static size_t
+print_step(const struct plan *plan, size_t i, const struct wanted *wanted, FILE *file)
+{
+	const struct step *step = &plan->steps[i];
+	const struct domain_profile *d = &domains[step->domain];
+	const struct buffers buffers = role_buffers(wanted->role, step->domain, wanted->cpus);
+	const char *syscall = step->type == LTTNG_EVENT_SYSCALL ? " --syscall" : "";
+
+	switch (step->kind) {
+	case STEP_DESTROY:
+		fprintf(file, "lttng destroy --no-wait %s\n", wanted->name);
+		break;
+	case STEP_CREATE:
+		fprintf(file, "lttng create %s --live=%u --set-url=%s\n", wanted->name,
+			wanted->live_us, wanted->url);
+		break;
+	case STEP_CHANNEL:
+		fprintf(file, "lttng enable-channel %s --session=%s%s --discard --subbuf-size=%lluK "
+			"--num-subbuf=%llu %s\n", d->option, wanted->name,
+			step->domain == DOMAIN_UST ? " --buffers-uid" : "",
+			(unsigned long long) (buffers.subbuf_size / 1024),
+			(unsigned long long) buffers.num_subbuf, d->channel);
+		break;
+	case STEP_CONTEXT:
+		fprintf(file, "lttng add-context %s --session=%s --channel=%s --type=", d->option,
+			wanted->name, d->channel);
+		return print_names(plan, i, " --type=", file);
+	case STEP_ENABLE:
+	case STEP_DISABLE:
+		fprintf(file, "lttng %s-event %s%s --session=%s --channel=%s ",
+			step->kind == STEP_ENABLE ? "enable" : "disable", d->option, syscall,
+			wanted->name, d->channel);
+		return print_names(plan, i, ",", file);
+	case STEP_START:
+		fprintf(file, "lttng start %s\n", wanted->name);
+		break;
+	}
+	return i + 1;
+}
+
+void
+plan_print(const struct plan *plan, const struct wanted *wanted, FILE *file)
+{
+	for (size_t i = 0; i < plan->n;)
+		i = print_step(plan, i, wanted, file);
+}
+
+/* -- Doing --------------------------------------------------------------- */
+
+static bool
+session_exists(const char *name)
+{
+	struct lttng_session *sessions = NULL;
+	const int n = lttng_list_sessions(&sessions);
+	bool found = false;
+
+	for (int i = 0; i < n; i++)
+		found = found || streq(sessions[i].name, name);
+	free(sessions);
+	return found;
+}
+
+int
+session_destroy(const char *name, unsigned wait_ms, struct error *error)
+{
+	const uint64_t until = clock_mono_ns() + wait_ms * NS_PER_MS;
+	int r;
+
+	if (wait_ms && lttng_stop_tracing_no_wait(name) == 0)
+		while (clock_mono_ns() < until && lttng_data_pending(name) == 1)
+			usleep(20000);
+	r = lttng_destroy_session_no_wait(name);
+	/* Its buffers go even when the consumer daemon is no more. */
+	if (r < 0 && r != -LTTNG_ERR_SESS_NOT_FOUND && session_exists(name))
+		return lttng_failed(error, r, "can't destroy the session");
+	for (unsigned i = 0; i < 100 && session_exists(name); i++)
+		usleep(50000);
+	return 0;
+}
+
+static int
+run_channel(const struct wanted *wanted, enum domain domain, struct lttng_handle *handle)
+{
+	const struct buffers buffers = role_buffers(wanted->role, domain, wanted->cpus);
+	struct lttng_domain lttng_domain = { .type = domains[domain].type, .buf_type = domains[domain].buffers };
+	struct lttng_channel *channel = lttng_channel_create(&lttng_domain);
+	int r;
+
+	if (!channel)
+		return -LTTNG_ERR_NOMEM;
+	strncpy(channel->name, domains[domain].channel, sizeof channel->name - 1);
+	channel->enabled = 1;
+	channel->attr.overwrite = 0;
+	channel->attr.subbuf_size = buffers.subbuf_size;
+	channel->attr.num_subbuf = buffers.num_subbuf;
+	channel->attr.switch_timer_interval = 0;
+	r = lttng_enable_channel(handle, channel);
+	lttng_channel_destroy(channel);
+	return r;
+}
+
+/* UST's "already there" is no failure. */
+static int
+run_event(const struct step *step, struct lttng_handle *handle)
+{
+	struct lttng_event *event = lttng_event_create();
+	int r;
+
+	if (!event)
+		return -LTTNG_ERR_NOMEM;
+	event->type = step->type;
+	event->loglevel_type = LTTNG_EVENT_LOGLEVEL_ALL;
+	event->loglevel = -1;
+	strncpy(event->name, step->name, sizeof event->name - 1);
+	r = step->kind == STEP_ENABLE ?
+		lttng_enable_event(handle, event, domains[step->domain].channel) :
+		lttng_disable_event_ext(handle, event, domains[step->domain].channel, NULL);
+	lttng_event_destroy(event);
+	return r == -LTTNG_ERR_UST_EVENT_ENABLED || r == -LTTNG_ERR_KERN_EVENT_EXIST ? 0 : r;
+}
+
+static int
+run_context(const struct step *step, struct lttng_handle *handle)
+{
+	const struct domain_profile *d = &domains[step->domain];
+	struct lttng_event_context context = { .ctx = d->contexts[step->context].type };
+
+	return lttng_add_context(handle, &context, NULL, d->channel);
+}
+
+static int
+run_in_domain(const struct step *step, const struct wanted *wanted)
+{
+	struct lttng_domain domain = {
+		.type = domains[step->domain].type, .buf_type = domains[step->domain].buffers,
+	};
+	struct lttng_handle *handle = lttng_create_handle(wanted->name, &domain);
+	int r;
+
+	if (!handle)
+		return -LTTNG_ERR_NOMEM;
+	if (step->kind == STEP_CHANNEL)
+		r = run_channel(wanted, step->domain, handle);
+	else if (step->kind == STEP_CONTEXT)
+		r = run_context(step, handle);
+	else
+		r = run_event(step, handle);
+	lttng_destroy_handle(handle);
+	return r;
+}
+
+static int
+run_step(const struct step *step, const struct wanted *wanted, struct buf *problems,
+	 struct error *error)
+{
+	static const char *const names[] = {
+		[STEP_CREATE] = "can't create the session", [STEP_CHANNEL] = "can't make a channel",
+		[STEP_CONTEXT] = "can't add a context", [STEP_ENABLE] = "can't enable an event",
+		[STEP_DISABLE] = "can't disable an event", [STEP_START] = "can't start the session",
+	};
+	int r;
+
+	if (step->kind == STEP_DESTROY)
+		return session_destroy(wanted->name, 0, error);
+	if (step->kind == STEP_CREATE)
+		r = lttng_create_session_live(wanted->name, wanted->url, wanted->live_us);
+	else if (step->kind == STEP_START)
+		r = lttng_start_tracing(wanted->name);
+	else
+		r = run_in_domain(step, wanted);
+	if (r >= 0 || (step->kind == STEP_START && r == -LTTNG_ERR_TRACE_ALREADY_STARTED))
+		return 0;
+	/* One event that is refused must not cost the others, unless the reason
+	 * is one for all. */
+	if ((step->kind == STEP_ENABLE || step->kind == STEP_DISABLE) && sessiond_is_there() &&
+	    r != -LTTNG_ERR_RELAYD_CONNECT_FAIL) {
+		buf_printf(problems, "%s event %s: %s\n", domains[step->domain].key, step->name,
+			   lttng_strerror(r));
+		return 0;
+	}
+	return lttng_failed(error, r, names[step->kind]);
+}
+
+int
+plan_run(struct plan *plan, const struct wanted *wanted, struct buf *problems,
+	 struct error *error)
+{
+	int r = 0;
+
+	plan->failed = N_DOMAINS;
+	for (size_t i = 0; i < plan->n && r >= 0; i++) {
+		const struct step *step = &plan->steps[i];
+
+		r = run_step(step, wanted, problems, error);
+		if (r == -EIO && (step->kind == STEP_CHANNEL || step->kind == STEP_CONTEXT))
+			plan->failed = step->domain;
+	}
+	return r;
+}

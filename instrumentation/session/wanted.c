@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#include "instrumentation/session/wanted.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/util.h"
+
+static int
+take_port(const char **at, uint16_t *port)
+{
+	const size_t length = strcspn(*at + 1, ":");
+	_cleanup_(freep) char *text = NULL;
+	uint64_t value;
+
+	if (**at == '\0')
+		return 0;
+	if (**at != ':')
+		return -EINVAL;
+	text = xstrndup(*at + 1, length);
+	if (parse_u64(text, &value) < 0 || value == 0 || value > UINT16_MAX)
+		return -EINVAL;
+	*port = (uint16_t) value;
+	*at += 1 + length;
+	return 0;
+}
+
+int
+wanted_set_url(struct wanted *wanted, const char *url, struct error *error)
+{
+	const char *at = strstr(url, "://");
+	const bool in_brackets = at && at[3] == '[';
+	size_t length;
+
+	wanted->url = url;
+	wanted->control_port = 5342;
+	wanted->data_port = 5343;
+	if (!starts_with(url, "net://") && !starts_with(url, "net6://"))
+		goto bad;
+	at += 3 + in_brackets;
+	length = strcspn(at, in_brackets ? "]" : ":/");
+	if (length == 0 || length >= sizeof wanted->host || (in_brackets && at[length] != ']'))
+		goto bad;
+	memcpy(wanted->host, at, length);
+	wanted->host[length] = '\0';
+	at += length + in_brackets;
+	if (take_port(&at, &wanted->control_port) < 0 || take_port(&at, &wanted->data_port) < 0 || *at)
+		goto bad;
+	return 0;
+bad:
+	return error_set(error, EINVAL, "\"%s\" is no relayd: write net://HOST[:CONTROL[:DATA]], "
+			 "or net6://[ADDRESS][:CONTROL[:DATA]]", url);
+}

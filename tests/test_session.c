@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The tables of cloudtrace-session, its lists of events and its addresses. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "instrumentation/session/plan.h"
+#include "lib/util.h"
+
+static void
+test_refused(void **state)
+{
+	static const struct {
+		enum domain domain;
+		const char *name, *modules;
+		bool refused;
+	} cases[] = {
+		{ DOMAIN_KERNEL, "kvm_mmio", "2.13.9", true },
+		{ DOMAIN_KERNEL, "kvm_mmio", "2.13.13", true },
+		{ DOMAIN_KERNEL, "kvm_mmio", "2.13.14", false },
+		{ DOMAIN_KERNEL, "kvm_mmio", "2.12.17", true },
+		{ DOMAIN_KERNEL, "kvm_mmio", "2.12.18", false },
+		{ DOMAIN_KERNEL, "kvm_mmio", "2.11.9", true },
+		{ DOMAIN_KERNEL, "kvm_mmio", "2.14.0", false },
+		{ DOMAIN_KERNEL, "kvm_mmio", "3.0", false },
+		{ DOMAIN_KERNEL, "kvm_mmio", "rubbish", true },
+		{ DOMAIN_KERNEL, "kvm_mmio", NULL, true },
+		{ DOMAIN_KERNEL, "kvm_*", "2.13.9", true },
+		{ DOMAIN_KERNEL, "*", "2.13.9", true },
+		{ DOMAIN_KERNEL, "kvm_*", "2.14.1", false },
+		{ DOMAIN_KERNEL, "kvm_x86_exit", "2.13.9", false },
+		{ DOMAIN_KERNEL, "kvm_x86_*", "2.13.9", false },
+		{ DOMAIN_UST, "kvm_mmio", "2.13.9", false },
+		{ DOMAIN_UST, "qemu:migration_transferred_bytes", NULL, true },
+		{ DOMAIN_UST, "qemu:migrat*", NULL, true },
+		{ DOMAIN_UST, "qemu:*", NULL, true },
+		{ DOMAIN_UST, "*", NULL, true },
+		{ DOMAIN_UST, "qemu:postcopy_*", NULL, true },
+		{ DOMAIN_UST, "qemu:postcopy_place_page", NULL, true },
+		{ DOMAIN_UST, "qemu:migrate_transferred", NULL, false },
+		{ DOMAIN_UST, "qemu:migrate_*", NULL, false },
+		{ DOMAIN_UST, "cloudtrace_node:*", NULL, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *reason = event_refused(cases[i].domain, cases[i].name, cases[i].modules);
+
+		if (!!reason != cases[i].refused)
+			fail_msg("%s with %s: %s", cases[i].name,
+				 cases[i].modules ? cases[i].modules : "no version", reason);
+	}
+}
+
+static int
+parse(struct event_list *list, const char *text, struct error *error)
+{
+	_cleanup_(freep) char *copy = xstrdup(text);
+
+	return events_parse(list, copy, error);
+}
+
+static void
+test_list(void **state)
+{
+	struct event_list list = { 0 };
+	struct error error = { 0 };
+
+	assert_int_equal(parse(&list, "# comment\n\nust  a:b # more\nust a:b\r\n\tkernel sched_switch\n"
+			       "kernel syscall_entry_sendmsg\nkernel syscall_exit_sendmsg\n"
+			       "kernel kvm_mmio*\nust lttng_python:event", &error), 0);
+	assert_int_equal(list.n, 5);
+	assert_string_equal(list.items[0].name, "a:b");
+	assert_int_equal(list.items[1].domain, DOMAIN_KERNEL);
+	assert_string_equal(list.items[2].enable, "sendmsg");
+	assert_int_equal(list.items[2].type, LTTNG_EVENT_SYSCALL);
+	assert_non_null(list.items[3].refused);
+	assert_int_equal(events_count(&list, DOMAIN_KERNEL), 2);
+	assert_int_equal(events_count(&list, DOMAIN_UST), 2);
+	events_drop(&list, DOMAIN_KERNEL);
+	assert_int_equal(list.n, 2);
+	events_done(&list);
+}
+
+static void
+test_bad_lists(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} cases[] = {
+		{ "ust", "line 1" }, { "\nust a b", "line 2" }, { "jul x", "line 1" },
+		{ "ust a;b", "needs one name" }, { "ust -x", "needs one name" },
+		{ "ust a/../b", "needs one name" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct event_list list = { 0 };
+		struct error error = { 0 };
+
+		assert_true(parse(&list, cases[i].text, &error) < 0);
+		assert_non_null(strstr(error.text, cases[i].says));
+		events_done(&list);
+	}
+}
+
+static void
+test_long_name(void **state)
+{
+	struct event_list list = { 0 };
+	struct error error = { 0 };
+	char text[400] = "ust ";
+
+	memset(text + 4, 'a', 256);
+	assert_true(parse(&list, text, &error) < 0);
+	text[4 + 255] = '\0';
+	error = (struct error) { 0 };
+	assert_int_equal(parse(&list, text, &error), 0);
+	events_done(&list);
+}
+
+static void
+test_url(void **state)
+{
+	static const struct {
+		const char *url, *host;
+		uint16_t control, data;
+	} good[] = {
+		{ "net://ctl-1", "ctl-1", 5342, 5343 },
+		{ "net://10.0.0.1:7000", "10.0.0.1", 7000, 5343 },
+		{ "net://ctl-1:7000:7001", "ctl-1", 7000, 7001 },
+		{ "net6://[fd00::1]:7000:7001", "fd00::1", 7000, 7001 },
+		{ "net6://[fd00::1]", "fd00::1", 5342, 5343 },
+	};
+	static const char *const bad[] = {
+		"", "ctl-1", "net://", "net://:1", "tcp://a", "file:///x", "net://a:0", "net://a:70000",
+		"net://a:1:2:3", "net://a/path", "net://a:", "net://a:1x", "net6://[::1", "net6://[::1]x",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		struct wanted wanted = { 0 };
+
+		assert_int_equal(wanted_set_url(&wanted, good[i].url, NULL), 0);
+		assert_string_equal(wanted.host, good[i].host);
+		assert_int_equal(wanted.control_port, good[i].control);
+		assert_int_equal(wanted.data_port, good[i].data);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct wanted wanted = { 0 };
+
+		if (wanted_set_url(&wanted, bad[i], NULL) == 0)
+			fail_msg("\"%s\" was taken", bad[i]);
+	}
+}
+
+/* However many CPUs: powers of 2, at least two, and bounded. */
+static void
+test_memory(void **state)
+{
+	for (size_t i = 0; i < n_roles; i++)
+		for (enum domain d = 0; d < N_DOMAINS; d++)
+			for (unsigned cpus = 1; cpus <= 256; cpus++) {
+				const struct buffers b = role_buffers(&roles[i], d, cpus);
+
+				assert_true(b.subbuf_size >= 4096 && b.num_subbuf >= 2);
+				assert_int_equal(b.subbuf_size & (b.subbuf_size - 1), 0);
+				assert_int_equal(b.num_subbuf & (b.num_subbuf - 1), 0);
+				assert_true(role_memory(&roles[i], d, cpus) <= 256 << 20);
+			}
+	assert_null(role_find("computer"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_list),
+		cmocka_unit_test(test_bad_lists), cmocka_unit_test(test_long_name),
+		cmocka_unit_test(test_url), cmocka_unit_test(test_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
