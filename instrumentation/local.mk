@@ -16,6 +16,7 @@ NODE_SOURCES = \
 	instrumentation/node/services.c instrumentation/node/services.h \
 	instrumentation/node/set.c instrumentation/node/set.h \
 	instrumentation/node/tp.h \
+	instrumentation/node/tracer.c instrumentation/node/tracer.h \
 	instrumentation/node/vm.c instrumentation/node/vm.h \
 	instrumentation/node/vm_files.c \
 	instrumentation/node/watch.c instrumentation/node/watch.h

@@ -10,4 +10,5 @@ include tests/serve.mk
 include tests/daemon.mk
 include tests/session.mk
 include tests/fuzz.mk
+include tests/node.mk
 include tests/pack.mk

@@ -30,7 +30,7 @@ void files_line(char *buffer, size_t size, const char *format, ...) _printf_(3, 
 ssize_t files_link(char *buffer, size_t size, const char *format, ...) _printf_(3, 4);
 /* NULL and errno when it can't be opened. */
 DIR *files_dir(const char *format, ...) _printf_(1, 2);
-/* Type, device, inode, links, size and mtime, as far as the kernel knows them
+/* Type, owner, device, inode, links, size and mtime, as far as the kernel knows them
  * without asking a file server. */
 int files_stat(struct stat *ret, const char *format, ...) _printf_(2, 3);
 

@@ -25,21 +25,24 @@
 #include "instrumentation/node/ovs.h"
 #include "instrumentation/node/process.h"
 #include "instrumentation/node/services.h"
+#include "instrumentation/node/tracer.h"
 #include "instrumentation/node/vm.h"
 #include "instrumentation/node/watch.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
-#define TICK_NS   (250 * NS_PER_MS)  /* Has somebody begun to listen? */
+#define TICK_NS   (400 * NS_PER_MS)  /* Has somebody begun to listen? */
 #define POLL_NS   (500 * NS_PER_MS)  /* New processes, if nobody tells. */
+#define BATCH_NS  (200 * NS_PER_MS)  /* If somebody does: many at a time are cheaper. */
 #define CHECK_NS  (5 * NS_PER_S)
 #define SETTLE_NS (200 * NS_PER_MS)  /* Changes come in bursts. */
-/* A dump reads the other network namespaces once in so many. */
-enum { NAMESPACES_EACH = 10 };
+/* One dump in so many looks at everything anew; the others tell what is known,
+ * as changes are noticed when they happen. */
+enum { WHOLE_EACH = 10 };
 
 enum source { SOURCE_SIGNAL, SOURCE_WATCH, SOURCE_LINKS, SOURCE_BLOCK, SOURCE_OVSDB, SOURCE_VM };
 
-static int epoll_fd = -1, ovsdb_fd = -1;
+static int epoll_fd = -1, ovsdb_fd = -1, watch_fd = -1;
 static bool stopping, dump_asked;
 static uint64_t dumps;
 /* When what is due; monotonic.  0: now, UINT64_MAX: never. */
@@ -81,6 +84,18 @@ listen_to(int fd, enum source source, int pid)
 			    strerror(errno));
 }
 
+/* The watch's descriptor is waited on once, then read when the batch is due. */
+static void
+listen_to_watch(int operation)
+{
+	struct epoll_event event = {
+		.events = EPOLLIN | EPOLLONESHOT, .data.u64 = (uint64_t) SOURCE_WATCH << 32,
+	};
+
+	if (watch_fd >= 0)
+		epoll_ctl(epoll_fd, operation, watch_fd, &event);
+}
+
 static void
 vm_appeared(struct vm *vm)
 {
@@ -94,6 +109,13 @@ consider(int pid, const char *comm)
 		vm_vhost_thread(pid, comm);
 	vm_consider(pid, comm);
 	services_consider(pid, comm);
+	tracer_consider(pid, comm);
+}
+
+static bool
+has_children_of_interest(int pid)
+{
+	return vm_find(pid) || services_has(pid);
 }
 
 /* -- Looking and telling ---------------------------------------------------- */
@@ -125,14 +147,14 @@ static void
 dump(uint64_t now_ns, uint64_t interval_ns)
 {
 	struct node_dump_end end;
-	const bool first = dumps == 0;
+	const bool first = dumps == 0, whole = dumps++ % WHOLE_EACH == 0;
 
 	block_scan();
-	links_scan(dumps++ % NAMESPACES_EACH == 0);
+	links_scan(whole);
 	scan_ovs();
 	watch_all();
 	services_check();
-	vm_check_all(now_ns);
+	vm_check_all(now_ns, whole);
 	host_scan(!first);
 	/* What was just told as new need not be told again. */
 	if (!first && emit_is_wanted())
@@ -160,6 +182,7 @@ tick(uint64_t now_ns)
 	static bool was_wanted;
 	const bool wanted = emit_is_wanted();
 
+	tracer_tick();
 	if (wanted && !was_wanted)
 		due[DUMP] = MIN(due[DUMP], now_ns + TICK_NS);
 	was_wanted = wanted;
@@ -177,9 +200,12 @@ check(uint64_t now_ns)
 static void
 poll_processes(uint64_t now_ns)
 {
+	if (watch_fd >= 0)
+		watch_ready();
 	if (!watch_is_told())
 		watch_poll(now_ns);
 	due[POLL] = watch_is_told() ? UINT64_MAX : now_ns + POLL_NS;
+	listen_to_watch(EPOLL_CTL_MOD);
 }
 
 static void
@@ -242,7 +268,7 @@ take_event(const struct epoll_event *event, int signal_fd)
 	if (source == SOURCE_SIGNAL) {
 		take_signal(signal_fd);
 	} else if (source == SOURCE_WATCH) {
-		watch_ready();
+		due[POLL] = MIN(due[POLL], clock_mono_ns() + BATCH_NS);
 	} else if (source == SOURCE_LINKS) {
 		links_ready();
 		due[LINKS] = MIN(due[LINKS], clock_mono_ns() + SETTLE_NS);
@@ -296,10 +322,11 @@ run(uint64_t interval_ns, bool once)
 	}
 	listen_to(signal_fd, SOURCE_SIGNAL, 0);
 	vm_options.appeared = vm_appeared;
-	watch_init(consider);
+	watch_init(consider, has_children_of_interest);
 	due[LINKS] = due[BLOCK] = UINT64_MAX;
 	if (!once) {
-		listen_to(watch_open(), SOURCE_WATCH, 0);
+		watch_fd = watch_open();
+		listen_to_watch(EPOLL_CTL_ADD);
 		listen_to(block_open(), SOURCE_BLOCK, 0);
 	}
 	listen_to(links_open(), SOURCE_LINKS, 0);
@@ -323,6 +350,7 @@ main(int argc, char **argv)
 	int option, status;
 
 	log_init("cloudtrace-node", LOG_LEVEL_INFO);
+	tracer_init(argv);
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'i' && (parse_duration(optarg, &interval_ns) || interval_ns < NS_PER_S)) {
 			log_error("--interval=%s: a time of at least 1s", optarg);

@@ -22,7 +22,9 @@ netlink_open(int protocol, uint32_t groups)
 
 	if (fd < 0)
 		return -errno;
-	(void) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+	/* Beyond the system's limit where we may. */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size))
+		(void) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
 	if (bind(fd, (const struct sockaddr *) &address, sizeof address) == 0)
 		return fd;
 	r = -errno;

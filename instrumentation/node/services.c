@@ -185,6 +185,15 @@ services_consider(int pid, const char *comm)
 	set_put(&services, &service);
 }
 
+bool
+services_has(int pid)
+{
+	for (unsigned i = 0; i < services.n; i++)
+		if (((const struct node_service_process *) set_item(&services, i))->pid == pid)
+			return true;
+	return false;
+}
+
 void
 services_check(void)
 {

@@ -9,6 +9,7 @@
 
 /* Looks at a process: adds it if it is one and was not known. */
 void services_consider(int pid, const char *comm);
+bool services_has(int pid);
 /* Looks which of them are gone. */
 void services_check(void);
 void services_dump(void);

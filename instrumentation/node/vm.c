@@ -33,17 +33,20 @@ static const struct set_kind thread_kind = {
 };
 
 struct vm_options vm_options;
-static struct vm *vms;
+static struct vm *vms[VM_MAX];
+/* Theirs, close together: looked for at each fork and exec of the node. */
+static int pids[VM_MAX];
 static unsigned n_vms;
+/* When the first of them is to be looked at, or earlier. */
+static uint64_t due_ns = UINT64_MAX;
 
 struct vm *
 vm_find(int pid)
 {
-	struct vm *vm = vms;
-
-	while (vm && vm->process.pid != pid)
-		vm = vm->next;
-	return vm;
+	for (unsigned i = 0; i < n_vms; i++)
+		if (pids[i] == pid)
+			return vms[i];
+	return NULL;
 }
 
 unsigned
@@ -182,6 +185,7 @@ check(struct vm *vm, uint64_t now_ns, bool whole)
 	whole |= vm->checks <= ARRAY_SIZE(young_ns);
 	vm->checks++;
 	vm->check_ns = next_check(vm, now_ns);
+	due_ns = MIN(due_ns, vm->check_ns);
 	if (whole || threads != vm->threads_mark)
 		scan_threads(vm);
 	if (whole || files != vm->files_mark) {
@@ -208,43 +212,41 @@ check_or_end(struct vm *vm, uint64_t now_ns, bool whole)
 uint64_t
 vm_check_due(uint64_t now_ns)
 {
-	uint64_t due_ns = UINT64_MAX;
-
-	for (struct vm *vm = vms, *next; vm; vm = next) {
-		next = vm->next;
-		if (vm->check_ns <= now_ns)
-			check_or_end(vm, now_ns, false);
-	}
-	for (const struct vm *vm = vms; vm; vm = vm->next)
-		due_ns = MIN(due_ns, vm->check_ns);
+	if (now_ns < due_ns)
+		return due_ns;
+	/* Backwards: who is gone is replaced by the last. */
+	for (unsigned i = n_vms; i-- > 0; )
+		if (vms[i]->check_ns <= now_ns)
+			check_or_end(vms[i], now_ns, false);
+	due_ns = UINT64_MAX;
+	for (unsigned i = 0; i < n_vms; i++)
+		due_ns = MIN(due_ns, vms[i]->check_ns);
 	return due_ns;
 }
 
 void
-vm_check_all(uint64_t now_ns)
+vm_check_all(uint64_t now_ns, bool whole)
 {
-	for (struct vm *vm = vms, *next; vm; vm = next) {
-		next = vm->next;
-		check_or_end(vm, now_ns, true);
-	}
+	for (unsigned i = n_vms; i-- > 0; )
+		check_or_end(vms[i], now_ns, whole);
 }
 
 void
 vm_refresh(void)
 {
-	for (struct vm *vm = vms; vm; vm = vm->next)
-		vm_files_tell(vm);
+	for (unsigned i = 0; i < n_vms; i++)
+		vm_files_tell(vms[i]);
 }
 
 void
 vm_dump(void)
 {
-	for (const struct vm *vm = vms; vm; vm = vm->next) {
-		emit_qemu_process("dump", &vm->process);
-		set_dump(&vm->vcpus);
-		set_dump(&vm->threads);
-		set_dump(&vm->nics);
-		set_dump(&vm->disks);
+	for (unsigned i = 0; i < n_vms; i++) {
+		emit_qemu_process("dump", &vms[i]->process);
+		set_dump(&vms[i]->vcpus);
+		set_dump(&vms[i]->threads);
+		set_dump(&vms[i]->nics);
+		set_dump(&vms[i]->disks);
 	}
 }
 
@@ -280,9 +282,8 @@ add(int pid, const struct process_stat *stat, const char *exe, const struct cmdl
 	vm->nics.kind = &vm_nic_kind;
 	vm->disks.kind = &vm_disk_kind;
 	vm->pidfd = files_are_real() ? (int) syscall(SYS_pidfd_open, pid, 0) : -1;
-	vm->next = vms;
-	vms = vm;
-	n_vms++;
+	pids[n_vms] = pid;
+	vms[n_vms++] = vm;
 	emit_qemu_process("new", process);
 	vm_files_init(vm, cmdline);
 	check(vm, clock_mono_ns(), true);
@@ -300,14 +301,16 @@ vm_consider(int pid, const char *comm)
 	struct vm *known;
 	size_t size;
 
-	if (!starts_with(comm, "qemu") || !process_stat(pid, &stat) || stat.zombie)
-		return;
 	known = vm_find(pid);
-	if (known && known->process.start_ns == stat.start_ns)
+	if ((!known && !starts_with(comm, "qemu")) || !process_stat(pid, &stat) || stat.zombie)
+		return;
+	process_exe(pid, exe, sizeof exe);
+	/* A child of QEMU's looks like it until it becomes what it is for. */
+	if (known && known->process.start_ns == stat.start_ns &&
+	    (starts_with(comm, "qemu") || is_qemu(exe)))
 		return;
 	if (known)
 		vm_gone(known);
-	process_exe(pid, exe, sizeof exe);
 	bytes = process_cmdline(pid, &size);
 	/* Who may not read the link has the name that it was started by. */
 	if (bytes && !*exe)
@@ -327,12 +330,12 @@ vm_consider(int pid, const char *comm)
 static void
 forget(struct vm *vm, bool tell)
 {
-	struct vm **link = &vms;
+	unsigned i = 0;
 
-	while (*link != vm)
-		link = &(*link)->next;
-	*link = vm->next;
-	n_vms--;
+	while (vms[i] != vm)
+		i++;
+	vms[i] = vms[--n_vms];
+	pids[i] = pids[n_vms];
 	set_done(&vm->vcpus, tell);
 	set_done(&vm->threads, tell);
 	set_done(&vm->nics, tell);
@@ -353,6 +356,6 @@ vm_gone(struct vm *vm)
 void
 vm_done(void)
 {
-	while (vms)
-		forget(vms, false);
+	while (n_vms)
+		forget(vms[0], false);
 }

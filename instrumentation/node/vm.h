@@ -35,7 +35,6 @@ struct vm_disk {
 };
 
 struct vm {
-	struct vm *next;
 	struct node_qemu_process process;
 	int pidfd;               /* -1: none, its end is noticed at the next check. */
 	unsigned checks;
@@ -63,10 +62,11 @@ void vm_vhost_thread(int tid, const char *comm);
 struct vm *vm_find(int pid);
 /* Tells that it is gone, and forgets it. */
 void vm_gone(struct vm *vm);
-/* Looks at all whose time has come.  Returns when the next is due. */
+/* Looks at all whose time has come.  Returns when the next is due.  Costs
+ * nothing before that. */
 uint64_t vm_check_due(uint64_t now_ns);
-/* Looks at all of them whole. */
-void vm_check_all(uint64_t now_ns);
+/* Looks at all of them; at all that they have if 'whole'. */
+void vm_check_all(uint64_t now_ns, bool whole);
 /* What interfaces or block devices say has changed. */
 void vm_refresh(void);
 void vm_dump(void);

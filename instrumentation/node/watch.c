@@ -27,6 +27,7 @@
 enum { MAX_PROCESSES = 1 << 20 };
 
 static watch_fn *consider;
+static bool (*is_known)(int pid);
 static int connector = -1;
 static bool told;
 
@@ -43,10 +44,13 @@ look(int pid)
 /* -- The proc connector ----------------------------------------------------- */
 
 /* Where the kernel's filter finds what happened, and which numbers it is to let
- * through: the answer to our request, and exec. */
+ * through: the answer to our request, exec, and fork unless it made a thread. */
 enum {
-	WHAT_AT = NLMSG_HDRLEN + sizeof(struct cn_msg) + offsetof(struct proc_event, what),
-	WHAT_ANSWER = 0, WHAT_EXEC = 2,
+	EVENT_AT = NLMSG_HDRLEN + sizeof(struct cn_msg),
+	WHAT_AT = EVENT_AT + offsetof(struct proc_event, what),
+	CHILD_AT = EVENT_AT + offsetof(struct proc_event, event_data.fork.child_pid),
+	CHILD_PROCESS_AT = EVENT_AT + offsetof(struct proc_event, event_data.fork.child_tgid),
+	WHAT_ANSWER = 0, WHAT_FORK = 1, WHAT_EXEC = 2,
 };
 
 static void
@@ -54,8 +58,13 @@ set_filter(void)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, WHAT_AT),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(WHAT_EXEC), 1, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(WHAT_ANSWER), 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(WHAT_EXEC), 6, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(WHAT_ANSWER), 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(WHAT_FORK), 0, 5),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, CHILD_AT),
+		BPF_STMT(BPF_MISC | BPF_TAX, 0),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, CHILD_PROCESS_AT),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_X, 0, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};
@@ -81,9 +90,10 @@ subscribe(void)
 }
 
 void
-watch_init(watch_fn *function)
+watch_init(watch_fn *function, bool (*known)(int pid))
 {
 	consider = function;
+	is_known = known;
 }
 
 int
@@ -132,6 +142,9 @@ take_message(const char *bytes, size_t size)
 				     strerror((int) event.event_data.ack.err));
 	} else if ((int) event.what == WHAT_EXEC) {
 		look(event.event_data.exec.process_tgid);
+	} else if ((int) event.what == WHAT_FORK && is_known(event.event_data.fork.parent_tgid)) {
+		/* A worker of a service, or a QEMU that goes to the background. */
+		look(event.event_data.fork.child_tgid);
 	}
 }
 

@@ -2,8 +2,8 @@
  *
  * watch.h -- notices new processes.
  *
- * With CAP_NET_ADMIN the kernel tells of each exec (the proc connector; a
- * filter in the kernel leaves out forks, threads and ends).  Without it, /proc
+ * With CAP_NET_ADMIN the kernel tells of each exec and fork (the proc connector;
+ * a filter in the kernel leaves out threads and ends).  Without it, /proc
  * is listed twice a second, if any process was made at all, and only numbers
  * that were not in the last listing are looked at. */
 #ifndef INSTRUMENTATION_NODE_WATCH_H
@@ -15,7 +15,8 @@
 /* Called for a process that is new, or may be something else than before. */
 typedef void watch_fn(int pid, const char *comm);
 
-void watch_init(watch_fn *consider);
+/* 'is_known': whether the children of a process are of interest too. */
+void watch_init(watch_fn *consider, bool (*is_known)(int pid));
 /* Begins to listen.  Returns the descriptor that watch_ready() is to be called for, or -1: then,
  * and until watch_is_told(), watch_poll() finds new ones. */
 int watch_open(void);
