@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 # What an operator installs: units, make install and uninstall, sockets that
 # systemd passes in.  Debian packages have a script of their own, packages.sh.
-TESTS += tests/test_units.sh tests/test_install.sh tests/test_activation.py
-EXTRA_DIST += tests/test_units.sh tests/test_install.sh tests/test_activation.py tests/packages.sh
+TESTS += tests/test_units.sh tests/test_install.sh tests/test_activation.py tests/test_twice.py
+EXTRA_DIST += tests/test_units.sh tests/test_install.sh tests/test_activation.py tests/test_twice.py \
+	tests/packages.sh
 
 # What a package build runs: no daemons, no network.
 check-quick: all $(check_PROGRAMS)
