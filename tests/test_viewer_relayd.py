@@ -75,6 +75,31 @@ def sessions_and_streams_that_come_late():
 		probe.kill()
 
 
+def sessions_before_their_first_program():
+	"""As on nodes that wait for their first VM: attached, and only then streams appear, at the
+	same places in all sessions."""
+	probe = Probe(relayd.live)
+	try:
+		producers = []
+		for i in range(3):
+			producers.append(Producer(relayd, "waits%d" % i, host="host%d" % i, chunks=True))
+			probe.wait("session_attached host%d/waits%d" % (i, i))
+		for i, p in enumerate(producers):
+			p.metadata, (p.stream,) = p.add_trace("ust/uid/0/64-bit", ["ch_0"],
+							      text="/* %s */\n" % ("x" * i))
+		for i, p in enumerate(producers):
+			probe.wait("stream_found waits%d/ch_0" % i, since=0)
+		for i, p in reversed(list(enumerate(producers))):
+			p.packet(p.stream, bytes([i]) * (100 + i), 1, 2)
+		for i, p in enumerate(producers):
+			probe.wait("packet waits%d/ch_0 size=%d .*first=%02x" % (i, 100 + i, i), since=0)
+		assert probe.count("^metadata ") == 3
+		probe.end()
+		closing(*producers)
+	finally:
+		probe.kill()
+
+
 def application_killed():
 	p = Producer(relayd, "perpid")
 	metadata, (a, b) = p.add_trace("ust/pid/app-10", ["ch_0", "ch_1"])
@@ -285,6 +310,7 @@ if __name__ == "__main__":
 	relayd = Relayd()
 	try:
 		run([session_that_was_there_before, sessions_and_streams_that_come_late,
+	     sessions_before_their_first_program,
 		     application_killed, session_destroyed_and_made_again, node_cut_off,
 		     another_viewer_holds_it, relayd_frozen, session_that_is_not_live,
 		     latency_and_a_hundred_idle_sessions, relayd_killed_and_restarted], 120)

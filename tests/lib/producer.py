@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Plays the node's side (lttng-sessiond and consumers) to a real lttng-relayd,
-protocol 2.10, and starts a private relayd.  For the tests of the live viewer:
+protocol 2.10, or 2.11 with trace chunks, and starts a private relayd.  For the tests of the live viewer:
 it says exactly what comes when, without any traced program."""
 import os
 import shutil
@@ -10,6 +10,7 @@ import struct
 import subprocess
 import tempfile
 import time
+import uuid
 
 
 def free_port():
@@ -74,14 +75,18 @@ class Stream:
 class Producer:
 	"""One session.  Streams of one path are one trace."""
 
-	def __init__(self, relayd, name, host="node", live_us=100000):
+	def __init__(self, relayd, name, host="node", live_us=100000, chunks=False):
 		self.control = socket.create_connection(("127.0.0.1", relayd.control), 10)
 		self.control.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-		self.command(5, struct.pack(">II", 2, 10), 8)
+		self.command(5, struct.pack(">II", 2, 11 if chunks else 10), 8)
 		self.name, self.host = name, host
-		reply = self.command(2, struct.pack(">255s64sII", name.encode(), host.encode(),
-						    live_us, 0), 12)
-		self.id = struct.unpack(">QI", reply)[0]
+		self.chunks, self.chunk = chunks, None
+		if chunks:
+			self.create_session_2_11(live_us)
+		else:
+			reply = self.command(2, struct.pack(">255s64sII", name.encode(), host.encode(),
+							    live_us, 0), 12)
+			self.id = struct.unpack(">QI", reply)[0]
 		self.data = socket.create_connection(("127.0.0.1", relayd.data), 10)
 		self.data.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -95,7 +100,32 @@ class Producer:
 			reply += more
 		return reply
 
+	def create_session_2_11(self, live_us):
+		names = self.name.encode() + b"\0" + self.host.encode() + b"\0"
+		reply = self.command(2, struct.pack(">IIIIBB16sQQBQ", len(self.name) + 1,
+						    len(self.host) + 1, 0, live_us, 0, 0,
+						    uuid.uuid4().bytes, 0, int(time.time()), 0, 0)
+				     + names, 16)
+		self.id, _, length = struct.unpack(">QII", reply)
+		while length:
+			length -= len(self.control.recv(length))
+
+	def start_chunk(self):
+		"""As at the start of tracing, and at each rotation."""
+		self.chunk = 0 if self.chunk is None else self.chunk + 1
+		self.command(19, struct.pack(">QQI", self.chunk, int(time.time()), 0), 4)
+
+	def add_stream_2_11(self, path, channel):
+		names = channel.encode() + b"\0" + path.encode() + b"\0"
+		if self.chunk is None:
+			self.start_chunk()
+		reply = self.command(1, struct.pack(">IIQQQ", len(channel) + 1, len(path) + 1, 0, 0,
+						    self.chunk) + names, 12)
+		return Stream(struct.unpack(">QI", reply)[0], channel)
+
 	def add_stream(self, path, channel):
+		if self.chunks:
+			return self.add_stream_2_11(path, channel)
 		full = "/%s/%s-20260101-000000/%s" % (self.host, self.name, path)
 		reply = self.command(1, struct.pack(">264s4096sQQ", channel.encode(), full.encode(),
 						    0, 0), 12)
