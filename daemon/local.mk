@@ -36,5 +36,6 @@ cloudtraced_SOURCES = \
 	daemon/main.c \
 	daemon/notify.c daemon/notify.h \
 	daemon/writer.c daemon/writer.h
+cloudtraced_LDFLAGS = -pthread $(LTO_LDFLAGS)
 cloudtraced_LDADD = libdaemon_serve.a libdaemon_store.a libanalyzers.a libproto.a libctf.a libct.a \
 	$(SQLITE_LIBS) $(JANSSON_LIBS) $(EVENT_LIBS) $(BT2_LIBS) $(INIH_LIBS) $(XXHASH_LIBS) $(SYSTEMD_LIBS) -lm
