@@ -21,6 +21,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/store_changes.c \
 	daemon/store_dump.c \
 	daemon/store_facts.c \
+	daemon/store_json.c \
 	daemon/store_recover.c \
 	daemon/store_write.c
 
