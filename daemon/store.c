@@ -394,7 +394,8 @@ open_writer(struct store *store, struct error *error)
 	if (!r)
 		r = store_exec(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
 			       "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
-			       "PRAGMA journal_size_limit = 67108864;", error, "write to it");
+			       "PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384;"
+			       "PRAGMA wal_autocheckpoint = 4096;", error, "write to it");
 	if (!r)
 		r = migrate(store, version, error);
 	return r;
