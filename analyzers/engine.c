@@ -4,7 +4,6 @@
  * compiled by engine_compile.c; engine_save.c keeps flows over a restart. */
 #include "analyzers/engine.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +37,14 @@ engine_new(const struct analyzer *const *table, const struct engine_options *opt
 }
 
 static void
+entry_free(struct entry *entry)
+{
+	free(entry->told);
+	free(entry->flow);
+	free(entry);
+}
+
+static void
 flows_free(struct engine_host *host)
 {
 	struct entry *entry;
@@ -45,8 +52,7 @@ flows_free(struct engine_host *host)
 
 	while ((entry = host->flows)) {
 		HASH_DEL(host->flows, entry);
-		free(entry->flow);
-		free(entry);
+		entry_free(entry);
 	}
 	while ((gone = host->gone)) {
 		HASH_DEL(host->gone, gone);
@@ -131,19 +137,21 @@ entry_find(struct engine_host *host, unsigned analyzer, uint64_t key)
 	return entry;
 }
 
+static void flush_entry(struct engine_host *host, struct entry *entry);
+
 static void
 entry_end(struct engine_host *host, struct entry *entry)
 {
 	struct gone *gone;
 
+	flush_entry(host, entry);
 	HASH_DEL(host->flows, entry);
 	if (entry->saved) {
 		gone = xcalloc(1, sizeof *gone);
 		memcpy(&gone->id, &entry->id, sizeof gone->id);
 		HASH_ADD(hh, host->gone, id, sizeof gone->id, gone);
 	}
-	free(entry->flow);
-	free(entry);
+	entry_free(entry);
 }
 
 /* Makes room by forgetting the flow that has been at rest for longest: not
@@ -195,6 +203,20 @@ entry_new(struct engine_host *host, unsigned analyzer, uint64_t key)
 
 /* -- Telling ------------------------------------------------------------- */
 
+/* In decimal; each fact needs it, some of them twice. */
+static void
+set_key(struct fact *fact, const struct flow *flow)
+{
+	char digits[KEY_TEXT_SIZE], *at = digits + sizeof digits;
+	uint64_t left = flow->key;
+
+	*--at = '\0';
+	do
+		*--at = (char) ('0' + left % 10);
+	while (left /= 10);
+	memcpy(fact->key, at, (size_t) (digits + sizeof digits - at));
+}
+
 void
 step_tell(const struct step *step, const struct flow *flow, struct fact *fact)
 {
@@ -202,7 +224,7 @@ step_tell(const struct step *step, const struct flow *flow, struct fact *fact)
 
 	fact->host = step->host->name;
 	if (!*fact->key)
-		snprintf(fact->key, sizeof fact->key, "%" PRIu64, flow->key);
+		set_key(fact, flow);
 	engine->counters.facts++;
 	engine->sink.fact(engine->sink.context, fact);
 }
@@ -217,7 +239,7 @@ span_fact(const struct step *step, const struct flow *flow)
 		.start_ns = flow->start_ns,
 	};
 
-	snprintf(fact.key, sizeof fact.key, "%" PRIu64, flow->key);
+	set_key(&fact, flow);
 	return fact;
 }
 
@@ -249,6 +271,65 @@ tell_span(const struct step *step, struct flow *flow, bool lost)
 	if (step->analyzer->attributes)
 		fact.attributes = step->analyzer->attributes(flow, step, flow->state);
 	step_tell(step, flow, &fact);
+}
+
+size_t
+flow_used(const struct analyzer *analyzer, const struct flow *flow)
+{
+	return analyzer->used ? analyzer->used(flow) : analyzer->flow_size;
+}
+
+static void
+flush_entry(struct engine_host *host, struct entry *entry)
+{
+	const struct step step = {
+		.host = host,
+		.analyzer = host->engine->table[entry->id.analyzer],
+		.options = &host->engine->options,
+	};
+
+	if (!entry->untold)
+		return;
+	entry->untold = false;
+	tell_span(&step, entry->told, false);
+}
+
+void
+engine_flush(struct engine *engine)
+{
+	for (struct engine_host *host = engine->hosts; host; host = host->hh.next)
+		for (struct entry *entry = host->flows; entry; entry = entry->hh.next)
+			flush_entry(host, entry);
+}
+
+/* Whether what waits to be told is of another span than the flow's. */
+static bool
+is_other_span(const struct step *step, const struct entry *entry)
+{
+	const struct state *states = step->analyzer->states;
+	const char *told = states[entry->told->state].span;
+	const char *span = states[entry->flow->state].span;
+
+	return entry->told->start_ns != entry->flow->start_ns || !span || !streq(told, span);
+}
+
+/* Tells the span, or keeps it as it is now for engine_flush(). */
+static void
+note_span(const struct step *step, struct entry *entry)
+{
+	struct flow *flow = entry->flow;
+
+	if (!step->options->spans_when_flushed || !step->analyzer->states[flow->state].span) {
+		tell_span(step, flow, false);
+		return;
+	}
+	if (entry->untold && is_other_span(step, entry))
+		flush_entry(step->host, entry);
+	flow->tell = 0;
+	if (!entry->told)
+		entry->told = xcalloc(1, step->analyzer->flow_size);
+	memcpy(entry->told, flow, flow_used(step->analyzer, flow));
+	entry->untold = true;
 }
 
 const char *
@@ -287,10 +368,12 @@ text_is(const struct text *text, const char *string)
 
 /* The span that is open in the flow's state was left without an end. */
 static void
-leave_span(struct flow *flow, const struct step *step, const struct rule *rule)
+leave_span(struct entry *entry, const struct step *step, const struct rule *rule)
 {
+	struct flow *flow = entry->flow;
 	struct fact fact = span_fact(step, flow);
 
+	flush_entry(step->host, entry);
 	if (step->analyzer->moved)
 		step->analyzer->moved(flow, step, flow->state, step->analyzer->gone);
 	if (!rule || !rule->retracts) {
@@ -303,8 +386,9 @@ leave_span(struct flow *flow, const struct step *step, const struct rule *rule)
 
 /* Moves the flow to state 'to' by 'rule' (NULL: its trace ended). */
 static void
-move(struct flow *flow, const struct step *step, const struct rule *rule, unsigned to)
+move(struct entry *entry, const struct step *step, const struct rule *rule, unsigned to)
 {
+	struct flow *flow = entry->flow;
 	const struct state *states = step->analyzer->states;
 	const unsigned from = flow->state;
 	const bool begins = rule && rule->begins;
@@ -312,7 +396,7 @@ move(struct flow *flow, const struct step *step, const struct rule *rule, unsign
 		(begins || !states[to].span || !streq(states[to].span, states[from].span));
 
 	if (leaving && begins)
-		leave_span(flow, step, rule);
+		leave_span(entry, step, rule);
 	if (begins) {
 		flow->start_ns = step->t_ns;
 		flow->end_ns = 0;
@@ -322,7 +406,7 @@ move(struct flow *flow, const struct step *step, const struct rule *rule, unsign
 	if (rule && rule->act)
 		rule->act(flow, step);
 	if (leaving && !begins)
-		leave_span(flow, step, rule);
+		leave_span(entry, step, rule);
 	if (to != from || begins) {
 		flow->state = to;
 		flow->entered_ns = step->t_ns;
@@ -333,7 +417,7 @@ move(struct flow *flow, const struct step *step, const struct rule *rule, unsign
 		flow->tell = 1;
 	}
 	if (flow->tell)
-		tell_span(step, flow, false);
+		note_span(step, entry);
 }
 
 static void
@@ -361,7 +445,7 @@ fire(struct engine_host *host, struct entry *entry)
 	if (step.analyzer->timer)
 		step.analyzer->timer(flow, &step);
 	if (flow->tell)
-		tell_span(&step, flow, false);
+		note_span(&step, entry);
 }
 
 /* Runs the timers that are due before 't_ns', earliest first.  They run before
@@ -485,7 +569,7 @@ take_event(struct engine_host *host, const struct route *route, const struct ctf
 	entry->flow->last_ns = step.t_ns;
 	entry->flow->last_event = route->event + 1;
 	entry->flow->events++;
-	move(entry->flow, &step, rule, rule->to == STAY ? state : (unsigned) rule->to);
+	move(entry, &step, rule, rule->to == STAY ? state : (unsigned) rule->to);
 	note_deadline(host, entry->flow);
 	if (analyzer->states[entry->flow->state].final)
 		entry_end(host, entry);
@@ -552,7 +636,7 @@ engine_host_end(struct engine_host *host, uint64_t t_ns)
 			.options = &engine->options,
 		};
 
-		move(entry->flow, &step, NULL, step.analyzer->gone);
+		move(entry, &step, NULL, step.analyzer->gone);
 		entry_end(host, entry);
 	}
 	host->next_deadline_ns = UINT64_MAX;

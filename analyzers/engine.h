@@ -32,6 +32,9 @@ struct engine_options {
 	unsigned stall_factor;         /* 3 */
 	uint64_t stall_min_ns;         /* 2 s */
 	uint64_t stall_max_ns;         /* 2.5 s */
+	/* Spans are given by engine_flush() as they were when they last changed,
+	 * instead of at each change. */
+	bool spans_when_flushed;
 };
 extern const struct engine_options engine_defaults;
 
@@ -65,6 +68,10 @@ void engine_watermark(struct engine_host *host, uint64_t t_ns);
 /* The trace of this host is at its end (its sessions are gone, the directory is
  * read): open flows become "lost". */
 void engine_host_end(struct engine_host *host, uint64_t t_ns);
+
+/* Gives the spans that changed since the last call, with spans_when_flushed;
+ * to be called before the facts are handed on. */
+void engine_flush(struct engine *engine);
 
 /* Checkpoints: gives each flow that changed since the last call as one blob,
  * and NULL for those that ended.  The blob's first 8 bytes are a hash of the

@@ -66,6 +66,8 @@ struct entry {
 	struct flow *flow;     /* analyzer->flow_size bytes. */
 	bool changed;          /* Since engine_save(). */
 	bool saved;            /* Some blob of it was given out. */
+	bool untold;           /* 'told' waits for engine_flush(). */
+	struct flow *told;     /* As it was when its span last changed; NULL before. */
 	UT_hash_handle hh;
 };
 
@@ -101,6 +103,8 @@ struct engine {
 /* Orders entries by analyzer and key, so that what follows from several flows
  * at once does not depend on their history. */
 int entry_compare(const struct entry *a, const struct entry *b);
+/* Bytes of a flow that matter. */
+size_t flow_used(const struct analyzer *analyzer, const struct flow *flow);
 struct entry *entry_find(struct engine_host *host, unsigned analyzer, uint64_t key);
 /* NULL when the host has all it may have. */
 struct entry *entry_new(struct engine_host *host, unsigned analyzer, uint64_t key);

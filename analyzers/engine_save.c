@@ -9,18 +9,12 @@
 #include "analyzers/engine_private.h"
 #include "lib/util.h"
 
-static size_t
-used_size(const struct analyzer *analyzer, const struct flow *flow)
-{
-	return analyzer->used ? analyzer->used(flow) : analyzer->flow_size;
-}
-
 static void
 save_entry(struct engine *engine, const struct engine_host *host, struct entry *entry,
 	   engine_save_fn *save, void *context)
 {
 	const struct program *program = &engine->programs[entry->id.analyzer];
-	const size_t size = used_size(program->analyzer, entry->flow);
+	const size_t size = flow_used(program->analyzer, entry->flow);
 	char key[KEY_TEXT_SIZE];
 	char *blob = xmalloc(sizeof program->hash + size);
 
@@ -69,7 +63,7 @@ flow_valid(const struct program *program, const struct flow *flow, uint64_t key,
 	return flow->key == key && flow->state < analyzer->n_states &&
 		!analyzer->states[flow->state].final && flow->last_event <= program->n_events &&
 		flow->start_ns <= flow->last_ns && flow->entered_ns <= flow->last_ns &&
-		(!analyzer->check || analyzer->check(flow)) && used_size(analyzer, flow) == size;
+		(!analyzer->check || analyzer->check(flow)) && flow_used(analyzer, flow) == size;
 }
 
 static int

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyzers/facts.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -20,5 +19,7 @@ fact_id(const struct fact *fact, char ret[FACT_ID_SIZE])
 	for (int i = 0; i < 8; i++)
 		start[i] = (unsigned char) (fact->start_ns >> (8 * i));
 	hash = XXH64(start, sizeof start, hash);
-	snprintf(ret, FACT_ID_SIZE, "%016llx", (unsigned long long) hash);
+	for (int i = 0; i < FACT_ID_SIZE - 1; i++)
+		ret[i] = "0123456789abcdef"[hash >> (60 - 4 * i) & 15];
+	ret[FACT_ID_SIZE - 1] = '\0';
 }

@@ -29,7 +29,7 @@ static void
 set_number(json_t *object, const char *name, uint64_t value)
 {
 	value = MIN(value, (uint64_t) INT64_MAX);
-	json_object_set_new(object, name, json_integer((json_int_t) value));
+	json_object_set_new_nocheck(object, name, json_integer((json_int_t) value));
 }
 
 /* Zero is "not known": null. */

@@ -4,6 +4,7 @@ EXTRA_PROGRAMS += bench/gen_trace bench/bench_decode bench/tracepoints
 bench_gen_trace_SOURCES = bench/gen_trace.c bench/trace_writer.c bench/trace_writer.h
 bench_gen_trace_LDADD = libct.a -lm
 bench_bench_decode_SOURCES = bench/bench_decode.c
+bench_bench_decode_LDFLAGS = -pthread $(LTO_LDFLAGS)
 bench_bench_decode_LDADD = libctf.a libct.a $(BT2_LIBS) $(XXHASH_LIBS) -lm
 # The only program that needs liblttng-ust-dev: without it there is no latency.
 bench_tracepoints_SOURCES = bench/tracepoints.c bench/tracepoints_provider.h

@@ -110,11 +110,21 @@ static size_t
 find_declaration_end(struct ctf_trace *trace)
 {
 	enum { NORMAL, SLASH, LINE_COMMENT, COMMENT, COMMENT_STAR, STRING, ESCAPE };
+	static const bool matters[256] = {
+		['/'] = true, ['"'] = true, ['{'] = true, ['}'] = true, [';'] = true,
+	};
 	const char *text = trace->text.data;
+	const size_t size = trace->text.size;
 
-	while (trace->scanned < trace->text.size) {
-		char c = text[trace->scanned++];
+	while (trace->scanned < size) {
+		size_t at = trace->scanned;
+		char c;
 
+		if (trace->scan_state == NORMAL)
+			while (at < size - 1 && !matters[(unsigned char) text[at]])
+				at++;
+		c = text[at];
+		trace->scanned = at + 1;
 		switch (trace->scan_state) {
 		case SLASH:
 			trace->scan_state = c == '/' ? LINE_COMMENT : c == '*' ? COMMENT : NORMAL;
@@ -169,8 +179,8 @@ parse_declarations(struct ctf_trace *trace, struct error *error)
 		r = tsdl_parse(trace, from, n, trace->parsed_line, error);
 		if (r < 0 && !result)
 			result = r;
-		for (size_t i = 0; i < n; i++)
-			trace->parsed_line += from[i] == '\n';
+		for (const char *at = from; (at = memchr(at, '\n', n - (size_t) (at - from))); at++)
+			trace->parsed_line++;
 		trace->parsed = end;
 	}
 	return result;

@@ -35,6 +35,7 @@ ctf_trace_free(struct ctf_trace *trace)
 	for (struct ctf_stream_class *class = trace->stream_classes; class; class = class->next)
 		HASH_CLEAR(hh, class->others);
 	tsdl_scope_done(&trace->scope);
+	HASH_CLEAR(hh, trace->integers);
 	arena_done(&trace->arena);
 	buf_done(&trace->raw);
 	buf_done(&trace->text);

@@ -89,6 +89,7 @@ struct ctf_trace {
 	const struct ctf_interest *interest;
 	struct arena arena;
 	struct tsdl_scope scope;             /* Types declared outside of all blocks. */
+	struct tsdl_integer_text *integers;
 	uint64_t comparisons_left;
 
 	/* The metadata stream (metadata.c): */

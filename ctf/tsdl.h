@@ -44,6 +44,14 @@ struct tsdl_name {
 	UT_hash_handle hh;
 };
 
+/* Integers by their text from '{' to '}': tracers repeat a few of them for each
+ * field, and they are most of what a tracer writes. */
+struct tsdl_integer_text {
+	const char *text;
+	const struct ctf_type *type;
+	UT_hash_handle hh;
+};
+
 struct tsdl_scope {
 	struct tsdl_scope *parent;
 	struct tsdl_name *names;
@@ -73,6 +81,8 @@ struct tsdl_value {
 /* tsdl_lexer.c */
 /* Makes the next token the one to be looked at.  Returns false after an error. */
 bool tsdl_next(struct tsdl_parser *p);
+/* Goes on at 'to', further on in the same line. */
+void tsdl_jump(struct tsdl_parser *p, const char *to);
 bool tsdl_fail(struct tsdl_parser *p, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 bool tsdl_no_memory(struct tsdl_parser *p);

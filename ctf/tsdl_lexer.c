@@ -13,6 +13,21 @@
 #include "ctf/trace_private.h"
 #include "lib/util.h"
 
+enum { SPACE = 1, WORD = 2, DIGIT = 4 };
+
+/* What <ctype.h> says in the C locale. */
+static const unsigned char class_of[256] = {
+	['\t'] = SPACE, ['\n'] = SPACE, ['\v'] = SPACE, ['\f'] = SPACE, ['\r'] = SPACE, [' '] = SPACE,
+	['a' ... 'z'] = WORD, ['A' ... 'Z'] = WORD, ['_'] = WORD,
+	['0' ... '9'] = DIGIT,
+};
+
+static inline unsigned
+class_at(const char *at)
+{
+	return class_of[(unsigned char) *at];
+}
+
 bool
 tsdl_fail(struct tsdl_parser *p, const char *format, ...)
 {
@@ -47,7 +62,7 @@ skip_space(struct tsdl_parser *p)
 		if (*p->at == '\n') {
 			p->line++;
 			p->line_start = ++p->at;
-		} else if (isspace((unsigned char) *p->at)) {
+		} else if (class_at(p->at) == SPACE) {
 			p->at++;
 		} else if (p->end - p->at >= 2 && p->at[0] == '/' && p->at[1] == '/') {
 			while (p->at < p->end && *p->at != '\n')
@@ -172,6 +187,10 @@ lex_punctuation(struct tsdl_parser *p)
 	} longer[] = { { ":=", TSDL_ASSIGN }, { "...", TSDL_ELLIPSIS }, { "->", TSDL_ARROW } };
 
 	p->token.kind = TSDL_PUNCTUATION;
+	if (*p->at == ';' || *p->at == '=') {
+		p->token.punctuation = *p->at++;
+		return true;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(longer); i++) {
 		size_t n = strlen(longer[i].text);
 
@@ -205,12 +224,12 @@ tsdl_next(struct tsdl_parser *p)
 	};
 	if (p->at == p->end) {
 		p->token.kind = TSDL_END;
-	} else if (isdigit((unsigned char) *p->at)) {
+	} else if (class_at(p->at) == DIGIT) {
 		ok = lex_number(p);
 	} else if (*p->at == '"') {
 		ok = lex_string(p);
-	} else if (isalpha((unsigned char) *p->at) || *p->at == '_') {
-		while (p->at < p->end && (isalnum((unsigned char) *p->at) || *p->at == '_'))
+	} else if (class_at(p->at) == WORD) {
+		while (p->at < p->end && class_at(p->at) & (WORD | DIGIT))
 			p->at++;
 		p->token.kind = TSDL_WORD;
 		p->token.string = arena_strndup(p->arena, p->token.start,
@@ -222,6 +241,13 @@ tsdl_next(struct tsdl_parser *p)
 	}
 	p->token.length = (size_t) (p->at - p->token.start);
 	return ok;
+}
+
+void
+tsdl_jump(struct tsdl_parser *p, const char *to)
+{
+	p->at = to;
+	tsdl_next(p);
 }
 
 bool

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ctf/limits.h"
+#include "ctf/trace_private.h"
 #include "lib/util.h"
 
 static const struct ctf_type *declarator(struct tsdl_parser *p, const struct ctf_type *type,
@@ -177,7 +178,7 @@ next_attribute(struct tsdl_parser *p, const char **ret_key, struct tsdl_value *r
 }
 
 static const struct ctf_type *
-integer_type(struct tsdl_parser *p)
+parse_integer(struct tsdl_parser *p)
 {
 	struct ctf_type *type = new_type(p, CTF_INTEGER);
 	struct tsdl_value value;
@@ -209,6 +210,49 @@ integer_type(struct tsdl_parser *p)
 	if (!type->align)
 		type->align = type->size % 8 ? 1 : 8;
 	return p->failed ? NULL : type;
+}
+
+/* Length of the text from '{' to '}' behind it, if nothing in between makes that
+ * hard to say; else 0. */
+static size_t
+plain_braces(const char *open, const char *end)
+{
+	for (const char *at = open + 1; at < end; at++) {
+		if (*at == '}')
+			return (size_t) (at + 1 - open);
+		if (*at == '{' || *at == '"' || *at == '/' || *at == '\n')
+			break;
+	}
+	return 0;
+}
+
+static const struct ctf_type *
+integer_type(struct tsdl_parser *p)
+{
+	const char *open = p->token.start;
+	size_t n = tsdl_is(p, '{') ? plain_braces(open, p->end) : 0;
+	struct tsdl_integer_text *known = NULL;
+	const struct ctf_type *type;
+
+	if (n)
+		HASH_FIND(hh, p->trace->integers, open, n, known);
+	if (known) {
+		tsdl_jump(p, open + n);
+		return p->failed ? NULL : known->type;
+	}
+	type = parse_integer(p);
+	if (!type || !n)
+		return type;
+	known = arena_alloc(p->arena, sizeof *known);
+	if (known)
+		known->text = arena_strndup(p->arena, open, n);
+	if (!known || !known->text) {
+		tsdl_no_memory(p);
+		return NULL;
+	}
+	known->type = type;
+	HASH_ADD_KEYPTR(hh, p->trace->integers, known->text, n, known);
+	return type;
 }
 
 static const struct ctf_type *

@@ -36,8 +36,10 @@ struct archive_host {
 static int
 commit(struct archive *archive, struct error *error)
 {
-	int r = batch_commit(archive->batch, archive->store, archive->hub, error);
+	int r;
 
+	engine_flush(archive->engine);
+	r = batch_commit(archive->batch, archive->store, archive->hub, error);
 	if (r < 0)
 		return r;
 	batch_free(archive->batch);
@@ -179,6 +181,7 @@ open_parts(struct archive *archive, const char *const *paths, size_t n_paths,
 	engine.stall_min_ns = archive->config->stall_min_ns;
 	engine.stall_max_ns = archive->config->stall_max_ns;
 	engine.stall_factor = (unsigned) archive->config->stall_factor;
+	engine.spans_when_flushed = true;
 	hub.failed_hold_ns = archive->config->failed_hold_ns;
 	archive->batch = batch_new();
 	*sink = batch_sink(&archive->batch);

@@ -153,6 +153,7 @@ lane_submit(struct lane *lane, bool force)
 
 	if (lane->stopping)
 		return;
+	engine_flush(lane->engine);
 	if (!force && batch_is_empty(lane->batch) && now - lane->submitted_mono_ns < SUBMIT_EVERY_NS)
 		return;
 	add_checkpoint(lane);
@@ -361,6 +362,7 @@ lane_start(const struct config *config, struct writer *writer, struct lane **ret
 	engine.stall_min_ns = config->stall_min_ns;
 	engine.stall_max_ns = config->stall_max_ns;
 	engine.stall_factor = (unsigned) config->stall_factor;
+	engine.spans_when_flushed = true;
 	lane->engine = engine_new(analyzers, &engine, &lane->sink);
 	r = recover(lane, error);
 	if (r < 0) {

@@ -21,6 +21,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/store_changes.c \
 	daemon/store_dump.c \
 	daemon/store_facts.c \
+	daemon/store_json.c \
 	daemon/store_recover.c \
 	daemon/store_write.c
 
@@ -36,5 +37,6 @@ cloudtraced_SOURCES = \
 	daemon/main.c \
 	daemon/notify.c daemon/notify.h \
 	daemon/writer.c daemon/writer.h
+cloudtraced_LDFLAGS = -pthread $(LTO_LDFLAGS)
 cloudtraced_LDADD = libdaemon_serve.a libdaemon_store.a libanalyzers.a libproto.a libctf.a libct.a \
 	$(SQLITE_LIBS) $(JANSSON_LIBS) $(EVENT_LIBS) $(BT2_LIBS) $(INIH_LIBS) $(XXHASH_LIBS) $(SYSTEMD_LIBS) -lm

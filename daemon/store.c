@@ -138,21 +138,24 @@ cached(struct store *store, const char *sql)
 	return statement->stmt;
 }
 
+/* 'lifetime': SQLITE_STATIC if texts and blobs stay until store_done(), else
+ * SQLITE_TRANSIENT. */
 static void
-bind_arguments(sqlite3_stmt *stmt, const char *format, va_list args)
+bind_arguments(sqlite3_stmt *stmt, const char *format, va_list args,
+	       sqlite3_destructor_type lifetime)
 {
 	for (int i = 1; *format; format++, i++) {
 		if (*format == 't') {
 			const char *text = va_arg(args, const char *);
 
-			sqlite3_bind_text(stmt, i, text, -1, SQLITE_TRANSIENT);
+			sqlite3_bind_text(stmt, i, text, -1, lifetime);
 		} else if (*format == 'i') {
 			sqlite3_bind_int64(stmt, i, va_arg(args, int64_t));
 		} else if (*format == 'b') {
 			const void *bytes = va_arg(args, const void *);
 			size_t size = va_arg(args, size_t);
 
-			sqlite3_bind_blob64(stmt, i, bytes ? bytes : "", size, SQLITE_TRANSIENT);
+			sqlite3_bind_blob64(stmt, i, bytes ? bytes : "", size, lifetime);
 		} else {
 			uint64_t value = va_arg(args, uint64_t);
 
@@ -174,7 +177,7 @@ store_query(struct store *store, const char *sql, const char *format, ...)
 	if (!stmt)
 		return NULL;
 	va_start(args, format);
-	bind_arguments(stmt, format, args);
+	bind_arguments(stmt, format, args, SQLITE_TRANSIENT);
 	va_end(args);
 	return stmt;
 }
@@ -200,7 +203,7 @@ store_run(struct store *store, struct error *error, const char *what, const char
 	if (!stmt)
 		return store_fail(store, error, what);
 	va_start(args, format);
-	bind_arguments(stmt, format, args);
+	bind_arguments(stmt, format, args, SQLITE_STATIC);
 	va_end(args);
 	do
 		code = sqlite3_step(stmt);
@@ -268,12 +271,6 @@ store_column_integer(sqlite3_stmt *stmt, int column)
 	if (sqlite3_column_type(stmt, column) == SQLITE_NULL)
 		return json_null();
 	return json_integer(sqlite3_column_int64(stmt, column));
-}
-
-char *
-store_text(const json_t *json)
-{
-	return json ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) : NULL;
 }
 
 /* -- Opening -------------------------------------------------------------- */
@@ -397,7 +394,8 @@ open_writer(struct store *store, struct error *error)
 	if (!r)
 		r = store_exec(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
 			       "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
-			       "PRAGMA journal_size_limit = 67108864;", error, "write to it");
+			       "PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384;"
+			       "PRAGMA wal_autocheckpoint = 4096;", error, "write to it");
 	if (!r)
 		r = migrate(store, version, error);
 	return r;
@@ -497,6 +495,46 @@ store_close(struct store *store)
 
 /* -- Transactions --------------------------------------------------------- */
 
+void
+store_keep_span(struct store *store, const char *id, json_t *attributes)
+{
+	struct kept_span *kept;
+
+	HASH_FIND_STR(store->kept, id, kept);
+	if (!kept && attributes && !sqlite3_get_autocommit(store->db)) {
+		kept = xcalloc(1, sizeof *kept);
+		memcpy(kept->id, id, sizeof kept->id);
+		HASH_ADD_STR(store->kept, id, kept);
+	}
+	if (!kept)
+		return;
+	json_decref(kept->attributes);
+	kept->attributes = json_incref(attributes);
+}
+
+json_t *
+store_kept_span(const struct store *store, const char *id)
+{
+	struct kept_span *kept;
+
+	HASH_FIND_STR(store->kept, id, kept);
+	return kept ? json_incref(kept->attributes) : NULL;
+}
+
+static void
+forget_kept(struct store *store)
+{
+	struct kept_span *kept, *next;
+
+	HASH_ITER(hh, store->kept, kept, next) {
+		HASH_DEL(store->kept, kept);
+		json_decref(kept->attributes);
+		free(kept);
+	}
+	free(store->kept_host);
+	store->kept_host = NULL;
+}
+
 int
 store_begin(struct store *store, struct error *error)
 {
@@ -510,6 +548,7 @@ store_commit(struct store *store, struct error *error)
 
 	if (r)
 		store_rollback(store);
+	forget_kept(store);
 	return r;
 }
 
@@ -518,4 +557,5 @@ store_rollback(struct store *store)
 {
 	if (store->db && !sqlite3_get_autocommit(store->db))
 		sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+	forget_kept(store);
 }

@@ -9,7 +9,15 @@
 		     " f.attributes"
 
 static json_t *
-span_json(sqlite3_stmt *stmt)
+attributes_json(const struct store *store, sqlite3_stmt *stmt)
+{
+	json_t *kept = store_kept_span(store, store_column_string(stmt, 0));
+
+	return kept ? kept : store_column_json(stmt, 8);
+}
+
+static json_t *
+span_json(const struct store *store, sqlite3_stmt *stmt)
 {
 	static const char *const names[] = { "id", "host", "kind", "key", "start_ns", "end_ns",
 					     "status", "parent", "attributes", "partner" };
@@ -18,7 +26,7 @@ span_json(sqlite3_stmt *stmt)
 	for (int i = 0; i < sqlite3_column_count(stmt) && i < (int) ARRAY_SIZE(names); i++)
 		json_object_set_new(span, names[i], i == 4 || i == 5 ?
 				    store_column_integer(stmt, i) : i == 8 ?
-				    store_column_json(stmt, i) : store_column_text(stmt, i));
+				    attributes_json(store, stmt) : store_column_text(stmt, i));
 	return span;
 }
 
@@ -28,7 +36,7 @@ spans_json(struct store *store, sqlite3_stmt *stmt, struct error *error)
 	json_t *spans = json_array();
 
 	while (stmt && sqlite3_step(stmt) == SQLITE_ROW)
-		json_array_append_new(spans, span_json(stmt));
+		json_array_append_new(spans, span_json(store, stmt));
 	if (store_done(store, stmt, error, "read facts")) {
 		json_decref(spans);
 		return NULL;
@@ -94,7 +102,7 @@ store_span(struct store *store, const char *id)
 	json_t *span = NULL;
 
 	if (stmt && sqlite3_step(stmt) == SQLITE_ROW)
-		span = span_json(stmt);
+		span = span_json(store, stmt);
 	store_done(store, stmt, NULL, "read a fact");
 	return span;
 }

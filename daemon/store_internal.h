@@ -4,6 +4,7 @@
  * statements, binding and reading of rows.
  *
  *   store.c           open, schema, transactions, these helpers
+ *   store_json.c      JSON as text
  *   store_write.c     facts, records, alerts, sources, counters; changes
  *   store_recover.c   positions, flows, horizons; retention
  *   store_facts.c     facts as the hub reads them
@@ -14,6 +15,7 @@
 #define DAEMON_STORE_INTERNAL_H
 
 #include <sqlite3.h>
+#include <uthash.h>
 
 #include "daemon/store.h"
 #include "lib/util.h"
@@ -25,6 +27,14 @@ struct statement {
 	sqlite3_stmt *stmt;
 };
 
+/* Attributes of a span that was put in the transaction that is open: the hub
+ * reads most spans back to join them, right after they were put. */
+struct kept_span {
+	char id[FACT_ID_SIZE];
+	json_t *attributes;         /* NULL: they are to be read. */
+	UT_hash_handle hh;
+};
+
 struct store {
 	sqlite3 *db;
 	char *path;
@@ -33,6 +43,10 @@ struct store {
 	char *lock_path;
 	struct statement cache[STORE_MAX_STATEMENTS];
 	unsigned n_cached;
+	/* Of the open transaction: */
+	struct kept_span *kept;
+	char *kept_host;            /* Host of the last fact: its node is there... */
+	const char *kept_role;      /* with this role. */
 };
 
 /* Turns SQLite's last error into 'error': "PATH: cannot WHAT: why: what to do".
@@ -51,6 +65,10 @@ int store_done(struct store *store, sqlite3_stmt *stmt, struct error *error, con
  * negative errno. */
 int store_run(struct store *store, struct error *error, const char *what, const char *sql,
 	      const char *format, ...);
+/* Takes a reference of what a span's attributes are now (NULL: not known), and
+ * gives one of them or NULL. */
+void store_keep_span(struct store *store, const char *id, json_t *attributes);
+json_t *store_kept_span(const struct store *store, const char *id);
 /* Runs a constant text of SQL. */
 int store_exec(struct store *store, const char *sql, struct error *error, const char *what);
 

@@ -60,7 +60,14 @@ put_host(struct store *store, const struct fact *fact, struct error *error)
 	for (size_t i = 0; i < ARRAY_SIZE(roles); i++)
 		if (starts_with(fact->kind, roles[i].prefix))
 			role = roles[i].role;
+	if (store->kept_host && streq(store->kept_host, fact->host) && store->kept_role == role)
+		return 0;
 	r = store_run(store, error, "keep a node", sql, "tt", fact->host, role);
+	if (r >= 0 && !sqlite3_get_autocommit(store->db)) {
+		free(store->kept_host);
+		store->kept_host = xstrdup(fact->host);
+		store->kept_role = role;
+	}
 	return r > 0 ? store_changed(store, "node", fact->host, error) : r;
 }
 
@@ -141,14 +148,18 @@ store_put_fact(struct store *store, const struct fact *fact, struct error *error
 	if (fact->type == FACT_RETRACT)
 		span.type = FACT_SPAN;
 	fact_id(&span, id);
-	if (fact->type == FACT_RETRACT)
+	if (fact->type == FACT_RETRACT) {
+		store_keep_span(store, id, NULL);
 		return MIN(retract(store, id, error), 1);
+	}
 	attributes = store_text(fact->attributes);
 	if (fact->type == FACT_SAMPLE)
 		r = put_sample(store, id, fact, attributes, error);
 	else
 		r = put_fact(store, id, fact, attributes, error);
 	free(attributes);
+	if (r > 0 && fact->type == FACT_SPAN)
+		store_keep_span(store, id, fact->attributes);
 	if (r > 0 && fact->type != FACT_SAMPLE)
 		r = put_host(store, fact, error) < 0 ? -EIO : 1;
 	return MIN(r, 1);
