@@ -165,7 +165,7 @@ read_body(struct ctf_stream *stream, const struct ctf_event_class *class, struct
 	const struct ctf_plan *plan = &class->plan;
 	const uint8_t *end;
 
-	if (plan->compiled && stream->at % 8 == 0) {
+	if (plan->compiled && stream->at % 8 == 0 && stream->at >= CTF_PLAN_BEFORE * 8) {
 		end = ctf_plan_run(plan, stream->bytes + stream->at / 8,
 				   stream->bytes + stream->end / 8, stream->values, stream->stored);
 		if (end) {
@@ -198,9 +198,9 @@ fill_packet_values(struct ctf_stream *stream, const struct ctf_event_class *clas
 static inline void
 set_event(struct ctf_stream *stream, const struct ctf_event_class *class, uint64_t cycles)
 {
-	const struct ctf_clock *clock = stream->stream_class->clock;
 	struct ctf_event *event = &stream->event;
-	uint64_t raw_ns = clock ? ctf_clock_ns(clock, cycles) : 0;
+	uint64_t raw_ns = stream->cycles_are_ns ? cycles :
+		ctf_clock_ns(stream->stream_class->clock, cycles);
 	int64_t since_1970 = (int64_t) (raw_ns + stream->offset_ns);
 
 	if (class->n_packet_slots)
@@ -209,13 +209,11 @@ set_event(struct ctf_stream *stream, const struct ctf_event_class *class, uint64
 	event->n_values = class->n_values;
 	event->raw_ns = raw_ns;
 	event->t_ns = since_1970 < 0 ? 0 : (uint64_t) since_1970;
-	event->late = false;
-	if (raw_ns < stream->last_raw_ns) {
-		event->late = true;
+	event->late = raw_ns < stream->last_raw_ns;
+	if (event->late)
 		stream->counters.late++;
-	} else {
+	else
 		stream->last_raw_ns = raw_ns;
-	}
 	stream->counters.wanted++;
 	stream->event_class = class;
 	stream->head = CTF_HEAD_EVENT;
@@ -274,21 +272,24 @@ next_event(struct ctf_stream *stream, struct error *error)
 	return give;
 }
 
-int
-ctf_events_next_simple(struct ctf_stream *stream)
+/* See ctf_events_next_simple(), which this is for stream->simple at a byte border. */
+static inline bool
+walk_simple(struct ctf_stream *stream)
 {
 	const struct ctf_stream_class *stream_class = stream->stream_class;
 	struct ctf_event_class *const *direct = stream_class->direct;
 	const uint8_t *at = stream->bytes + stream->at / 8, *end = stream->bytes + stream->end / 8;
-	bool large = stream_class->header_form == CTF_HEADER_LARGE;
-	uint64_t n_direct = stream_class->n_direct, clock = stream->clock, n = 0;
-	const struct ctf_event_class *class = NULL;
+	const bool large = stream_class->header_form == CTF_HEADER_LARGE;
+	const uint64_t n_direct = stream_class->n_direct;
+	uint64_t clock = stream->clock, n = stream->n_events;
+	const struct ctf_event_class *class;
 
-	while (at < end) {
+	for (;;) {
 		uint64_t id = 0, moved = clock;
 		const uint8_t *body = large ? large_header(at, end, &moved, &id) :
 			compact_header(at, end, &moved, &id);
 
+		/* A packet that is at its end has no header there either. */
 		class = body && id < n_direct ? direct[id] : NULL;
 		if (!class || !class->plan.compiled)
 			break;
@@ -307,12 +308,30 @@ ctf_events_next_simple(struct ctf_stream *stream)
 found:
 	stream->at = (uint64_t) (at - stream->bytes) * 8;
 	stream->clock = clock;
-	stream->n_events += n;
-	stream->counters.events += n;
-	if (!class)
-		return 0;
-	set_event(stream, class, clock);
-	return 1;
+	stream->counters.events += n - stream->n_events;
+	stream->n_events = n;
+	if (class)
+		set_event(stream, class, clock);
+	return class;
+}
+
+bool
+ctf_events_next_simple(struct ctf_stream *stream)
+{
+	return stream->simple && stream->at % 8 == 0 && walk_simple(stream);
+}
+
+const struct ctf_event *
+ctf_stream_next_event(struct ctf_stream *stream)
+{
+	if (stream->head != CTF_HEAD_EVENT) {
+		ctf_stream_advance(stream);
+		return NULL;
+	}
+	ctf_stream_pass_event(stream);
+	if (!stream->simple || stream->at % 8 || !walk_simple(stream))
+		return NULL;
+	return &stream->event;
 }
 
 int
@@ -321,8 +340,7 @@ ctf_events_next(struct ctf_stream *stream, struct error *error)
 	int r = 0;
 
 	while (stream->at < stream->end && r == 0) {
-		if (stream->simple && stream->at % 8 == 0)
-			r = ctf_events_next_simple(stream);
+		r = ctf_events_next_simple(stream);
 		if (r == 0 && stream->at < stream->end)
 			r = next_event(stream, error);
 	}

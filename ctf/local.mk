@@ -36,6 +36,7 @@ libctf_a_SOURCES += \
 	ctf/viewer_reply.c \
 	ctf/viewer_resolve.c ctf/viewer_resolve.h \
 	ctf/viewer_session.c \
+	ctf/viewer_apart.c \
 	ctf/viewer_stream.c
 
 # Readers of trace directories

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * merge.c -- a binary heap of stream heads, by (raw time, stream key).
+ * merge.c -- a winner tree of stream heads, by (raw time, stream key).
  *
- * A stream that has nothing yet sits in the heap at the time before which
- * nothing of it can come: whoever is on top decides whether to give or wait.
- * The head that was given stays on top until the next call, and the lowest
- * time of the others is kept beside the heap: as long as one stream stays
- * below it (the usual case), an event costs one comparison. */
+ * Each stream is a leaf; above two of them is the earlier one, up to the
+ * earliest of all.  A stream that has nothing yet is there with the time before
+ * which nothing of it can come: whoever is on top decides whether to give or
+ * wait.  The head that was given stays on top until the next call, and the
+ * lowest time of the others is kept: as long as one stream stays below it, an
+ * event costs one comparison, and only the top itself is brought up to date. */
 #include "ctf/merge.h"
 
 #include <stdlib.h>
@@ -18,25 +19,28 @@
 struct source {
 	struct ctf_stream *stream;
 	const char *key;
+	const struct ctf_event *event;  /* The head, if that is one. */
 	enum ctf_head head;
-	bool in_heap;               /* Else at its end, given up, or pending. */
+	bool takes_part;            /* Else at its end, given up, or pending. */
 	bool is_pending;            /* In the list of those to be looked at again. */
-	size_t at;                  /* Where in the heap. */
+	size_t leaf;                /* Where in the tree. */
 	uint64_t said_ns;           /* When it was last touched. */
 	struct source *next_pending;
 	UT_hash_handle hh;
 };
 
-struct slot {
-	uint64_t raw_ns;
-	struct source *source;
-};
+enum { TOP = 1 };
 
 struct ctf_merge {
-	struct slot *heap;
-	size_t n, capacity;
-	uint64_t runner_up_ns;      /* Lowest time below the top of the heap. */
-	size_t n_ready;             /* Members of the heap with an event or a loss. */
+	/* Below node 'i' are 2 * i and 2 * i + 1; leaves begin at 'width', a power
+	 * of two.  Times are UINT64_MAX of those that don't take part, and of
+	 * leaves that are nobody's. */
+	uint64_t *times;
+	struct source **sources_at;
+	size_t width, n_sources;
+	uint64_t runner_up_ns;      /* No other than the top is before it; 0: not known. */
+	size_t n;                   /* Sources that take part... */
+	size_t n_ready;             /* with an event or a loss. */
 	size_t n_alive;             /* Sources that are not at their end. */
 	bool given;                 /* The top was given and is still to be advanced. */
 	uint64_t watermark_ns;
@@ -50,58 +54,141 @@ struct ctf_merge {
 	struct source *sources, *pending;
 };
 
-static bool
-slot_before(const struct slot *a, const struct slot *b)
+static bool __attribute__((noinline))
+key_before(const struct source *a, const struct source *b)
 {
-	if (a->raw_ns != b->raw_ns)
-		return a->raw_ns < b->raw_ns;
-	return strcmp(a->source->key, b->source->key) < 0;
+	if (!a || !b || !a->takes_part || !b->takes_part)
+		return a && a->takes_part;
+	return strcmp(a->key, b->key) < 0;
 }
 
-static void
-heap_set(struct ctf_merge *merge, size_t at, struct slot slot)
+static inline bool
+node_before(const struct ctf_merge *merge, size_t a, size_t b)
 {
-	merge->heap[at] = slot;
-	slot.source->at = at;
+	return merge->times[a] < merge->times[b] ||
+		(merge->times[a] == merge->times[b] &&
+		 key_before(merge->sources_at[a], merge->sources_at[b]));
 }
 
+/* Puts the earlier of the two nodes below 'at' there. */
 static void
-heap_note_runner_up(struct ctf_merge *merge)
+tree_choose(struct ctf_merge *merge, size_t at)
 {
-	const struct slot *heap = merge->heap;
+	size_t first = node_before(merge, 2 * at + 1, 2 * at) ? 2 * at + 1 : 2 * at;
 
-	merge->runner_up_ns = merge->n < 2 ? UINT64_MAX :
-		merge->n < 3 ? heap[1].raw_ns : MIN(heap[1].raw_ns, heap[2].raw_ns);
+	merge->times[at] = merge->times[first];
+	merge->sources_at[at] = merge->sources_at[first];
 }
 
-static void
-heap_down(struct ctf_merge *merge, size_t at)
+/* Changes a leaf, and all above it. */
+static void __attribute__((noinline))
+tree_set(struct ctf_merge *merge, size_t leaf, uint64_t raw_ns, struct source *source)
 {
-	const struct slot slot = merge->heap[at];
-	size_t child;
+	merge->times[leaf] = raw_ns;
+	merge->sources_at[leaf] = source;
+	while (leaf /= 2)
+		tree_choose(merge, leaf);
+	merge->runner_up_ns = 0;
+}
 
-	while ((child = 2 * at + 1) < merge->n) {
-		if (child + 1 < merge->n &&
-		    slot_before(&merge->heap[child + 1], &merge->heap[child]))
-			child++;
-		if (!slot_before(&merge->heap[child], &slot))
-			break;
-		heap_set(merge, at, merge->heap[child]);
-		at = child;
+/* The lowest time beside the way from the top to its leaf. */
+static void
+tree_find_runner_up(struct ctf_merge *merge)
+{
+	uint64_t lowest_ns = UINT64_MAX;
+
+	for (size_t at = merge->sources_at[TOP]->leaf; at > TOP; at /= 2)
+		lowest_ns = MIN(lowest_ns, merge->times[at ^ 1]);
+	merge->runner_up_ns = lowest_ns;
+}
+
+/* Changes the leaf of 'top', the earliest so far: tree_set() without the detour
+ * of equal times. */
+static inline void
+tree_move_top(struct ctf_merge *merge, struct source *top, uint64_t raw_ns)
+{
+	uint64_t *times = merge->times, time = raw_ns;
+	struct source **sources_at = merge->sources_at, *source = top;
+
+	times[top->leaf] = time;
+	for (size_t at = top->leaf; at > TOP; ) {
+		const size_t other = at ^ 1;
+
+		if (times[other] == time) {
+			tree_set(merge, top->leaf, raw_ns, top);
+			return;
+		}
+		if (times[other] < time) {
+			time = times[other];
+			source = sources_at[other];
+		}
+		at /= 2;
+		times[at] = time;
+		sources_at[at] = source;
 	}
-	heap_set(merge, at, slot);
+	merge->runner_up_ns = 0;
+	if (source == top)
+		tree_find_runner_up(merge);
+}
+
+/* Brings what is below the top up to date, before another leaf changes. */
+static void
+tree_settle(struct ctf_merge *merge)
+{
+	struct source *top = merge->n ? merge->sources_at[TOP] : NULL;
+
+	if (top)
+		tree_set(merge, top->leaf, merge->times[TOP], top);
 }
 
 static void
-heap_up(struct ctf_merge *merge, size_t at)
+tree_grow(struct ctf_merge *merge)
 {
-	const struct slot slot = merge->heap[at];
+	const size_t old = merge->width, width = MAX(old * 2, (size_t) 1);
+	uint64_t *times = xcalloc(2 * width, sizeof *times);
+	struct source **sources_at = xcalloc(2 * width, sizeof (struct source *));
 
-	while (at && slot_before(&slot, &merge->heap[(at - 1) / 2])) {
-		heap_set(merge, at, merge->heap[(at - 1) / 2]);
-		at = (at - 1) / 2;
+	for (size_t i = 0; i < width; i++) {
+		times[width + i] = i < old ? merge->times[old + i] : UINT64_MAX;
+		sources_at[width + i] = i < old ? merge->sources_at[old + i] : NULL;
+		if (i < old)
+			sources_at[width + i]->leaf = width + i;
 	}
-	heap_set(merge, at, slot);
+	free(merge->times);
+	free(merge->sources_at);
+	merge->times = times;
+	merge->sources_at = sources_at;
+	merge->width = width;
+	for (size_t i = width - 1; i > 0; i--)
+		tree_choose(merge, i);
+}
+
+/* A new source gets a leaf, and does not take part yet. */
+static void
+tree_add(struct ctf_merge *merge, struct source *source)
+{
+	tree_settle(merge);
+	if (merge->n_sources == merge->width)
+		tree_grow(merge);
+	source->leaf = merge->width + merge->n_sources++;
+	tree_set(merge, source->leaf, UINT64_MAX, source);
+}
+
+/* Gives its leaf to the last one. */
+static void
+tree_remove(struct ctf_merge *merge, struct source *source)
+{
+	const size_t last = merge->width + --merge->n_sources;
+	struct source *moved = merge->sources_at[last];
+	uint64_t moved_ns;
+
+	tree_settle(merge);
+	moved_ns = merge->times[last];
+	tree_set(merge, last, UINT64_MAX, NULL);
+	if (moved == source)
+		return;
+	moved->leaf = source->leaf;
+	tree_set(merge, moved->leaf, moved_ns, moved);
 }
 
 static bool
@@ -110,56 +197,34 @@ is_ready(enum ctf_head head)
 	return head == CTF_HEAD_EVENT || head == CTF_HEAD_LOSS;
 }
 
+/* Takes 'source' out of the order, but leaves it its leaf. */
 static void
-heap_insert(struct ctf_merge *merge, struct source *source, uint64_t raw_ns)
+suspend(struct ctf_merge *merge, struct source *source)
 {
-	if (merge->n == merge->capacity) {
-		merge->capacity = MAX(merge->capacity * 2, 16U);
-		merge->heap = xrealloc(merge->heap, merge->capacity * sizeof *merge->heap);
-	}
-	heap_set(merge, merge->n++, (struct slot) { raw_ns, source });
-	source->in_heap = true;
-	merge->n_ready += is_ready(source->head);
-	heap_up(merge, source->at);
-	heap_note_runner_up(merge);
-}
-
-static void
-heap_remove(struct ctf_merge *merge, struct source *source)
-{
-	size_t at = source->at;
-
-	source->in_heap = false;
+	if (!source->takes_part)
+		return;
+	tree_settle(merge);
+	source->takes_part = false;
+	merge->n--;
 	merge->n_ready -= is_ready(source->head);
-	if (at != --merge->n) {
-		heap_set(merge, at, merge->heap[merge->n]);
-		heap_up(merge, at);
-		heap_down(merge, at);
-	}
-	heap_note_runner_up(merge);
+	tree_set(merge, source->leaf, UINT64_MAX, source);
 }
 
 /* Puts 'source' where what ctf_stream_head() said of it belongs. */
 static void
 place(struct ctf_merge *merge, struct source *source, enum ctf_head head, uint64_t raw_ns)
 {
-	if (source->in_heap && head != CTF_HEAD_END) {
-		merge->n_ready += is_ready(head);
-		merge->n_ready -= is_ready(source->head);
-		source->head = head;
-		merge->heap[source->at].raw_ns = raw_ns;
-		heap_up(merge, source->at);
-		heap_down(merge, source->at);
-		heap_note_runner_up(merge);
-		return;
-	}
-	if (source->in_heap)
-		heap_remove(merge, source);
+	suspend(merge, source);
 	merge->n_alive += head != CTF_HEAD_END;
 	merge->n_alive -= source->head != CTF_HEAD_END;
 	source->head = head;
-	if (head != CTF_HEAD_END)
-		heap_insert(merge, source, raw_ns);
+	if (head == CTF_HEAD_END)
+		return;
+	tree_settle(merge);
+	source->takes_part = true;
+	merge->n++;
+	merge->n_ready += is_ready(head);
+	tree_set(merge, source->leaf, raw_ns, source);
 }
 
 /* Looks at the head of 'source' and orders it anew.  A stream whose refill
@@ -170,6 +235,7 @@ look(struct ctf_merge *merge, struct source *source, struct error *error)
 	uint64_t raw_ns = 0;
 	int head = ctf_stream_head(source->stream, &raw_ns, error);
 
+	source->event = head == CTF_HEAD_EVENT ? ctf_stream_event(source->stream) : NULL;
 	place(merge, source, head < 0 ? CTF_HEAD_END : (enum ctf_head) head, raw_ns);
 	return MIN(head, 0);
 }
@@ -179,67 +245,90 @@ look(struct ctf_merge *merge, struct source *source, struct error *error)
 static inline int
 leave_top(struct ctf_merge *merge, struct error *error)
 {
-	struct source *top = merge->heap[0].source;
-	uint64_t raw_ns = 0;
-	int head = ctf_stream_next(top->stream, &raw_ns, error);
+	struct source *top = merge->sources_at[TOP];
+	const struct ctf_event *event = ctf_stream_next_event(top->stream);
 
 	merge->given = false;
-	if (head == CTF_HEAD_EVENT && top->head == CTF_HEAD_EVENT) {
-		merge->heap[0].raw_ns = raw_ns;
-		if (raw_ns >= merge->runner_up_ns) {
-			heap_down(merge, 0);
-			heap_note_runner_up(merge);
-		}
-		return 0;
-	}
-	place(merge, top, head < 0 ? CTF_HEAD_END : (enum ctf_head) head, raw_ns);
-	return MIN(head, 0);
+	if (!event || top->head != CTF_HEAD_EVENT)
+		return look(merge, top, error);
+	top->event = event;
+	if (event->raw_ns < merge->runner_up_ns)
+		merge->times[TOP] = event->raw_ns;
+	else
+		tree_move_top(merge, top, event->raw_ns);
+	return 0;
 }
 
 /* Whether something could be given but for the top. */
 static bool
 holds_back(const struct ctf_merge *merge)
 {
-	return merge->n && merge->heap[0].source->head == CTF_HEAD_NONE && merge->n_ready;
+	return merge->n && merge->sources_at[TOP]->head == CTF_HEAD_NONE && merge->n_ready;
 }
 
+/* Gives an event that came too late. */
+static const struct ctf_event *
+late_event(struct ctf_merge *merge, const struct source *top)
+{
+	merge->late++;
+	/* What is late in its own stream was counted there. */
+	if (!top->event->late)
+		ctf_stream_count_late(top->stream);
+	merge->late_event = *top->event;
+	merge->late_event.late = true;
+	return &merge->late_event;
+}
+
+/* There is nothing to be given. */
 static int
+nothing_yet(struct ctf_merge *merge)
+{
+	if (merge->n && !merge->blocked)
+		merge->blocked_since_ns = merge->now_ns;
+	merge->blocked = holds_back(merge);
+	return 0;
+}
+
+static inline int
 give(struct ctf_merge *merge, struct ctf_merge_item *ret)
 {
-	const struct slot *top = &merge->heap[0];
+	const struct source *top;
+	uint64_t raw_ns;
 	bool late;
 
-	if (!merge->n) {
-		merge->blocked = false;
-		return 0;
-	}
-	late = top->raw_ns < merge->watermark_ns;
+	if (!merge->n)
+		return nothing_yet(merge);
+	top = merge->sources_at[TOP];
+	raw_ns = merge->times[TOP];
+	late = raw_ns < merge->watermark_ns;
 	if (!late)
-		merge->watermark_ns = top->raw_ns;
-	if (top->source->head == CTF_HEAD_NONE) {
-		if (!merge->blocked)
-			merge->blocked_since_ns = merge->now_ns;
-		merge->blocked = holds_back(merge);
-		return 0;
-	}
+		merge->watermark_ns = raw_ns;
+	if (top->head == CTF_HEAD_NONE)
+		return nothing_yet(merge);
 	merge->blocked = false;
 	merge->given = true;
-	*ret = (struct ctf_merge_item) { .what = top->source->head, .stream = top->source->stream };
-	if (ret->what == CTF_HEAD_LOSS) {
-		ret->loss = ctf_stream_loss(ret->stream);
-		return 1;
-	}
-	ret->event = ctf_stream_event(ret->stream);
-	if (late) {
-		merge->late++;
-		/* What is late in its own stream was counted there. */
-		if (!ret->event->late)
-			ctf_stream_count_late(ret->stream);
-		merge->late_event = *ret->event;
-		merge->late_event.late = true;
-		ret->event = &merge->late_event;
-	}
+	ret->watermark_raw_ns = merge->watermark_ns;
+	ret->what = top->head;
+	ret->stream = top->stream;
+	ret->event = late && top->event ? late_event(merge, top) : top->event;
+	ret->loss = top->head == CTF_HEAD_LOSS ? ctf_stream_loss(top->stream) : NULL;
 	return 1;
+}
+
+/* Looks at the heads of all that said something. */
+static int
+look_at_pending(struct ctf_merge *merge, struct error *error)
+{
+	int r = 0;
+
+	while (merge->pending && r >= 0) {
+		struct source *source = merge->pending;
+
+		merge->pending = source->next_pending;
+		source->is_pending = false;
+		r = look(merge, source, error);
+	}
+	return r;
 }
 
 int
@@ -247,18 +336,9 @@ ctf_merge_next(struct ctf_merge *merge, struct ctf_merge_item *ret, struct error
 {
 	int r = merge->given ? leave_top(merge, error) : 0;
 
-	if (r < 0)
-		return r;
-	while (merge->pending) {
-		struct source *source = merge->pending;
-
-		merge->pending = source->next_pending;
-		source->is_pending = false;
-		r = look(merge, source, error);
-		if (r < 0)
-			return r;
-	}
-	return give(merge, ret);
+	if (r >= 0 && merge->pending)
+		r = look_at_pending(merge, error);
+	return r < 0 ? r : give(merge, ret);
 }
 
 struct ctf_merge *
@@ -267,7 +347,6 @@ ctf_merge_new(uint64_t patience_ns)
 	struct ctf_merge *merge = xcalloc(1, sizeof *merge);
 
 	merge->patience_ns = patience_ns;
-	merge->runner_up_ns = UINT64_MAX;
 	return merge;
 }
 
@@ -282,7 +361,8 @@ ctf_merge_free(struct ctf_merge *merge)
 		HASH_DEL(merge->sources, source);
 		free(source);
 	}
-	free(merge->heap);
+	free(merge->times);
+	free(merge->sources_at);
 	free(merge);
 }
 
@@ -318,6 +398,7 @@ ctf_merge_add(struct ctf_merge *merge, struct ctf_stream *stream)
 	source->said_ns = merge->now_ns;
 	merge->n_alive++;
 	HASH_ADD_PTR(merge->sources, stream, source);
+	tree_add(merge, source);
 	make_pending(merge, source);
 }
 
@@ -328,12 +409,12 @@ ctf_merge_remove(struct ctf_merge *merge, struct ctf_stream *stream)
 
 	if (!source)
 		return;
-	if (merge->given && merge->heap[0].source == source) {
+	if (merge->given && merge->sources_at[TOP] == source) {
 		ctf_stream_advance(stream);
 		merge->given = false;
 	}
-	if (source->in_heap)
-		heap_remove(merge, source);
+	suspend(merge, source);
+	tree_remove(merge, source);
 	for (struct source **at = &merge->pending; *at; at = &(*at)->next_pending)
 		if (*at == source) {
 			*at = source->next_pending;
@@ -353,7 +434,7 @@ ctf_merge_touch(struct ctf_merge *merge, struct ctf_stream *stream)
 		return;
 	source->said_ns = merge->now_ns;
 	/* A head that is there does not change by what comes behind it. */
-	if (!source->in_heap || source->head == CTF_HEAD_NONE)
+	if (!source->takes_part || source->head == CTF_HEAD_NONE)
 		make_pending(merge, source);
 }
 
@@ -372,7 +453,7 @@ ctf_merge_watermark(const struct ctf_merge *merge)
 struct ctf_stream *
 ctf_merge_waiting_for(const struct ctf_merge *merge)
 {
-	return holds_back(merge) ? merge->heap[0].source->stream : NULL;
+	return holds_back(merge) ? merge->sources_at[TOP]->stream : NULL;
 }
 
 uint64_t
@@ -388,9 +469,9 @@ stop_waiting(struct ctf_merge *merge)
 	struct source *source, *next;
 
 	HASH_ITER(hh, merge->sources, source, next) {
-		if (source->in_heap && source->head == CTF_HEAD_NONE &&
+		if (source->takes_part && source->head == CTF_HEAD_NONE &&
 		    merge->now_ns - source->said_ns >= merge->patience_ns)
-			heap_remove(merge, source);
+			suspend(merge, source);
 	}
 	merge->blocked = holds_back(merge);
 }

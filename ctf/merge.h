@@ -25,6 +25,7 @@ struct ctf_merge_item {
 	const struct ctf_event *event;    /* Valid until the next call. */
 	const struct ctf_loss *loss;
 	struct ctf_stream *stream;
+	uint64_t watermark_raw_ns;        /* ctf_merge_watermark() behind it. */
 };
 
 /* 'patience_ns' 0: never give up waiting (reading from disk). */

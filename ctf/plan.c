@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "ctf/plan.h"
 
-#include <endian.h>
 #include <errno.h>
-#include <string.h>
 
 #include "ctf/arena.h"
 #include "lib/util.h"
 
 enum { MAX_STEPS = 512, MAX_BYTES = 1 << 28 };
 
-/* Integer steps come in this order, little endian before big. */
+/* Number steps come in the order of their sizes, little endian before big. */
 enum code {
-	U8, U16, U32, U64, U16_BE, U32_BE, U64_BE,
-	S8, S16, S32, S64, S16_BE, S32_BE, S64_BE,
+	QUICK_UNSIGNED = CTF_UNSIGNED,
+	QUICK_SIGNED = CTF_SIGNED,
+	U16_BE, U32_BE, U64_BE,
+	S16_BE, S32_BE, S64_BE,
 	F32, F64, F32_BE, F64_BE,
 	STORE_8, STORE_16, STORE_32, STORE_64, STORE_16_BE, STORE_32_BE, STORE_64_BE,
 	CHARS, BYTES,
@@ -69,28 +69,44 @@ add_unknown(struct compile *c, enum code code, const struct ctf_node *node, uint
 }
 
 static bool
+add_quick(struct compile *c, const struct ctf_node *node)
+{
+	struct ctf_step *step = &c->steps[c->n];
+
+	if (!add_step(c, node->is_signed ? QUICK_SIGNED : QUICK_UNSIGNED, node, 64 - node->size, 0))
+		return false;
+	step->offset += node->size / 8;
+	step->sign = node->is_signed ? UINT64_C(1) << (node->size - 1) : 0;
+	return true;
+}
+
+static bool
 compile_number(struct compile *c, const struct ctf_node *node)
 {
 	int width = node->size == 8 ? 0 : node->size == 16 ? 1 : node->size == 32 ? 2 :
 		node->size == 64 ? 3 : -1;
-	int code = width + (node->big_endian && width > 0 ? 3 : 0);
+	bool big = node->big_endian && width > 0;
+	enum code code;
 
 	if (node->align > 8 || node->size % 8 || node->mapped)
 		return false;
 	if ((node->slot >= 0 || node->store >= 0) && width < 0)
 		return false;
-	if (node->slot >= 0) {
+	if (node->slot >= 0 && node->kind != CTF_FLOAT && !big) {
+		if (!add_quick(c, node))
+			return false;
+	} else if (node->slot >= 0) {
 		if (node->kind == CTF_FLOAT)
-			code = (node->size == 64 ? F64 : F32) + (node->big_endian ? 2 : 0);
-		else if (node->is_signed)
-			code += S8 - U8;
-		if (!add_step(c, (enum code) code, node, -1, 0))
+			code = (node->size == 64 ? F64 : F32) + (big ? 2 : 0);
+		else
+			code = (node->is_signed ? S16_BE : U16_BE) + width - 1;
+		if (!add_step(c, code, node, -1, 0))
 			return false;
 	}
 	if (node->store >= 0) {
 		/* Negative lengths and tags are the interpreter's to refuse. */
-		code = STORE_8 + width + (node->big_endian && width > 0 ? 3 : 0);
-		if (node->is_signed || !add_step(c, (enum code) code, node, node->store, 0))
+		code = (big ? STORE_16_BE - 1 : STORE_8) + width;
+		if (node->is_signed || !add_step(c, code, node, node->store, 0))
 			return false;
 	}
 	c->offset += node->size / 8;
@@ -177,12 +193,36 @@ compile_node(struct compile *c, const struct ctf_node *node)
 	}
 }
 
+/* Copies the steps, with the quick ones among those of known size before all
+ * others: these do not depend on each other.  Returns how many they are. */
+static uint32_t
+order_steps(const struct compile *c, struct ctf_step *ret)
+{
+	unsigned known = 0, n = 0;
+	uint32_t n_quick;
+
+	while (known < c->n && c->steps[known].code < SKIP_STRING)
+		known++;
+	for (unsigned i = 0; i < known; i++)
+		if (c->steps[i].code <= QUICK_SIGNED)
+			ret[n++] = c->steps[i];
+	n_quick = n;
+	for (unsigned i = 0; i < c->n; i++)
+		if (i >= known || c->steps[i].code > QUICK_SIGNED)
+			ret[n++] = c->steps[i];
+	return n_quick;
+}
+
 int
 ctf_plan_compile(struct ctf_plan *plan, struct arena *arena, const struct ctf_node *const *roots,
 		 unsigned n_roots)
 {
-	struct compile c = { .last_unknown = -1 };
+	struct compile c;            /* Its steps need not be cleared for each class. */
 	struct ctf_step *steps;
+
+	c.n = c.n_values = c.need = 0;
+	c.offset = 0;
+	c.last_unknown = -1;
 
 	*plan = (struct ctf_plan) { 0 };
 	for (unsigned i = 0; i < n_roots; i++)
@@ -193,13 +233,13 @@ ctf_plan_compile(struct ctf_plan *plan, struct arena *arena, const struct ctf_no
 	steps = arena_alloc(arena, c.n * sizeof *steps);
 	if (!steps)
 		return -ENOMEM;
-	memcpy(steps, c.steps, c.n * sizeof *steps);
 	*plan = (struct ctf_plan) {
 		.compiled = true,
 		.n_values = c.n_values,
 		.need = c.need,
 		.tail = (uint32_t) c.offset,
 		.n_steps = c.n,
+		.n_quick = order_steps(&c, steps),
 		.steps = steps,
 	};
 	return 0;
@@ -255,17 +295,9 @@ run_known(const struct ctf_step *step, const uint8_t *at, struct ctf_value *valu
 	  uint64_t *stored)
 {
 	switch ((enum code) step->code) {
-	case U8: set_unsigned(value, *at); break;
-	case U16: set_unsigned(value, le16toh(LOAD(uint16_t, at))); break;
-	case U32: set_unsigned(value, le32toh(LOAD(uint32_t, at))); break;
-	case U64: set_unsigned(value, le64toh(LOAD(uint64_t, at))); break;
 	case U16_BE: set_unsigned(value, be16toh(LOAD(uint16_t, at))); break;
 	case U32_BE: set_unsigned(value, be32toh(LOAD(uint32_t, at))); break;
 	case U64_BE: set_unsigned(value, be64toh(LOAD(uint64_t, at))); break;
-	case S8: set_signed(value, (int8_t) *at); break;
-	case S16: set_signed(value, (int16_t) le16toh(LOAD(uint16_t, at))); break;
-	case S32: set_signed(value, (int32_t) le32toh(LOAD(uint32_t, at))); break;
-	case S64: set_signed(value, (int64_t) le64toh(LOAD(uint64_t, at))); break;
 	case S16_BE: set_signed(value, (int16_t) be16toh(LOAD(uint16_t, at))); break;
 	case S32_BE: set_signed(value, (int32_t) be32toh(LOAD(uint32_t, at))); break;
 	case S64_BE: set_signed(value, (int64_t) be64toh(LOAD(uint64_t, at))); break;
@@ -320,16 +352,18 @@ const uint8_t *
 ctf_plan_steps(const struct ctf_plan *plan, const uint8_t *at, const uint8_t *end,
 	       struct ctf_value *values, uint64_t *stored)
 {
-	const struct ctf_step *step = plan->steps, *last = step + plan->n_steps;
+	const struct ctf_step *last = plan->steps + plan->n_steps;
 
-	for (; step < last; step++) {
-		struct ctf_value *value = &values[step->slot];
-
-		if (step->code < SKIP_STRING) {
-			run_known(step, at + step->offset, value, stored);
+	for (const struct ctf_step *step = plan->steps + plan->n_quick; step < last; step++) {
+		if (step->code <= QUICK_SIGNED) {
+			ctf_step_quick(step, at, values);
 			continue;
 		}
-		at = run_unknown(step, at + step->offset, end, value, stored);
+		if (step->code < SKIP_STRING) {
+			run_known(step, at + step->offset, &values[step->slot], stored);
+			continue;
+		}
+		at = run_unknown(step, at + step->offset, end, &values[step->slot], stored);
 		if (!at || (uint64_t) (end - at) < step->need)
 			return NULL;
 	}

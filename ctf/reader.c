@@ -38,6 +38,7 @@ struct ctf_reader {
 	struct ctf_problems problems;
 	struct host *hosts;
 	size_t n_hosts, at;
+	struct host *host;          /* That is being read; NULL before it is started. */
 	struct ctf_reader_totals totals;  /* 'bytes_done' and 'sum': of hosts that are read. */
 };
 
@@ -94,7 +95,7 @@ host_close(struct ctf_reader *reader, struct host *host)
 	host->n_opened = 0;
 }
 
-static void __attribute__((noinline))
+static void
 host_start(struct host *host)
 {
 	size_t n = 0, buffer;
@@ -114,7 +115,7 @@ host_start(struct host *host)
 	}
 }
 
-static void __attribute__((noinline))
+static void
 host_trim(struct host *host)
 {
 	uint64_t events;
@@ -240,34 +241,45 @@ end_host(struct ctf_reader *reader, struct host *host, struct ctf_reader_item *r
 		.watermark_raw_ns = ctf_merge_watermark(host->merge),
 	};
 	host_close(reader, host);
+	reader->host = NULL;
 	reader->at++;
 	return 1;
+}
+
+/* What is to be done before an item, but not before most; NULL at the end of all. */
+static struct host * __attribute__((noinline))
+prepare(struct ctf_reader *reader)
+{
+	if (reader->at == reader->n_hosts)
+		return NULL;
+	if (!reader->host) {
+		reader->host = &reader->hosts[reader->at];
+		host_start(reader->host);
+	}
+	if (reader->host->mapped_bytes > MAPPED_BYTES)
+		host_trim(reader->host);
+	return reader->host;
 }
 
 int
 ctf_reader_next(struct ctf_reader *reader, struct ctf_reader_item *ret, struct error *error)
 {
+	struct host *host = reader->host;
 	struct ctf_merge_item item;
-	struct host *host;
 	int r;
 
-	if (reader->at == reader->n_hosts)
+	if (!host || host->mapped_bytes > MAPPED_BYTES)
+		host = prepare(reader);
+	if (!host)
 		return 0;
-	host = &reader->hosts[reader->at];
-	if (!host->merge)
-		host_start(host);
-	if (host->mapped_bytes > MAPPED_BYTES)
-		host_trim(host);
 	r = ctf_merge_next(host->merge, &item, error);
-	if (r < 0)
-		return r;
-	if (!r)
-		return end_host(reader, host, ret);
+	if (r <= 0)
+		return r < 0 ? r : end_host(reader, host, ret);
 	ret->what = item.what;
 	ret->host = &host->public;
 	ret->event = item.event;
 	ret->loss = item.loss;
-	ret->watermark_raw_ns = ctf_merge_watermark(host->merge);
+	ret->watermark_raw_ns = item.watermark_raw_ns;
 	return 1;
 }
 

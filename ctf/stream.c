@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "ctf/stream_private.h"
+#include "lib/clock.h"
 #include "lib/util.h"
 
 struct ctf_stream *
@@ -44,6 +45,7 @@ release_packet(struct ctf_stream *stream)
 	stream->queue_n--;
 	stream->memory -= packet.size;
 	stream->bytes = NULL;
+	stream->simple = false;
 	if (packet.release)
 		packet.release(packet.context, packet.bytes);
 }
@@ -217,17 +219,24 @@ tell_loss(struct ctf_stream *stream, uint64_t raw_ns, uint64_t begin_raw_ns, uin
 	stream->head_raw_ns = stream->last_raw_ns;
 }
 
+/* Puts 'position' behind 'n_events' of the open packet. */
+static void
+set_position(const struct ctf_stream *stream, struct ctf_position *position, uint64_t n_events,
+	     uint64_t raw_ns)
+{
+	position->packet_begin_raw_ns = stream->packet.info.begin_raw_ns;
+	position->packet_seq = stream->packet.info.seq;
+	position->events_done = n_events;
+	position->last_raw_ns = MAX(position->last_raw_ns, raw_ns);
+	position->valid = true;
+}
+
 /* Puts the position behind all that was walked of the open packet. */
 static void
 move_position(struct ctf_stream *stream)
 {
-	struct ctf_position *position = &stream->position;
-
-	position->packet_begin_raw_ns = stream->packet.info.begin_raw_ns;
-	position->packet_seq = stream->packet.info.seq;
-	position->events_done = stream->n_events;
-	position->last_raw_ns = MAX(position->last_raw_ns, stream->last_raw_ns);
-	position->valid = true;
+	set_position(stream, &stream->position, stream->n_events, stream->last_raw_ns);
+	stream->passed_events = 0;
 }
 
 /* Takes over what the next packet is compared with. */
@@ -257,6 +266,7 @@ open_packet(struct ctf_stream *stream)
 {
 	const struct queued_packet *packet = &stream->queue[stream->queue_first];
 	struct ctf_packet_info *info = &stream->packet.info;
+	const struct ctf_clock *clock;
 	struct error error = { 0 };
 	uint64_t bits = (uint64_t) packet->size * 8;
 	int r, compared;
@@ -277,10 +287,13 @@ open_packet(struct ctf_stream *stream)
 	stream->end = info->packet_bits ? MIN(info->content_bits, bits) : bits;
 	stream->packet_bad = info->content_bits > bits;
 	stream->n_events = 0;
+	stream->passed_events = 0;
 	stream->skip_events = 0;
-	stream->simple = stream->stream_class->header_form != CTF_HEADER_ANY && !stream->want_all;
-	stream->offset_ns = stream->stream_class->clock ?
-		(uint64_t) stream->stream_class->clock->offset_ns : 0;
+	stream->simple = stream->stream_class->header_form != CTF_HEADER_ANY &&
+		!stream->want_all && stream->at >= CTF_PLAN_BEFORE * 8;
+	clock = stream->stream_class->clock;
+	stream->cycles_are_ns = !clock || clock->frequency == NS_PER_S;
+	stream->offset_ns = clock ? (uint64_t) clock->offset_ns : 0;
 	if (stream->packet_bad) {
 		error_set(&error, EBADMSG, "%s: packet %" PRIu64 " (begin %" PRIu64 " ns) is cut "
 			  "off: %zu of %" PRIu64 " bytes", stream->key, info->seq,
@@ -398,20 +411,12 @@ find_head(struct ctf_stream *stream, struct error *error)
 	return 0;
 }
 
-/* Mostly the head is just the next event of the open packet. */
-static inline bool
-find_simple_head(struct ctf_stream *stream)
-{
-	return stream->bytes && stream->simple && stream->at % 8 == 0 &&
-		ctf_events_next_simple(stream);
-}
-
 int
 ctf_stream_head(struct ctf_stream *stream, uint64_t *ret_raw_ns, struct error *error)
 {
 	int r;
 
-	if (stream->head == CTF_HEAD_NONE && find_simple_head(stream)) {
+	if (stream->head == CTF_HEAD_NONE && ctf_events_next_simple(stream)) {
 		*ret_raw_ns = stream->head_raw_ns;
 		return CTF_HEAD_EVENT;
 	}
@@ -453,7 +458,7 @@ void
 ctf_stream_advance(struct ctf_stream *stream)
 {
 	if (stream->head == CTF_HEAD_EVENT) {
-		move_position(stream);
+		ctf_stream_pass_event(stream);
 	} else if (stream->head == CTF_HEAD_LOSS) {
 		/* Missing packets are told before their successor's events. */
 		if (stream->loss.packets)
@@ -467,26 +472,12 @@ ctf_stream_advance(struct ctf_stream *stream)
 		stream->head = CTF_HEAD_NONE;
 }
 
-int
-ctf_stream_next(struct ctf_stream *stream, uint64_t *ret_raw_ns, struct error *error)
-{
-	if (stream->head == CTF_HEAD_EVENT) {
-		move_position(stream);
-		stream->head = CTF_HEAD_NONE;
-		if (find_simple_head(stream)) {
-			*ret_raw_ns = stream->head_raw_ns;
-			return CTF_HEAD_EVENT;
-		}
-	} else {
-		ctf_stream_advance(stream);
-	}
-	return ctf_stream_head(stream, ret_raw_ns, error);
-}
-
 void
 ctf_stream_position(const struct ctf_stream *stream, struct ctf_position *ret)
 {
 	*ret = stream->position;
+	if (stream->passed_events)
+		set_position(stream, ret, stream->passed_events, stream->passed_raw_ns);
 }
 
 void

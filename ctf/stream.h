@@ -124,8 +124,9 @@ const struct ctf_loss *ctf_stream_loss(struct ctf_stream *stream);
 void ctf_stream_event_bits(const struct ctf_stream *stream, uint64_t *ret_begin,
 			   uint64_t *ret_end);
 void ctf_stream_advance(struct ctf_stream *stream);
-/* ctf_stream_advance() and ctf_stream_head() in one call, as merging does them. */
-int ctf_stream_next(struct ctf_stream *stream, uint64_t *ret_raw_ns, struct error *error);
+/* Advances, and gives the next event if that is the head now, without much
+ * ado: as merging does it.  NULL: ctf_stream_head() tells what is next. */
+const struct ctf_event *ctf_stream_next_event(struct ctf_stream *stream);
 
 /* Position behind the last advanced head. */
 void ctf_stream_position(const struct ctf_stream *stream, struct ctf_position *ret);

@@ -25,7 +25,8 @@ struct ctf_stream {
 	uint64_t n_events;               /* Of this packet, up to 'at'. */
 	uint64_t skip_events;            /* Of this packet, consumed before a restart. */
 	bool want_all;
-	bool simple;                     /* Packed headers: ctf_events_next_simple(). */
+	bool simple;                     /* A packet with packed headers is open. */
+	bool cycles_are_ns;              /* Of the clock, or there is none. */
 	uint64_t offset_ns;              /* Of the clock, to 1970. */
 
 	/* What comes next: */
@@ -66,7 +67,9 @@ struct ctf_stream {
 	uint64_t max_discarded;
 	bool has_previous, has_previous_seq, has_previous_discarded;
 	uint64_t bound_raw_ns;           /* Nothing comes before it, as far as told. */
-	struct ctf_position position;
+	struct ctf_position position;    /* But for what the next two tell. */
+	uint64_t passed_events;          /* Consumed of the open packet; 0: none since it is open... */
+	uint64_t passed_raw_ns;          /* and the latest time of any of them. */
 	struct ctf_position resume;      /* Valid while packets are passed over. */
 
 	struct error error;
@@ -82,9 +85,17 @@ struct ctf_stream {
  * sense ('error' is filled). */
 int ctf_events_next(struct ctf_stream *stream, struct error *error);
 
-/* The same for stream->simple, at a byte border, without any detour: up to the
- * next event to be given (1), or to an event that needs ctf_events_next(), or
- * to the end (0). */
-int ctf_events_next_simple(struct ctf_stream *stream);
+/* The same if it can be done without any detour: up to the next event to be
+ * given (true), or to an event that needs ctf_events_next(), or to the end. */
+bool ctf_events_next_simple(struct ctf_stream *stream);
+
+/* Leaves an event that is the head. */
+static inline void
+ctf_stream_pass_event(struct ctf_stream *stream)
+{
+	stream->passed_events = stream->n_events;
+	stream->passed_raw_ns = stream->last_raw_ns;
+	stream->head = CTF_HEAD_NONE;
+}
 
 #endif /* stream_private.h */

@@ -53,7 +53,8 @@ viewer_tell(struct viewer *viewer, enum viewer_state state, const char *text)
 	viewer->told_state = (int) state;
 	free(viewer->told_text);
 	viewer->told_text = xstrdup(text);
-	viewer->ops->state(viewer->owner, state, viewer->told_text);
+	if (viewer->root == viewer)
+		viewer->ops->state(viewer->owner, state, viewer->told_text);
 }
 
 uint64_t
@@ -113,8 +114,13 @@ link_fail(struct viewer *viewer, const struct error *error)
 		if (viewer->now - viewer->link_since >= viewer->options.backoff_max_ns)
 			viewer->backoff_ns = viewer->options.backoff_min_ns;
 	}
-	viewer->link_due = viewer->now + viewer_backoff(viewer, &viewer->backoff_ns);
 	viewer_tell(viewer, VIEWER_CONNECTING, why.text);
+	viewer->link_due = viewer->now + viewer_backoff(viewer, &viewer->backoff_ns);
+	if (viewer->root == viewer)
+		return;
+	/* Its root makes another one, if the session is still there. */
+	viewer->link_due = UINT64_MAX;
+	viewer_stop(viewer, why.text);
 }
 
 static void
@@ -291,7 +297,7 @@ on_readable(struct viewer *viewer)
 			total += (size_t) n;
 	} while (n > 0 && (size_t) n == wanted && total < READ_BURST);
 	if (n < 0) {
-		viewer->counters.protocol_errors += error.code == EPROTO;
+		viewer->root->counters.protocol_errors += error.code == EPROTO;
 		link_fail(viewer, &error);
 	} else if (total) {
 		if (viewer->told_state == VIEWER_FROZEN)
@@ -305,6 +311,15 @@ on_readable(struct viewer *viewer)
 }
 
 /* Time */
+
+/* Whether it waits for room that others have: no reply of its own will tell. */
+static bool
+starves(const struct viewer *viewer)
+{
+	return !viewer->n_requests && viewer->ready &&
+	       (!TAILQ_EMPTY(&viewer->want_metadata) || !TAILQ_EMPTY(&viewer->want_index) ||
+		(!TAILQ_EMPTY(&viewer->want_packet) && !viewer->root->paused));
+}
 
 /* Arms the timer for whatever comes first. */
 static void
@@ -320,6 +335,8 @@ set_timer(struct viewer *viewer)
 		due = viewer->ready ? viewer->next_due : UINT64_MAX;
 		if (viewer->blocked)
 			due = MAX(due, viewer->now + BLOCKED_NS);
+		if (starves(viewer))
+			due = MIN(due, viewer->now + BLOCKED_NS);
 		overdue = viewer->told_state == VIEWER_FROZEN ? options->dead_timeout_ns :
 			options->reply_timeout_ns;
 		if (viewer->n_requests)
@@ -349,12 +366,12 @@ check_overdue(struct viewer *viewer)
 		return;
 	format_duration(overdue, duration, sizeof duration);
 	if (overdue >= viewer->options.dead_timeout_ns) {
-		viewer->counters.timeouts++;
+		viewer->root->counters.timeouts++;
 		error_set(&error, ETIMEDOUT, "%s: no reply to %s for %s", viewer->name,
 			  oldest_command(viewer), duration);
 		link_fail(viewer, &error);
 	} else if (viewer->told_state != VIEWER_FROZEN) {
-		viewer->counters.timeouts++;
+		viewer->root->counters.timeouts++;
 		snprintf(text, sizeof text, "relayd does not answer: no reply to %s for %s",
 			 oldest_command(viewer), duration);
 		viewer_tell(viewer, VIEWER_FROZEN, text);
@@ -372,7 +389,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 		check_overdue(viewer);
 	} else if (viewer->link_due <= viewer->now) {
 		if (viewer->link == LINK_CONNECTING) {
-			viewer->counters.timeouts++;
+			viewer->root->counters.timeouts++;
 			link_fail_errno(viewer, "cannot connect", ETIMEDOUT);
 		} else if (viewer->link == LINK_WAITING) {
 			if (viewer->told_state < 0)
@@ -402,6 +419,14 @@ on_io(evutil_socket_t fd, short what, void *arg)
 	set_timer(viewer);
 }
 
+void
+viewer_wake(struct viewer *viewer)
+{
+	viewer->next_due = 0;
+	if (viewer->timer)
+		event_active(viewer->timer, EV_TIMEOUT, 0);
+}
+
 /* The public side */
 
 struct viewer *
@@ -423,6 +448,7 @@ viewer_alloc(const struct viewer_options *options, const struct viewer_ops *ops,
 	own->host = viewer->host;
 	viewer->ops = ops;
 	viewer->owner = owner;
+	viewer->root = viewer;
 	viewer->fd = -1;
 	viewer->told_state = -1;
 	viewer->backoff_ns = own->backoff_min_ns;
@@ -432,19 +458,42 @@ viewer_alloc(const struct viewer_options *options, const struct viewer_ops *ops,
 	return viewer;
 }
 
+static void
+viewer_run(struct viewer *viewer, struct event_base *base)
+{
+	viewer->base = base;
+	viewer->now = clock_mono_ns();
+	viewer->link_due = viewer->now;
+	viewer->timer = evtimer_new(base, on_timer, viewer);
+	viewer->timer_due = UINT64_MAX;
+	set_timer(viewer);
+}
+
 struct viewer *
 viewer_new(struct event_base *base, const struct viewer_options *options,
 	   const struct viewer_ops *ops, void *owner)
 {
 	struct viewer *viewer = viewer_alloc(options, ops, owner);
 
-	viewer->base = base;
+	viewer->apart = true;
 	viewer->input = xmalloc(INPUT_SIZE);
-	viewer->now = clock_mono_ns();
-	viewer->link_due = viewer->now;
-	viewer->timer = evtimer_new(base, on_timer, viewer);
-	viewer->timer_due = UINT64_MAX;
-	set_timer(viewer);
+	viewer_run(viewer, base);
+	return viewer;
+}
+
+struct viewer *
+viewer_open_apart(struct viewer *root)
+{
+	struct viewer *viewer = viewer_alloc(&root->options, root->ops, root->owner);
+
+	viewer->root = root;
+	/* Never two of them read at the same time. */
+	viewer->input = root->input;
+	/* A name may stand for several relayds: it has to be the same one. */
+	viewer->addresses = root->addresses;
+	viewer->addresses.count = root->next_address;
+	viewer->next_address = root->next_address - 1;
+	viewer_run(viewer, root->base);
 	return viewer;
 }
 
@@ -458,7 +507,8 @@ viewer_free(struct viewer *viewer)
 	if (viewer->timer)
 		event_free(viewer->timer);
 	buf_done(&viewer->out);
-	free(viewer->input);
+	if (viewer->root == viewer)
+		free(viewer->input);
 	free(viewer->told_text);
 	free(viewer->host);
 	free(viewer->name);
@@ -468,12 +518,18 @@ viewer_free(struct viewer *viewer)
 void
 viewer_pause(struct viewer *viewer, bool paused)
 {
+	struct viewer_session *session;
+
 	if (viewer->paused == paused)
 		return;
 	viewer->paused = paused;
+	if (paused)
+		return;
 	/* Not from within a callback: the loop goes on with what was held. */
-	if (!paused && viewer->timer)
-		event_active(viewer->timer, EV_TIMEOUT, 0);
+	viewer_wake(viewer);
+	for (session = viewer->sessions; session; session = session->hh.next)
+		if (session->apart)
+			viewer_wake(session->apart);
 }
 
 const struct viewer_counters *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * viewer.h -- LTTng live viewer: one relayd, all its live sessions, on a
- * libevent loop, without ever blocking.
+ * viewer.h -- LTTng live viewer: one relayd, all its live sessions, each on a
+ * connection of its own, on a libevent loop, without ever blocking.
  *
  * Source: lttng-tools 2.13 src/bin/lttng-relayd/lttng-viewer-abi.h (protocol
  * 2.4 to 2.14, announced as 2.14; a relayd >= 2.15 then does not list its

@@ -4,6 +4,7 @@
  *
  *   viewer.c            the connection: name, socket, timer, back-off
  *   viewer_session.c    sessions; what to ask next
+ *   viewer_apart.c      a connection for each session
  *   viewer_stream.c     traces and streams
  *   viewer_reply.c      reply bytes; what each reply means
  *   viewer_protocol.c   the wire
@@ -104,6 +105,7 @@ enum session_phase {
 	SESSION_WAITING,       /* To be attached when due. */
 	SESSION_ATTACHING,
 	SESSION_ATTACHED,
+	SESSION_APART,         /* On a connection of its own. */
 	SESSION_ENDED,         /* Told as gone; remembered while it is listed. */
 };
 
@@ -116,6 +118,7 @@ struct viewer_session {
 	size_t name_bytes;
 	uint32_t live_timer_us;
 	void *user;
+	struct viewer *apart;              /* When SESSION_APART. */
 	struct viewer_trace *traces;       /* By id. */
 	struct stream_queue idle;
 	struct trace_queue retry;
@@ -156,9 +159,16 @@ struct viewer {
 	const struct viewer_ops *ops;
 	void *owner;
 	char *host, *name;
+	/* Itself, or whose session this connection is for: that one has the counters,
+	 * the accounts of what is held, and the pause of all. */
+	struct viewer *root;
 	struct viewer_counters counters;
 	uint64_t now;
 	bool paused;
+	/* Of a connection of one session: nothing is left to do (and the session had
+	 * been attached; and has ended). */
+	bool over, attached, gone;
+	bool apart;                        /* Sessions have their own connections. */
 
 	/* viewer.c */
 	struct event_base *base;
@@ -203,6 +213,22 @@ struct viewer *viewer_alloc(const struct viewer_options *options, const struct v
 /* A delay between half of *backoff and all of it; doubles *backoff. */
 uint64_t viewer_backoff(const struct viewer *viewer, uint64_t *backoff);
 
+/* Another connection to the same relayd, for one session. */
+struct viewer *viewer_open_apart(struct viewer *root);
+/* Has the loop look at what is due. */
+void viewer_wake(struct viewer *viewer);
+
+/* viewer_apart.c: a connection for each session; 'session' is the root's */
+void viewer_apart_start(struct viewer_session *session);
+void viewer_apart_listed(struct viewer_session *session);
+/* Takes it up again, or forgets it, when its connection is over. */
+void viewer_apart_run(struct viewer_session *session);
+/* The root's connection is gone. */
+void viewer_apart_stop(struct viewer_session *session, const char *why);
+/* Of the connection itself: its session ended; nothing holds it any more. */
+void viewer_apart_ended(struct viewer_session *session, enum viewer_session_state state);
+void viewer_apart_reaped(struct viewer *viewer);
+
 /* viewer_session.c: what to ask, and sessions */
 /* The connection is up: starts the conversation. */
 void viewer_start(struct viewer *viewer);
@@ -216,6 +242,11 @@ struct viewer_request viewer_request_pop(struct viewer *viewer);
 /* Makes sure that the next look at what is due comes no later. */
 void viewer_note_due(struct viewer *viewer, uint64_t due);
 
+struct viewer_session *viewer_session_new(struct viewer *viewer,
+					  const struct viewer_wire_session *wire);
+/* Tells all of it as gone. */
+void viewer_session_end(struct viewer_session *session, enum viewer_session_state state,
+			const char *text);
 /* A session of the list; all of them were seen. */
 int viewer_list_entry(struct viewer *viewer, const struct viewer_wire_session *wire,
 		      struct error *error);

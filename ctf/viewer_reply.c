@@ -115,9 +115,9 @@ list_done(struct viewer *viewer, const struct viewer_request *request)
 static int
 expect_streams(struct viewer *viewer, uint32_t count, struct error *error)
 {
-	if (count > viewer->options.max_streams - viewer->n_streams)
+	if (count > viewer->options.max_streams - viewer->root->n_streams)
 		return error_set(error, EPROTO, "%" PRIu32 " streams besides %zu, more than the "
-				 "limit of %u", count, viewer->n_streams,
+				 "limit of %u", count, viewer->root->n_streams,
 				 viewer->options.max_streams);
 	viewer->part.entries = viewer->part.count = count;
 	return 0;
@@ -209,7 +209,7 @@ refuse_packet(struct viewer *viewer, struct viewer_stream *stream, const char *w
 	snprintf(text, sizeof text, "attached; a packet of %s was left out: %s",
 		 stream->trace->path, why);
 	viewer_session_tell(stream->trace->session, VIEWER_SESSION_LIVE, text);
-	viewer->counters.refused_packets++;
+	viewer->root->counters.refused_packets++;
 	stream->has_index = false;
 	stream->failures = 0;
 	viewer_stream_set(stream, STREAM_WANTS_INDEX);
@@ -248,7 +248,7 @@ index_inactive(struct viewer *viewer, struct viewer_stream *stream, uint64_t end
 	if (end == UINT64_MAX || end <= stream->beacon)
 		return;
 	stream->beacon = end;
-	viewer->counters.beacons++;
+	viewer->root->counters.beacons++;
 	viewer->ops->beacon(stream->user, end);
 }
 
@@ -302,7 +302,7 @@ on_index(struct viewer *viewer, const struct viewer_request *request, const uint
 		index_error(stream);
 		break;
 	default:
-		viewer->counters.retries++;
+		viewer->root->counters.retries++;
 		viewer_stream_set(stream, STREAM_IDLE);
 		break;
 	}
@@ -327,7 +327,7 @@ on_packet(struct viewer *viewer, const struct viewer_request *request, const uin
 	if (stream->state == STREAM_GONE)
 		return 0;
 	note_flags(viewer, stream->trace, viewer_get_u32(bytes + 8));
-	viewer->counters.retries++;
+	viewer->root->counters.retries++;
 	if (++stream->failures < VIEWER_MAX_FAILURES)
 		viewer_stream_set(stream, STREAM_IDLE);
 	else
@@ -347,7 +347,7 @@ on_packet_body(struct viewer *viewer, const struct viewer_request *request, cons
 		free(body);
 		return 0;
 	}
-	viewer->counters.packets++;
+	viewer->root->counters.packets++;
 	stream->failures = 0;
 	stream->has_index = false;
 	viewer_stream_set(stream, STREAM_WANTS_INDEX);
@@ -503,7 +503,7 @@ part_complete(struct viewer *viewer, const uint8_t *bytes, struct error *error)
 		return 0;
 	}
 	request = viewer_request_pop(viewer);
-	viewer->counters.replies++;
+	viewer->root->counters.replies++;
 	if (replies[command].done)
 		replies[command].done(viewer, &request);
 	viewer_part_reset(viewer);
@@ -534,7 +534,7 @@ viewer_receive(struct viewer *viewer, const uint8_t *bytes, size_t size, struct 
 		part->have += n;
 		bytes += n;
 		size -= n;
-		viewer->counters.bytes += n;
+		viewer->root->counters.bytes += n;
 		if (part->have < part->need)
 			return 0;
 		r = part_complete(viewer, whole, error);
@@ -561,6 +561,6 @@ viewer_received(struct viewer *viewer, size_t size, struct error *error)
 	struct viewer_part *part = &viewer->part;
 
 	part->have += size;
-	viewer->counters.bytes += size;
+	viewer->root->counters.bytes += size;
 	return part->have < part->need ? 0 : part_complete(viewer, part->body, error);
 }

@@ -43,7 +43,7 @@ has_room(const struct viewer *viewer, enum viewer_command command, uint32_t leng
 	if (command == VIEWER_GET_NEXT_INDEX)
 		most -= VIEWER_NON_INDEX_REQUESTS;
 	return viewer->n_requests < most &&
-	       viewer->in_flight + reserve <= viewer->options.max_in_flight_bytes;
+	       viewer->root->in_flight + reserve <= viewer->options.max_in_flight_bytes;
 }
 
 void
@@ -79,12 +79,12 @@ viewer_ask(struct viewer *viewer, enum viewer_command command, void *object)
 	}
 	assert(viewer->n_requests < VIEWER_MAX_REQUESTS);
 	request.reserve = reply_reserve(viewer, command, request.length);
-	viewer->in_flight += request.reserve;
+	viewer->root->in_flight += request.reserve;
 	if (!viewer->n_requests)
 		viewer->progress = viewer->now;
 	viewer->requests[at] = request;
 	viewer->n_requests++;
-	viewer->counters.requests++;
+	viewer->root->counters.requests++;
 	buf_add(&viewer->out, bytes,
 		viewer_write_request(bytes, command, id, offset, request.length));
 }
@@ -96,7 +96,7 @@ viewer_request_pop(struct viewer *viewer)
 
 	viewer->first_request = (viewer->first_request + 1) % VIEWER_MAX_REQUESTS;
 	viewer->n_requests--;
-	viewer->in_flight -= request.reserve;
+	viewer->root->in_flight -= request.reserve;
 	switch (request.command) {
 	case VIEWER_ATTACH_SESSION:
 	case VIEWER_GET_NEW_STREAMS:
@@ -147,6 +147,10 @@ session_ask(struct viewer_session *session)
 	struct viewer_trace *trace;
 
 	session->due = 0;
+	if (session->phase == SESSION_WAITING && session->viewer->apart) {
+		viewer_apart_start(session);
+		return;
+	}
 	if (session->phase == SESSION_WAITING) {
 		session->phase = SESSION_ATTACHING;
 		viewer_ask(session->viewer, VIEWER_ATTACH_SESSION, session);
@@ -166,6 +170,7 @@ session_run(struct viewer_session *session)
 	struct viewer *viewer = session->viewer;
 	bool fits = true;
 
+	viewer_apart_run(session);
 	if (session->poll_due && session->poll_due <= viewer->now)
 		session_poll(session);
 	if (session->poll_due)
@@ -210,7 +215,7 @@ pump_packets(struct viewer *viewer)
 {
 	struct viewer_stream *stream;
 
-	if (viewer->paused)
+	if (viewer->root->paused)
 		return true;
 	while ((stream = TAILQ_FIRST(&viewer->want_packet))) {
 		if (!has_room(viewer, VIEWER_GET_PACKET, stream->length))
@@ -250,15 +255,16 @@ viewer_pump(struct viewer *viewer)
 void
 viewer_start(struct viewer *viewer)
 {
-	viewer->list_due = viewer->next_due = 0;
+	viewer->list_due = viewer->root == viewer ? 0 : UINT64_MAX;
+	viewer->next_due = 0;
 	viewer->blocked = false;
 	viewer_ask(viewer, VIEWER_CONNECT, NULL);
 }
 
 /* Sessions */
 
-static struct viewer_session *
-session_new(struct viewer *viewer, const struct viewer_wire_session *wire)
+struct viewer_session *
+viewer_session_new(struct viewer *viewer, const struct viewer_wire_session *wire)
 {
 	struct viewer_session *session = xcalloc(1, sizeof *session);
 	const struct viewer_options *options = &viewer->options;
@@ -270,7 +276,7 @@ session_new(struct viewer *viewer, const struct viewer_wire_session *wire)
 	session->hostname = xstrndup(wire->hostname, wire->hostname_length);
 	session->name = xstrndup(wire->name, wire->name_length);
 	session->name_bytes = wire->hostname_length + wire->name_length;
-	viewer->name_bytes += session->name_bytes;
+	viewer->root->name_bytes += session->name_bytes;
 	session->told_state = -1;
 	session->backoff_ns = options->backoff_min_ns;
 	session->new_streams_ns = options->new_streams_interval_ns;
@@ -289,14 +295,16 @@ viewer_session_reap(struct viewer_session *session)
 {
 	struct viewer *viewer = session->viewer;
 
-	if (session->phase != SESSION_ENDED || session->listed || session->asked || session->traces)
+	if (session->phase != SESSION_ENDED || session->listed || session->asked ||
+	    session->traces || session->apart)
 		return;
 	HASH_DEL(viewer->sessions, session);
-	viewer->name_bytes -= session->name_bytes;
+	viewer->root->name_bytes -= session->name_bytes;
 	free(session->hostname);
 	free(session->name);
 	free(session->told_text);
 	free(session);
+	viewer_apart_reaped(viewer);
 }
 
 void
@@ -314,8 +322,8 @@ viewer_session_tell(struct viewer_session *session, enum viewer_session_state st
 				   state, session->told_text);
 }
 
-static void
-session_end(struct viewer_session *session, enum viewer_session_state state, const char *text)
+void
+viewer_session_end(struct viewer_session *session, enum viewer_session_state state, const char *text)
 {
 	struct viewer *viewer = session->viewer;
 	struct viewer_trace *trace, *next;
@@ -327,6 +335,7 @@ session_end(struct viewer_session *session, enum viewer_session_state state, con
 		next = trace->hh.next;
 		viewer_trace_drop(trace, state == VIEWER_SESSION_GONE);
 	}
+	viewer_apart_ended(session, state);
 	session->phase = SESSION_ENDED;
 	session->due = session->poll_due = 0;
 	if (attached || session->told_state >= 0)
@@ -355,10 +364,10 @@ viewer_list_entry(struct viewer *viewer, const struct viewer_wire_session *wire,
 	if (HASH_COUNT(viewer->sessions) / 2 >= viewer->options.max_sessions)
 		return error_set(error, EPROTO, "sessions come and go without being read; at most "
 				 "%u are followed", viewer->options.max_sessions);
-	if (viewer->name_bytes >= VIEWER_MAX_NAME_BYTES)
+	if (viewer->root->name_bytes >= VIEWER_MAX_NAME_BYTES)
 		return error_set(error, EPROTO, "names take more than %d MiB",
 				 VIEWER_MAX_NAME_BYTES >> 20);
-	session = session_new(viewer, wire);
+	session = viewer_session_new(viewer, wire);
 	session->seen = true;
 	if (!viewer->ops->session_found(viewer->owner, session->hostname, session->name,
 					session->id, session->live_timer_us)) {
@@ -384,10 +393,11 @@ viewer_list_end(struct viewer *viewer)
 		next = session->hh.next;
 		session->listed = session->seen;
 		session->seen = false;
+		viewer_apart_listed(session);
 		if (session->listed)
 			continue;
 		if (session->phase == SESSION_DECLINED || session->phase == SESSION_WAITING)
-			session_end(session, VIEWER_SESSION_GONE, "the session was destroyed");
+			viewer_session_end(session, VIEWER_SESSION_GONE, "the session was destroyed");
 		viewer_session_reap(session);
 	}
 	viewer_note_due(viewer, viewer->list_due);
@@ -445,7 +455,7 @@ void
 viewer_session_check(struct viewer_session *session)
 {
 	if (session->phase == SESSION_ATTACHED && session->closed && !session->n_streams)
-		session_end(session, VIEWER_SESSION_GONE, "the session was destroyed");
+		viewer_session_end(session, VIEWER_SESSION_GONE, "the session was destroyed");
 	viewer_session_reap(session);
 }
 
@@ -474,7 +484,8 @@ viewer_stop(struct viewer *viewer, const char *why)
 	for (session = viewer->sessions; session; session = next) {
 		next = session->hh.next;
 		session->listed = false;
-		session_end(session, VIEWER_SESSION_LOST, why);
+		viewer_apart_stop(session, why);
+		viewer_session_end(session, VIEWER_SESSION_LOST, why);
 		viewer_session_reap(session);
 	}
 	buf_clear(&viewer->out);

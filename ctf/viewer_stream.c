@@ -20,7 +20,7 @@
 static char *
 take_name(struct viewer *viewer, const char *name, size_t length, size_t *ret_account)
 {
-	viewer->name_bytes += length;
+	viewer->root->name_bytes += length;
 	*ret_account = length;
 	return xstrndup(name, length);
 }
@@ -36,7 +36,7 @@ poll_interval(const struct viewer_session *session)
 {
 	uint64_t least = session->per_process ? POLL_PROCESS_NS : POLL_MIN_NS;
 	uint64_t most = MIN(session->live_timer_us * NS_PER_US / 2, POLL_MAX_NS);
-	uint64_t interval = session->viewer->n_streams * POLL_PER_STREAM_NS;
+	uint64_t interval = session->viewer->root->n_streams * POLL_PER_STREAM_NS;
 
 	interval = MAX(interval, least);
 	interval = MIN(interval, most);
@@ -98,7 +98,7 @@ stream_announce(struct viewer_stream *stream)
 
 	stream->found = true;
 	stream->user = viewer->ops->stream_found(trace->user, stream, trace->path, stream->channel);
-	viewer->name_bytes -= stream->name_bytes;
+	viewer->root->name_bytes -= stream->name_bytes;
 	stream->name_bytes = 0;
 	free(stream->channel);
 	stream->channel = NULL;
@@ -124,7 +124,7 @@ viewer_stream_take_index(struct viewer_stream *stream)
 		viewer_stream_set(stream, STREAM_WANTS_PACKET);
 		return;
 	}
-	viewer->counters.stepped_over++;
+	viewer->root->counters.stepped_over++;
 	stream->has_index = false;
 	viewer_stream_set(stream, STREAM_WANTS_INDEX);
 }
@@ -152,8 +152,8 @@ viewer_stream_reap(struct viewer_stream *stream)
 	if (stream->state != STREAM_GONE || stream->asked)
 		return;
 	TAILQ_REMOVE(&trace->streams, stream, in_trace);
-	viewer->n_streams--;
-	viewer->name_bytes -= stream->name_bytes;
+	viewer->root->n_streams--;
+	viewer->root->name_bytes -= stream->name_bytes;
 	free(stream->channel);
 	free(stream);
 	viewer_trace_reap(trace);
@@ -201,7 +201,7 @@ trace_new(struct viewer_session *session, const struct viewer_wire_stream *wire)
 	if (strstr(trace->path, "ust/pid/"))
 		session->per_process = true;
 	TAILQ_INIT(&trace->streams);
-	session->viewer->n_streams++;
+	session->viewer->root->n_streams++;
 	HASH_ADD(hh, session->traces, id, sizeof trace->id, trace);
 	return trace;
 }
@@ -220,8 +220,8 @@ viewer_trace_reap(struct viewer_trace *trace)
 	if (trace->state != TRACE_GONE)
 		return;
 	HASH_DEL(session->traces, trace);
-	session->viewer->n_streams--;
-	session->viewer->name_bytes -= trace->name_bytes;
+	session->viewer->root->n_streams--;
+	session->viewer->root->name_bytes -= trace->name_bytes;
 	free(trace->path);
 	free(trace);
 	viewer_session_reap(session);
@@ -331,10 +331,10 @@ viewer_stream_add(struct viewer_session *session, const struct viewer_wire_strea
 	struct viewer_stream *stream;
 	struct viewer_trace *trace;
 
-	if (viewer->n_streams + 2 > viewer->options.max_streams)
+	if (viewer->root->n_streams + 2 > viewer->options.max_streams)
 		return error_set(error, EPROTO, "more than %u streams",
 				 viewer->options.max_streams);
-	if (viewer->name_bytes >= VIEWER_MAX_NAME_BYTES)
+	if (viewer->root->name_bytes >= VIEWER_MAX_NAME_BYTES)
 		return error_set(error, EPROTO, "names take more than %d MiB",
 				 VIEWER_MAX_NAME_BYTES >> 20);
 	HASH_FIND(hh, session->traces, &wire->trace_id, sizeof wire->trace_id, trace);
@@ -352,7 +352,7 @@ viewer_stream_add(struct viewer_session *session, const struct viewer_wire_strea
 	stream->channel = take_name(viewer, wire->channel, wire->channel_length,
 				    &stream->name_bytes);
 	TAILQ_INSERT_TAIL(&trace->streams, stream, in_trace);
-	viewer->n_streams++;
+	viewer->root->n_streams++;
 	session->n_streams++;
 	if (trace->delivered)
 		stream_announce(stream);

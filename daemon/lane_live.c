@@ -149,7 +149,8 @@ on_metadata(void *trace_user, const uint8_t *bytes, size_t size, struct error *e
 }
 
 /* The same stream may still be draining from before a reconnection: what it
- * holds comes again. */
+ * holds comes again.  One that is still being read is never forgotten: the
+ * viewer has it, and one trace may be published twice at a time. */
 static void
 forget_older(struct lane_host *host, const char *key)
 {
@@ -158,10 +159,26 @@ forget_older(struct lane_host *host, const char *key)
 	lane_host_drain(host);
 	for (unsigned i = 0; i < 2; i++)
 		DL_FOREACH(i ? host->waiting : host->streams, stream)
-			if (streq(ctf_stream_key(stream->stream), key)) {
+			if ((stream->orphan_mono_ns || stream->ended) &&
+			    streq(ctf_stream_key(stream->stream), key)) {
 				lane_stream_free(stream);
 				return;
 			}
+}
+
+/* Path and channel alone do not tell apart two sessions of one node: a node
+ * with two roles, or a session that was made again. */
+static char *
+stream_key(const struct ctf_trace *trace, const char *hostname, const char *path_name,
+	   const char *channel_name)
+{
+	uint8_t uuid[16] = { 0 };
+	char hex[2 * sizeof uuid + 1];
+
+	ctf_trace_uuid(trace, uuid);
+	for (unsigned i = 0; i < sizeof uuid; i++)
+		sprintf(hex + 2 * i, "%02x", uuid[i]);
+	return xasprintf("%s/%s/%s/%s", hostname, path_name, channel_name, hex);
 }
 
 static void *
@@ -181,7 +198,7 @@ on_stream_found(void *trace_user, struct viewer_stream *viewer_stream, const cha
 	if (!host)
 		return NULL;
 	session->host = host;
-	key = xasprintf("%s/%s/%s", hostname, path_name, channel_name);
+	key = stream_key(trace->trace, hostname, path_name, channel_name);
 	forget_older(host, key);
 	stream = xcalloc(1, sizeof *stream);
 	stream->trace = trace;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -271,6 +272,18 @@ watch_signals(struct watch *watch, struct event *events[3])
 		event_add(events[2], &every);
 }
 
+/* Each live session takes a connection. */
+static void
+allow_many_files(void)
+{
+	struct rlimit limit;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 static int
 run_daemon(const struct config *config, struct error *error)
 {
@@ -280,6 +293,7 @@ run_daemon(const struct config *config, struct error *error)
 
 	if (!config->n_relayds)
 		log_warning("no relayd is configured: only the store is served (set relayd = HOST:PORT)");
+	allow_many_files();
 	evthread_use_pthreads();
 	watch.base = event_base_new();
 	if (!watch.base)

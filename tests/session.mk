@@ -17,3 +17,4 @@ endif
 TESTS += tests/test_session.py
 endif
 
+EXTRA_DIST += tests/test_session.py

@@ -73,11 +73,12 @@ ctf_stream_advance(struct ctf_stream *stream)
 	stream->at++;
 }
 
-int
-ctf_stream_next(struct ctf_stream *stream, uint64_t *ret_raw_ns, struct error *error)
+const struct ctf_event *
+ctf_stream_next_event(struct ctf_stream *stream)
 {
 	ctf_stream_advance(stream);
-	return ctf_stream_head(stream, ret_raw_ns, error);
+	return stream->at < stream->n && stream->items[stream->at].what == CTF_HEAD_EVENT ?
+		ctf_stream_event(stream) : NULL;
 }
 
 const char *

@@ -32,7 +32,7 @@ check "and no others" "$(sed -n 's/^## //p' "$page" | while read -r name; do
 check "each event's section has its fields" "$(for name in $names; do
 	macro=NODE_$(echo "$name" | tr a-z A-Z)_FIELDS
 	awk -v macro="#define $macro" 'index($0, macro) == 1 { on = 1 } on { print } on && !/\\$/ { exit }' "$events" |
-		sed 1d | grep -oE '(TEXT|NUMBER)\([^)]*\)' | sed 's/.*[(, ]\([a-z_]*\))/\1/' >"$tmp"
+		grep -oE '(TEXT|NUMBER)\([^)]*\)' | sed 's/.*[(, ]\([a-z_]*\))/\1/' >"$tmp"
 	[ -s "$tmp" ] || echo "$name: no fields found"
 	while read -r field; do
 		section "$name" | grep -qx "$field" || echo "$name: $field"

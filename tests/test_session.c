@@ -80,7 +80,9 @@ test_list(void **state)
 	assert_int_equal(list.items[2].type, LTTNG_EVENT_SYSCALL);
 	assert_non_null(list.items[3].refused);
 	assert_int_equal(events_count(&list, DOMAIN_KERNEL), 2);
-	assert_int_equal(events_count(&list, DOMAIN_UST), 2);
+	assert_int_equal(events_count(&list, DOMAIN_UST), 1);
+	assert_int_equal(events_count(&list, DOMAIN_PYTHON), 1);
+	assert_string_equal(list.items[4].enable, "*");
 	events_drop(&list, DOMAIN_KERNEL);
 	assert_int_equal(list.n, 2);
 	events_done(&list);
@@ -92,7 +94,7 @@ test_bad_lists(void **state)
 	static const struct {
 		const char *text, *says;
 	} cases[] = {
-		{ "ust", "line 1" }, { "\nust a b", "line 2" }, { "jul x", "line 1" },
+		{ "ust", "line 1" }, { "\nust a b", "line 2" }, { "jul x", "line 1" }, { "python x", "no domain" },
 		{ "ust a;b", "needs one name" }, { "ust -x", "needs one name" },
 		{ "ust a/../b", "needs one name" },
 	};

@@ -97,13 +97,12 @@ def closed_in_the_middle_of_every_reply():
 
 
 def never_answers():
-	for silent in (CONNECT, LIST, INDEX):
+	for silent, name in ((CONNECT, "CONNECT"), (LIST, "LIST_SESSIONS")):
 		mock = MockRelayd()
 		mock.fault = lambda number, command, reply: SILENCE if command == silent \
 			and mock.connections == 1 else reply
 		probe = Probe(mock.port, reply_ms=200, dead_ms=500)
 		try:
-			name = {CONNECT: "CONNECT", LIST: "LIST_SESSIONS", INDEX: "GET_NEXT_INDEX"}[silent]
 			probe.wait("state FROZEN: relayd does not answer: no reply to %s for " % name)
 			probe.wait("state CONNECTING: .*: no reply to %s for " % name)
 			probe.wait("packet mock/ch_0 size=102")
@@ -111,6 +110,39 @@ def never_answers():
 		finally:
 			probe.kill()
 			mock.close()
+
+
+def one_session_never_answers():
+	"""The others go on, and it is taken up again."""
+	mock = MockRelayd()
+	mock.fault = lambda number, command, reply: SILENCE if command == INDEX \
+		and mock.connections == 2 else reply
+	probe = Probe(mock.port, reply_ms=200, dead_ms=500)
+	try:
+		probe.wait("session_attached node/mock")
+		probe.wait("session_state node/mock LOST: .*: no reply to GET_NEXT_INDEX for ")
+		probe.wait("session_attached node/mock")
+		probe.wait("packet mock/ch_0 size=102")
+		probe.end()
+		assert probe.count("^state ") == 2, probe.text()
+	finally:
+		probe.kill()
+		mock.close()
+
+
+def a_connection_for_each_session():
+	"""relayd 2.13 mixes up the files of sessions that share one."""
+	mock = MockRelayd(sessions=3)
+	probe = Probe(mock.port)
+	try:
+		for name in ("mock", "mock1", "mock2"):
+			probe.wait("packet %s/ch_0 size=102" % name, since=0)
+		probe.end()
+		assert mock.connections == 4, mock.connections
+		assert mock.attached == [1, 1, 1], mock.attached
+	finally:
+		probe.kill()
+		mock.close()
 
 
 def wrong_version():
@@ -152,5 +184,6 @@ def not_a_relayd():
 if __name__ == "__main__":
 	run([conversation, relayd_of_the_future, host_by_name, name_that_does_not_exist,
 	     nobody_listens, bytes_one_at_a_time, closed_behind_every_reply,
-	     closed_in_the_middle_of_every_reply, never_answers, wrong_version, garbage,
+	     closed_in_the_middle_of_every_reply, never_answers,
+	     one_session_never_answers, a_connection_for_each_session, wrong_version, garbage,
 	     not_a_relayd], 60)

@@ -117,7 +117,8 @@ is_name(const char *name)
 			    "0123456789_:.*-")] == '\0';
 }
 
-/* A system call has two events and one name to enable them by. */
+/* A system call has two events and one name to enable them by; Python's logging
+ * has one event, of a domain of its own. */
 static void
 resolve(struct wanted_event *event)
 {
@@ -125,6 +126,10 @@ resolve(struct wanted_event *event)
 
 	event->type = LTTNG_EVENT_TRACEPOINT;
 	event->enable = event->name;
+	if (event->domain == DOMAIN_UST && starts_with(event->name, "lttng_python:")) {
+		event->domain = DOMAIN_PYTHON;
+		event->enable = "*";
+	}
 	for (size_t i = 0; event->domain == DOMAIN_KERNEL && i < ARRAY_SIZE(prefixes); i++)
 		if (starts_with(event->name, prefixes[i])) {
 			event->type = LTTNG_EVENT_SYSCALL;
@@ -157,7 +162,7 @@ add_line(struct event_list *list, char *line, unsigned number, struct error *err
 		return 0;
 	while (event.domain < N_DOMAINS && !streq(domains[event.domain].key, key))
 		event.domain++;
-	if (event.domain == N_DOMAINS)
+	if (event.domain == N_DOMAINS || event.domain == DOMAIN_PYTHON)
 		return error_set(error, EINVAL, "line %u: \"%s\" is no domain: write \"ust NAME\" "
 				 "or \"kernel NAME\"", number, key);
 	if (!name || !is_name(name) || strtok_r(NULL, " \t\r", &rest))

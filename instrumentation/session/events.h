@@ -16,7 +16,7 @@ struct wanted_event {
 	enum domain domain;
 	enum lttng_event_type type;
 	char *name;           /* As the list has it. */
-	const char *enable;   /* As LTTng enables it: a system call's own name. */
+	const char *enable;   /* As LTTng enables it: a system call's own name, Python's "*". */
 	const char *refused;  /* Why it won't be enabled, or NULL. */
 	bool missing;         /* This kernel's tracer doesn't have it. */
 };

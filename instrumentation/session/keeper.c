@@ -68,7 +68,8 @@ learn_links(struct keeper *keeper, const struct links *before)
 		links_subtract(&now, before);
 		keeper->exact = now.n > 0;
 	} else {
-		const int own = wants_domain(wanted, DOMAIN_UST) + wants_domain(wanted, DOMAIN_KERNEL);
+		const int own = wants_domain(wanted, DOMAIN_KERNEL) +
+			(wants_domain(wanted, DOMAIN_UST) || wants_domain(wanted, DOMAIN_PYTHON));
 
 		keeper->exact = (int) now.n == own && sessions_connections(wanted->data_port) == own;
 	}
@@ -100,9 +101,11 @@ static bool
 give_up_domain(struct keeper *keeper, enum domain domain, const struct error *why)
 {
 	struct wanted *wanted = keeper->wanted;
-	const enum domain other = domain == DOMAIN_UST ? DOMAIN_KERNEL : DOMAIN_UST;
+	bool others = false;
 
-	if (domain == N_DOMAINS || !wants_domain(wanted, other) ||
+	for (enum domain d = 0; d < N_DOMAINS; d++)
+		others = others || (d != domain && wants_domain(wanted, d));
+	if (domain == N_DOMAINS || !others ||
 	    (domain == DOMAIN_KERNEL && wanted->kernel == KERNEL_YES))
 		return false;
 	for (size_t i = 0; i < wanted->events.n; i++)
@@ -127,8 +130,8 @@ carry_out(struct keeper *keeper, struct plan *plan, struct error *error)
 	r = plan_run(plan, wanted, &keeper->problems, error);
 	if (r < 0 && makes)
 		session_destroy(wanted->name, 0, NULL);
-	if (r >= 0 && makes)
-		learn_links(keeper, &before);
+	if (r >= 0 && (makes || !keeper->links.n))
+		learn_links(keeper, makes ? &before : NULL);
 	return r < 0 ? r : makes ? KEEP_MADE : KEEP_CHANGED;
 }
 

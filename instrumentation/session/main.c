@@ -4,6 +4,7 @@
  * role of node.  Options here; profile.h and events.h say what is wanted,
  * state.h what there is, plan.h what to do about it, watch.h when. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -319,6 +320,8 @@ main(int argc, char **argv)
 			return EXIT_SUCCESS;
 		}
 	}
+	/* The library writes to a sessiond that may be gone. */
+	signal(SIGPIPE, SIG_IGN);
 	log_init("cloudtrace-session", LOG_LEVEL_INFO);
 	r = parse_command_line(&line, argc, argv, &error);
 	if (r < 0) {

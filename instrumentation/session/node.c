@@ -12,6 +12,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "instrumentation/session/state.h"
 #include "lib/util.h"
 
 /* Reads the first line of a small file; false when there is none. */
@@ -66,31 +67,6 @@ has_event(const struct lttng_event *have, int n, const struct wanted_event *even
 	return false;
 }
 
-int
-node_find_kernel_events(struct event_list *list)
-{
-	struct lttng_domain domain = { .type = LTTNG_DOMAIN_KERNEL };
-	struct lttng_handle *handle = lttng_create_handle(NULL, &domain);
-	struct lttng_event *tracepoints = NULL, *syscalls = NULL;
-	int n_tracepoints = handle ? lttng_list_tracepoints(handle, &tracepoints) : -LTTNG_ERR_NOMEM;
-	int n_syscalls = n_tracepoints < 0 ? 0 : lttng_list_syscalls(&syscalls);
-
-	for (size_t i = 0; i < list->n; i++) {
-		struct wanted_event *event = &list->items[i];
-
-		if (event->domain != DOMAIN_KERNEL || event->refused)
-			continue;
-		event->missing = event->type == LTTNG_EVENT_SYSCALL ?
-			!has_event(syscalls, n_syscalls, event) :
-			!has_event(tracepoints, n_tracepoints, event);
-	}
-	free(tracepoints);
-	free(syscalls);
-	if (handle)
-		lttng_destroy_handle(handle);
-	return n_tracepoints < 0 ? n_tracepoints : 0;
-}
-
 /* Whether modules.dep of the running kernel names lttng-tracer. */
 static bool
 module_is_installed(const char *release)
@@ -105,6 +81,82 @@ module_is_installed(const char *release)
 	if (file)
 		fclose(file);
 	return found;
+}
+
+static bool
+modules_are_there(void)
+{
+	struct utsname self;
+
+	uname(&self);
+	return access("/sys/module/lttng_tracer", F_OK) == 0 || module_is_installed(self.release);
+}
+
+static bool
+sessiond_has_no_kernel(void)
+{
+	_cleanup_(freep) char *path = xasprintf("/proc/%d/cmdline", (int) sessiond_pid());
+	char line[4096];
+	FILE *file = fopen(path, "re");
+	size_t n = file ? fread(line, 1, sizeof line - 1, file) : 0;
+
+	if (file)
+		fclose(file);
+	line[n] = '\0';
+	for (const char *word = line; word < line + n; word += strlen(word) + 1)
+		if (streq(word, "--no-kernel"))
+			return true;
+	return false;
+}
+
+static bool
+wants_kernel(const struct event_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->items[i].domain == DOMAIN_KERNEL && !list->items[i].refused)
+			return true;
+	return false;
+}
+
+/* lttng-sessiond 2.13 with --no-kernel releases a lock that it doesn't hold when
+ * it is asked for anything of the kernel, and may abort.  So it is only asked
+ * where there can be an answer. */
+static int
+list_kernel(struct lttng_event **tracepoints)
+{
+	struct lttng_domain domain = { .type = LTTNG_DOMAIN_KERNEL };
+	struct lttng_handle *handle;
+	int n;
+
+	if (!sessiond_is_roots())
+		return -LTTNG_ERR_NEED_ROOT_SESSIOND;
+	if (!modules_are_there() || sessiond_has_no_kernel())
+		return -LTTNG_ERR_KERN_NA;
+	handle = lttng_create_handle(NULL, &domain);
+	n = handle ? lttng_list_tracepoints(handle, tracepoints) : -LTTNG_ERR_NOMEM;
+	lttng_destroy_handle(handle);
+	return n;
+}
+
+int
+node_find_kernel_events(struct event_list *list)
+{
+	struct lttng_event *tracepoints = NULL, *syscalls = NULL;
+	int n_tracepoints = wants_kernel(list) ? list_kernel(&tracepoints) : 0;
+	int n_syscalls = n_tracepoints <= 0 ? 0 : lttng_list_syscalls(&syscalls);
+
+	for (size_t i = 0; i < list->n; i++) {
+		struct wanted_event *event = &list->items[i];
+
+		if (event->domain != DOMAIN_KERNEL || event->refused)
+			continue;
+		event->missing = event->type == LTTNG_EVENT_SYSCALL ?
+			!has_event(syscalls, n_syscalls, event) :
+			!has_event(tracepoints, n_tracepoints, event);
+	}
+	free(tracepoints);
+	free(syscalls);
+	return n_tracepoints < 0 ? n_tracepoints : 0;
 }
 
 static bool
@@ -130,24 +182,20 @@ explain_no_tracer(struct buf *text)
 	uname(&self);
 	modules = xasprintf("/lib/modules/%s", self.release);
 	buf_printf(text, "kernel tracer: none for kernel %s: ", self.release);
-	if (access("/sys/module/lttng_tracer", F_OK) == 0)
-		buf_add_string(text, "its modules are loaded, but lttng-sessiond came before them "
-			       "or runs with --no-kernel: restart lttng-sessiond\n");
-	else if (module_is_installed(self.release))
+	if (modules_are_there() && sessiond_has_no_kernel())
+		buf_add_string(text, "lttng-sessiond runs with --no-kernel: restart it without\n");
+	else if (modules_are_there())
 		buf_add_string(text, "its modules are there, but don't load: see \"modprobe "
-			       "lttng-tracer\" and dmesg (Secure Boot refuses unsigned modules), then "
-			       "restart lttng-sessiond\n");
+			       "lttng-tracer\" and dmesg (Secure Boot refuses unsigned modules)\n");
 	else if (access(modules, F_OK) < 0)
 		buf_printf(text, "%s isn't there: in a container, trace on its host; with a kernel "
 			   "built by hand, install its modules\n", modules);
 	else if (exists("/usr/src", "lttng-modules-"))
 		buf_printf(text, "lttng-modules-dkms has no modules for it: install linux-headers-%s, "
 			   "run \"dkms autoinstall\" (if that fails, see "
-			   "/var/lib/dkms/lttng-modules/*/build/make.log), then restart "
-			   "lttng-sessiond\n", self.release);
+			   "/var/lib/dkms/lttng-modules/*/build/make.log)\n", self.release);
 	else
-		buf_printf(text, "install lttng-modules-dkms and linux-headers-%s, then restart "
-			   "lttng-sessiond\n", self.release);
+		buf_printf(text, "install lttng-modules-dkms and linux-headers-%s\n", self.release);
 }
 
 static void
@@ -289,16 +337,7 @@ static bool
 wants(const struct event_list *list, const char *prefix)
 {
 	for (size_t i = 0; i < list->n; i++)
-		if (list->items[i].domain == DOMAIN_UST && starts_with(list->items[i].name, prefix))
-			return true;
-	return false;
-}
-
-static bool
-wants_kernel(const struct event_list *list)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (list->items[i].domain == DOMAIN_KERNEL && !list->items[i].refused)
+		if (list->items[i].domain != DOMAIN_KERNEL && starts_with(list->items[i].name, prefix))
 			return true;
 	return false;
 }

@@ -65,11 +65,9 @@ domain_differs(const struct wanted *wanted, enum domain domain, const struct dom
 	const struct buffers buffers = role_buffers(wanted->role, domain, wanted->cpus);
 
 	if (!wants_domain(wanted, domain))
-		return state->n_channels ? "it has a domain that isn't wanted" : NULL;
+		return state->has_channel ? "it has a domain that isn't wanted" : NULL;
 	if (!state->has_channel)
 		return "a domain has to be added";
-	if (state->n_channels != 1)
-		return "it has channels that aren't wanted";
 	if (!state->per_user || state->overwrite)
 		return "its buffers are of another kind";
 	if (state->subbuf_size != buffers.subbuf_size || state->num_subbuf != buffers.num_subbuf)
@@ -88,6 +86,8 @@ session_differs(const struct wanted *wanted, const struct session_state *state)
 		return "it goes to another relayd";
 	if (state->live_us != wanted->live_us)
 		return "its live timer differs";
+	if (state->strange)
+		return "it has channels that aren't wanted";
 	for (enum domain d = 0; d < N_DOMAINS && !because; d++)
 		because = domain_differs(wanted, d, &state->domains[d]);
 	return because;
@@ -146,7 +146,7 @@ plan_make(struct plan *plan, const struct wanted *wanted, const struct session_s
 		add(plan, &(struct step) { .kind = STEP_DESTROY });
 		state = &nothing;
 	}
-	if (!wants_domain(wanted, DOMAIN_UST) && !wants_domain(wanted, DOMAIN_KERNEL))
+	if (!wants_any(wanted))
 		return;
 	if (!state->there)
 		add(plan, &(struct step) { .kind = STEP_CREATE });
@@ -199,7 +199,7 @@ print_step(const struct plan *plan, size_t i, const struct wanted *wanted, FILE 
 	case STEP_CHANNEL:
 		fprintf(file, "lttng enable-channel %s --session=%s%s --discard --subbuf-size=%lluK "
 			"--num-subbuf=%llu %s\n", d->option, wanted->name,
-			step->domain == DOMAIN_UST ? " --buffers-uid" : "",
+			d->buffers == LTTNG_BUFFER_PER_UID ? " --buffers-uid" : "",
 			(unsigned long long) (buffers.subbuf_size / 1024),
 			(unsigned long long) buffers.num_subbuf, d->channel);
 		break;
@@ -209,6 +209,10 @@ print_step(const struct plan *plan, size_t i, const struct wanted *wanted, FILE 
 		return print_names(plan, i, " --type=", file);
 	case STEP_ENABLE:
 	case STEP_DISABLE:
+		if (step->domain == DOMAIN_PYTHON) {
+			fprintf(file, "lttng enable-event --python --session=%s --all\n", wanted->name);
+			break;
+		}
 		fprintf(file, "lttng %s-event %s%s --session=%s --channel=%s ",
 			step->kind == STEP_ENABLE ? "enable" : "disable", d->option, syscall,
 			wanted->name, d->channel);
@@ -290,12 +294,14 @@ run_event(const struct step *step, struct lttng_handle *handle)
 
 	if (!event)
 		return -LTTNG_ERR_NOMEM;
-	event->type = step->type;
+	/* In user space, sessiond disables an event only as one of any type. */
+	event->type = step->kind == STEP_DISABLE && step->domain == DOMAIN_UST ? LTTNG_EVENT_ALL : step->type;
 	event->loglevel_type = LTTNG_EVENT_LOGLEVEL_ALL;
 	event->loglevel = -1;
 	strncpy(event->name, step->name, sizeof event->name - 1);
 	r = step->kind == STEP_ENABLE ?
-		lttng_enable_event(handle, event, domains[step->domain].channel) :
+		lttng_enable_event(handle, event, step->domain == DOMAIN_PYTHON ? NULL :
+				   domains[step->domain].channel) :
 		lttng_disable_event_ext(handle, event, domains[step->domain].channel, NULL);
 	lttng_event_destroy(event);
 	return r == -LTTNG_ERR_UST_EVENT_ENABLED || r == -LTTNG_ERR_KERN_EVENT_EXIST ? 0 : r;
@@ -313,9 +319,9 @@ run_context(const struct step *step, struct lttng_handle *handle)
 static int
 run_in_domain(const struct step *step, const struct wanted *wanted)
 {
-	struct lttng_domain domain = {
-		.type = domains[step->domain].type, .buf_type = domains[step->domain].buffers,
-	};
+	const struct domain_profile *d = &domains[step->domain];
+	const bool is_event = step->kind == STEP_ENABLE || step->kind == STEP_DISABLE;
+	struct lttng_domain domain = { .type = is_event ? d->events_in : d->type, .buf_type = d->buffers };
 	struct lttng_handle *handle = lttng_create_handle(wanted->name, &domain);
 	int r;
 

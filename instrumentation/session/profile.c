@@ -9,16 +9,24 @@
 
 const struct domain_profile domains[N_DOMAINS] = {
 	[DOMAIN_UST] = {
-		"user space", "ust", "--userspace", "UST", "cloudtrace-ust",
-		LTTNG_DOMAIN_UST, LTTNG_BUFFER_PER_UID, {
+		"user space", "ust", "--userspace", "cloudtrace-ust",
+		LTTNG_DOMAIN_UST, LTTNG_DOMAIN_UST, LTTNG_BUFFER_PER_UID, {
+			{ LTTNG_EVENT_CONTEXT_VPID, "vpid", "VPID" },
+			{ LTTNG_EVENT_CONTEXT_VTID, "vtid", "VTID" },
+			{ LTTNG_EVENT_CONTEXT_PROCNAME, "procname", "PROCNAME" },
+		},
+	},
+	[DOMAIN_PYTHON] = {
+		"Python", "python", "--userspace", "lttng_python_channel",
+		LTTNG_DOMAIN_UST, LTTNG_DOMAIN_PYTHON, LTTNG_BUFFER_PER_UID, {
 			{ LTTNG_EVENT_CONTEXT_VPID, "vpid", "VPID" },
 			{ LTTNG_EVENT_CONTEXT_VTID, "vtid", "VTID" },
 			{ LTTNG_EVENT_CONTEXT_PROCNAME, "procname", "PROCNAME" },
 		},
 	},
 	[DOMAIN_KERNEL] = {
-		"kernel", "kernel", "--kernel", "KERNEL", "cloudtrace-kernel",
-		LTTNG_DOMAIN_KERNEL, LTTNG_BUFFER_GLOBAL, {
+		"kernel", "kernel", "--kernel", "cloudtrace-kernel",
+		LTTNG_DOMAIN_KERNEL, LTTNG_DOMAIN_KERNEL, LTTNG_BUFFER_GLOBAL, {
 			{ LTTNG_EVENT_CONTEXT_PID, "pid", "PID" },
 			{ LTTNG_EVENT_CONTEXT_TID, "tid", "TID" },
 			{ LTTNG_EVENT_CONTEXT_PROCNAME, "procname", "PROCNAME" },
@@ -57,15 +65,23 @@ static const struct {
 		{ 16, { 256 * KIB, 4 } }, { 64, { 128 * KIB, 4 } }, { ALL, { 64 * KIB, 4 } } } },
 	{ "compute", DOMAIN_KERNEL, {
 		{ 16, { 1024 * KIB, 4 } }, { 64, { 512 * KIB, 4 } }, { ALL, { 256 * KIB, 4 } } } },
+	{ "compute", DOMAIN_PYTHON, {
+		{ 16, { 256 * KIB, 4 } }, { 64, { 128 * KIB, 4 } }, { ALL, { 64 * KIB, 4 } } } },
 	{ "network", DOMAIN_UST, {
+		{ 16, { 64 * KIB, 4 } }, { 64, { 32 * KIB, 4 } }, { ALL, { 16 * KIB, 4 } } } },
+	{ "network", DOMAIN_PYTHON, {
 		{ 16, { 256 * KIB, 4 } }, { 64, { 128 * KIB, 4 } }, { ALL, { 64 * KIB, 4 } } } },
 	{ "network", DOMAIN_KERNEL, {
 		{ 16, { 1024 * KIB, 4 } }, { 64, { 512 * KIB, 4 } }, { ALL, { 256 * KIB, 4 } } } },
 	{ "storage", DOMAIN_UST, {
+		{ 16, { 64 * KIB, 4 } }, { 64, { 32 * KIB, 4 } }, { ALL, { 16 * KIB, 4 } } } },
+	{ "storage", DOMAIN_PYTHON, {
 		{ 16, { 256 * KIB, 4 } }, { 64, { 128 * KIB, 4 } }, { ALL, { 64 * KIB, 4 } } } },
 	{ "storage", DOMAIN_KERNEL, {
 		{ 16, { 512 * KIB, 4 } }, { 64, { 256 * KIB, 4 } }, { ALL, { 128 * KIB, 4 } } } },
 	{ "controller", DOMAIN_UST, {
+		{ 16, { 64 * KIB, 4 } }, { 64, { 16 * KIB, 4 } }, { ALL, { 8 * KIB, 4 } } } },
+	{ "controller", DOMAIN_PYTHON, {
 		{ 16, { 256 * KIB, 4 } }, { 64, { 64 * KIB, 4 } }, { ALL, { 32 * KIB, 4 } } } },
 	{ "controller", DOMAIN_KERNEL, {
 		{ 16, { 512 * KIB, 4 } }, { 64, { 256 * KIB, 4 } }, { ALL, { 128 * KIB, 4 } } } },
@@ -90,7 +106,7 @@ role_memory(const struct role *role, enum domain domain, unsigned cpus)
 	const struct buffers buffers = role_buffers(role, domain, cpus);
 
 	return buffers.subbuf_size * buffers.num_subbuf * cpus *
-		(domain == DOMAIN_UST ? role->users : 1);
+		(domains[domain].buffers == LTTNG_BUFFER_PER_UID ? role->users : 1);
 }
 
 /* Fixed in 2.12.18, in 2.13.14 and from 2.14 on. */

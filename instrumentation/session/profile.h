@@ -12,7 +12,9 @@
 
 #include <lttng/lttng.h>
 
-enum domain { DOMAIN_UST, DOMAIN_KERNEL, N_DOMAINS };
+/* What LTTng calls the Python domain is a channel of user space with a name that
+ * LTTng chose and one event, which can't be enabled under its own name. */
+enum domain { DOMAIN_UST, DOMAIN_PYTHON, DOMAIN_KERNEL, N_DOMAINS };
 enum { N_CONTEXTS = 3 };
 
 struct context {
@@ -25,9 +27,9 @@ struct domain_profile {
 	const char *name;      /* "user space" */
 	const char *key;       /* As in the list of events: "ust" */
 	const char *option;    /* Of the lttng command: "--userspace" */
-	const char *saved;     /* As a saved session has it: "UST" */
 	const char *channel;
-	enum lttng_domain_type type;
+	enum lttng_domain_type type;       /* Of the channel and its contexts. */
+	enum lttng_domain_type events_in;  /* Of its events. */
 	enum lttng_buffer_type buffers;
 	struct context contexts[N_CONTEXTS];
 };

@@ -43,6 +43,29 @@ sessiond_is_there(void)
 	return lttng_session_daemon_alive() == 1;
 }
 
+bool
+sessiond_is_roots(void)
+{
+	return access("/var/run/lttng/client-lttng-sessiond", W_OK) == 0;
+}
+
+pid_t
+sessiond_pid(void)
+{
+	const char *home = getenv("LTTNG_HOME") ? getenv("LTTNG_HOME") : getenv("HOME");
+	_cleanup_(freep) char *path = sessiond_is_roots() ? xstrdup("/var/run/lttng/lttng-sessiond.pid") :
+		xasprintf("%s/.lttng/lttng-sessiond.pid", home ? home : "");
+	FILE *file = fopen(path, "re");
+	int pid = 0;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%d", &pid) != 1 || pid < 0)
+		pid = 0;
+	fclose(file);
+	return pid;
+}
+
 /* -- Contexts ------------------------------------------------------------ */
 
 /* Everything of a small file, to be freed; NULL when it can't be read. */
@@ -112,55 +135,65 @@ read_contexts(struct session_state *state, const char *name)
 
 /* -- Sessions ------------------------------------------------------------ */
 
-static int
-read_channel(struct domain_state *state, struct lttng_handle *handle, const struct domain_profile *profile,
-	     struct error *error)
+static void
+read_channel(struct session_state *state, enum lttng_domain_type type, struct lttng_channel *channel)
 {
-	struct lttng_channel *channels = NULL;
-	const int n = lttng_list_channels(handle, &channels);
+	struct domain_state *d = NULL;
 
-	/* A domain without a channel is an error to some versions. */
-	if (n < 0 && n != -LTTNG_ERR_UST_CHAN_NOT_FOUND && n != -LTTNG_ERR_KERN_CHAN_NOT_FOUND)
-		return lttng_failed(error, n, "can't list channels");
-	state->n_channels = n > 0 ? (unsigned) n : 0;
-	for (int i = 0; i < n; i++) {
-		if (!streq(channels[i].name, profile->channel))
-			continue;
-		state->has_channel = true;
-		state->enabled = channels[i].enabled;
-		state->overwrite = channels[i].attr.overwrite == 1;
-		state->subbuf_size = channels[i].attr.subbuf_size;
-		state->num_subbuf = channels[i].attr.num_subbuf;
-		lttng_channel_get_discarded_event_count(&channels[i], &state->discarded);
-		lttng_channel_get_lost_packet_count(&channels[i], &state->lost_packets);
+	for (unsigned i = 0; i < N_DOMAINS && !d; i++)
+		if (domains[i].type == type && streq(domains[i].channel, channel->name))
+			d = &state->domains[i];
+	if (!d) {
+		state->strange++;
+		return;
 	}
-	free(channels);
-	if (!state->has_channel)
-		return 0;
-	state->n_events = lttng_list_events(handle, profile->channel, &state->events);
-	return state->n_events < 0 ? lttng_failed(error, state->n_events, "can't list events") : 0;
+	d->has_channel = true;
+	d->enabled = channel->enabled;
+	d->overwrite = channel->attr.overwrite == 1;
+	d->subbuf_size = channel->attr.subbuf_size;
+	d->num_subbuf = channel->attr.num_subbuf;
+	lttng_channel_get_discarded_event_count(channel, &d->discarded);
+	lttng_channel_get_lost_packet_count(channel, &d->lost_packets);
 }
 
 static int
-read_domain(struct session_state *state, const char *name, const struct lttng_domain *domain,
-	    struct error *error)
+read_channels(struct session_state *state, const char *name, const struct lttng_domain *domain,
+	      struct error *error)
 {
 	struct lttng_domain copy = *domain;
-	struct lttng_handle *handle;
-	int r = 0;
+	struct lttng_handle *handle = lttng_create_handle(name, &copy);
+	struct lttng_channel *channels = NULL;
+	const int n = handle ? lttng_list_channels(handle, &channels) : -LTTNG_ERR_NOMEM;
 
-	for (unsigned i = 0; i < N_DOMAINS; i++) {
-		if (domains[i].type != domain->type)
-			continue;
-		handle = lttng_create_handle(name, &copy);
-		if (!handle)
-			return error_set(error, ENOMEM, "out of memory");
-		state->domains[i].there = true;
-		state->domains[i].per_user = domain->buf_type == domains[i].buffers;
-		r = read_channel(&state->domains[i], handle, &domains[i], error);
-		lttng_destroy_handle(handle);
-	}
-	return r;
+	for (int i = 0; i < n; i++)
+		read_channel(state, domain->type, &channels[i]);
+	for (unsigned i = 0; i < N_DOMAINS; i++)
+		if (domains[i].type == domain->type)
+			state->domains[i].per_user = domain->buf_type == domains[i].buffers;
+	free(channels);
+	lttng_destroy_handle(handle);
+	/* A domain without a channel is an error to some versions. */
+	if (n < 0 && n != -LTTNG_ERR_UST_CHAN_NOT_FOUND && n != -LTTNG_ERR_KERN_CHAN_NOT_FOUND)
+		return lttng_failed(error, n, "can't list channels");
+	return 0;
+}
+
+static int
+read_events(struct session_state *state, const char *name, enum domain domain, struct error *error)
+{
+	struct domain_state *d = &state->domains[domain];
+	struct lttng_domain lttng_domain = {
+		.type = domains[domain].events_in, .buf_type = domains[domain].buffers,
+	};
+	struct lttng_handle *handle = lttng_create_handle(name, &lttng_domain);
+
+	d->n_events = handle ? lttng_list_events(handle, domains[domain].channel, &d->events) :
+		-LTTNG_ERR_NOMEM;
+	lttng_destroy_handle(handle);
+	/* Where nothing of Python was enabled there is no such domain. */
+	if (d->n_events < 0 && domain == DOMAIN_PYTHON)
+		d->n_events = 0;
+	return d->n_events < 0 ? lttng_failed(error, d->n_events, "can't list events") : 0;
 }
 
 static int
@@ -175,7 +208,11 @@ read_session(struct session_state *state, const struct lttng_session *session, s
 	snprintf(state->path, sizeof state->path, "%s", session->path);
 	n = lttng_list_domains(session->name, &list);
 	for (int i = 0; i < n && r >= 0; i++)
-		r = read_domain(state, session->name, &list[i], error);
+		if (list[i].type == LTTNG_DOMAIN_UST || list[i].type == LTTNG_DOMAIN_KERNEL)
+			r = read_channels(state, session->name, &list[i], error);
+	for (enum domain d = 0; d < N_DOMAINS && r >= 0; d++)
+		if (state->domains[d].has_channel)
+			r = read_events(state, session->name, d, error);
 	free(list);
 	if (n < 0)
 		return lttng_failed(error, n, "can't list domains");

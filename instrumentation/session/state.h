@@ -10,9 +10,7 @@
 #include "instrumentation/session/wanted.h"
 
 struct domain_state {
-	bool there;
-	unsigned n_channels;
-	bool has_channel;             /* Ours, by its name; the rest is about it. */
+	bool has_channel;             /* By its name; the rest is about it. */
 	bool enabled, overwrite, per_user;
 	uint64_t subbuf_size, num_subbuf;
 	uint64_t discarded, lost_packets;
@@ -26,6 +24,7 @@ struct session_state {
 	bool there, active;
 	char path[PATH_MAX];          /* As sessiond writes the relayd's address. */
 	unsigned live_us;
+	unsigned strange;             /* Channels of other names. */
 	struct domain_state domains[N_DOMAINS];
 };
 
@@ -36,6 +35,11 @@ void state_done(struct session_state *state);
 
 /* Whether lttng-sessiond answers. */
 bool sessiond_is_there(void);
+/* Its process, as the library chooses between root's and the user's own; 0 when
+ * that isn't known. */
+pid_t sessiond_pid(void);
+/* Whether it is root's, which alone has the kernel domain. */
+bool sessiond_is_roots(void);
 /* How many connections to 'data_port' the sessions of this sessiond should
  * have: one for each domain.  Negative when sessiond doesn't tell. */
 int sessions_connections(uint16_t data_port);

@@ -58,7 +58,7 @@ memory_of(const struct report *report, enum domain d)
 	const struct domain_state *state = &report->session.domains[d];
 
 	return state->subbuf_size * state->num_subbuf * report->wanted->cpus *
-		(d == DOMAIN_UST ? report->wanted->role->users : 1);
+		(domains[d].buffers == LTTNG_BUFFER_PER_UID ? report->wanted->role->users : 1);
 }
 
 static unsigned

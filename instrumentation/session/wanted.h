@@ -35,4 +35,14 @@ wants_domain(const struct wanted *wanted, enum domain domain)
 	return events_count(&wanted->events, domain) > 0;
 }
 
+/* Whether there is anything to record. */
+static inline bool
+wants_any(const struct wanted *wanted)
+{
+	for (unsigned d = 0; d < N_DOMAINS; d++)
+		if (wants_domain(wanted, (enum domain) d))
+			return true;
+	return false;
+}
+
 #endif /* wanted.h */

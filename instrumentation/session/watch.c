@@ -27,8 +27,8 @@
 #define LOOK_ROUND_NS (300 * NS_PER_S)
 /* For a daemon to find the new session and attach, before the statedump. */
 #define FIRST_DUMP_NS (5 * NS_PER_S)
-#define MIN_BACKOFF_NS (500 * NS_PER_MS)
-#define MAX_BACKOFF_NS (5 * NS_PER_S)
+#define MIN_BACKOFF_NS (250 * NS_PER_MS)
+#define MAX_BACKOFF_NS (2 * NS_PER_S)
 
 struct watch {
 	struct keeper keeper;
@@ -74,6 +74,7 @@ sessiond_spawn(struct error *error)
 	if (pid == 0) {
 		sigset_t none;
 
+		signal(SIGPIPE, SIG_DFL);
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		execlp("lttng-sessiond", "lttng-sessiond", "--daemonize", (char *) NULL);
@@ -91,23 +92,12 @@ sessiond_spawn(struct error *error)
 	return 0;
 }
 
-/* The process that answers, as the library chooses between root's sessiond and
- * the user's own; its end is then known at once. */
+/* Its end is then known at once. */
 static int
 sessiond_open(void)
 {
-	const char *home = getenv("LTTNG_HOME") ? getenv("LTTNG_HOME") : getenv("HOME");
-	const bool system = access("/var/run/lttng/client-lttng-sessiond", W_OK) == 0;
-	_cleanup_(freep) char *path = system ? xstrdup("/var/run/lttng/lttng-sessiond.pid") :
-		xasprintf("%s/.lttng/lttng-sessiond.pid", home ? home : "");
-	FILE *file = fopen(path, "re");
-	int pid = 0;
+	const pid_t pid = sessiond_pid();
 
-	if (!file)
-		return -1;
-	if (fscanf(file, "%d", &pid) != 1)
-		pid = 0;
-	fclose(file);
 	return pid > 0 ? (int) syscall(SYS_pidfd_open, pid, 0) : -1;
 }
 
@@ -155,14 +145,15 @@ static void
 tell_session(const struct watch *watch, int what, const char *because)
 {
 	const struct wanted *w = watch->keeper.wanted;
-	const size_t ust = events_count(&w->events, DOMAIN_UST);
+	const size_t ust = events_count(&w->events, DOMAIN_UST) + events_count(&w->events, DOMAIN_PYTHON);
 	const size_t kernel = events_count(&w->events, DOMAIN_KERNEL);
-	const uint64_t memory = (ust ? role_memory(w->role, DOMAIN_UST, w->cpus) : 0) +
-		(kernel ? role_memory(w->role, DOMAIN_KERNEL, w->cpus) : 0);
+	uint64_t memory = 0;
 	char text[32];
 
+	for (enum domain d = 0; d < N_DOMAINS; d++)
+		memory += wants_domain(w, d) ? role_memory(w->role, d, w->cpus) : 0;
 	if (ust + kernel == 0)
-		log_warning("nothing can be recorded here: %s: domains=0, role=%s",
+		log_warning("nothing can be recorded here: %s: role=%s",
 			    w->events.n ? "see above" : "no analyzer reads events of such nodes",
 			    w->role->name);
 	else if (what == KEEP_NOTHING)
@@ -219,8 +210,7 @@ dump_state(struct watch *watch, uint64_t now)
 {
 	const struct wanted *wanted = watch->keeper.wanted;
 	const uint64_t period = watch->options->statedump_ns;
-	const bool any = wants_domain(wanted, DOMAIN_UST) || wants_domain(wanted, DOMAIN_KERNEL);
-	const int r = any ? lttng_regenerate_statedump(wanted->name) : 0;
+	const int r = wants_any(wanted) ? lttng_regenerate_statedump(wanted->name) : 0;
 
 	if (r < 0)
 		log_warning("can't regenerate the statedump: %s", lttng_strerror(r));
@@ -250,8 +240,11 @@ tick(struct watch *watch)
 		check(watch, now);
 	if (watch->up && now >= watch->next_dump)
 		dump_state(watch, now);
-	if (watch->up && now >= watch->next_look)
+	if (watch->up && now >= watch->next_look) {
+		/* The next check finds a kernel tracer that was installed since. */
+		watch->keeper.looked = false;
 		tell_missing(watch, now);
+	}
 }
 
 /* Waits for a tick, a signal or the end of sessiond; true to leave. */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A scriptable relayd of one session with one stream, for faults that a real
+"""A scriptable relayd of sessions with one stream each, for faults that a real
 one does not show.  'fault(number, command, reply)' is asked for every reply of
 a connection (counted from 0) and returns the bytes to send instead, None to
 close the connection, or SILENCE to say nothing any more."""
@@ -17,10 +17,12 @@ def stream(number, trace, is_metadata, channel):
 
 
 class MockRelayd:
-	def __init__(self, fault=None, minor=13, slow=0.0, packets=3):
+	def __init__(self, fault=None, minor=13, slow=0.0, packets=3, sessions=1):
 		self.fault, self.minor, self.slow, self.packets = fault, minor, slow, packets
 		self.connections = 0
 		self.requests = []
+		self.sessions = sessions
+		self.attached = []       # For each connection that attached: to how many.
 		self.listener = socket.create_server(("127.0.0.1", 0))
 		self.port = self.listener.getsockname()[1]
 		threading.Thread(target=self._accept, daemon=True).start()
@@ -88,8 +90,15 @@ class MockRelayd:
 		if command == CREATE or command == DETACH:
 			return struct.pack(">I", 1)
 		if command == LIST:
-			return struct.pack(">IQIII64s255s", 1, 5, 100000, 0, 2, b"node", b"mock")
+			return struct.pack(">I", self.sessions) + b"".join(
+				struct.pack(">QIII64s255s", 5 + i, 100000, 0, 2, b"node",
+					    b"mock%d" % i if i else b"mock")
+				for i in range(self.sessions))
 		if command == ATTACH:
+			if "attached" not in state:
+				state["attached"] = len(self.attached)
+				self.attached.append(0)
+			self.attached[state["attached"]] += 1
 			return (struct.pack(">II", 1, 2) + stream(20, 3, 1, b"metadata")
 				+ stream(21, 3, 0, b"ch_0"))
 		if command == NEW_STREAMS:
