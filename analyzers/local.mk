@@ -6,7 +6,7 @@ libanalyzers_a_SOURCES = \
 	analyzers/engine_compile.c analyzers/engine_save.c analyzers/engine_tables.c \
 	analyzers/facts.c analyzers/facts.h \
 	analyzers/forecast.c analyzers/forecast.h \
-	analyzers/node.c \
+	analyzers/node.c analyzers/node.h analyzers/node_host.c \
 	analyzers/qemu.c analyzers/qemu.h analyzers/qemu_qmp.c \
 	analyzers/qemu_rounds.c analyzers/qemu_tell.c
 EXTRA_DIST += doc/analyzers/qemu.md doc/analyzers/node.md doc/analyzers/forecast.md

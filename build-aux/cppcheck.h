@@ -11,3 +11,6 @@
 	for (I = 0; I < json_array_size(ARRAY) && (VALUE = json_array_get(ARRAY, I)); I++)
 #define json_object_foreach(OBJECT, KEY, VALUE) \
 	for (KEY = first_key(OBJECT); KEY && (VALUE = json_object_get(OBJECT, KEY)); KEY = next_key(KEY))
+#define LTTNG_UST_TRACEPOINT_EVENT(...)
+#define lttng_ust_tracepoint(...) (void) 0
+#define lttng_ust_tracepoint_enabled(...) 1

@@ -8,7 +8,7 @@ libinih-dev libsystemd-dev libcmocka-dev"
 packages_demo="lttng-tools"
 packages_test="lttng-tools liblttng-ust-dev babeltrace2 clang clang-tools libclang-rt-14-dev
 cppcheck valgrind python3 python3-jsonschema procps man-db
-systemd"
+systemd qemu-system-x86"
 packages_packaging="dpkg-dev debhelper dh-python dh-dkms dkms lttng-modules-dkms pybuild-plugin-pyproject
 python3-all python3-setuptools lintian"
 

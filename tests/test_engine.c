@@ -35,6 +35,7 @@ struct run {
 	unsigned n_facts;
 	struct blob blobs[MAX_BLOBS];
 	unsigned n_blobs;
+	bool spoilt;           /* Made of nonsense: its facts are not looked at. */
 };
 
 static void
@@ -61,6 +62,10 @@ take_fact(void *context, const struct fact *fact)
 	struct run *run = context;
 	char id[FACT_ID_SIZE];
 
+	if (run->spoilt) {
+		json_decref(fact->attributes);
+		return;
+	}
 	fact_id(fact, id);
 	run->n_facts++;
 	if (fact->end_ns)
@@ -265,7 +270,7 @@ test_bad_blobs(void **state)
 		random_event(&run, START_NS + i * 10 * NS_PER_MS);
 	engine_save(run.engine, take_blob, &run);
 	for (unsigned i = 0; i < 3000; i++) {
-		struct run other = { 0 };
+		struct run other = { .spoilt = true };
 		char *bytes;
 		int r;
 
@@ -476,7 +481,7 @@ test_print_events(void **state)
 	assert_null(strstr(strstr(text, "runstate_set") + 1, "runstate_set"));
 	free(text);
 	text = print_events("storage", 0);
-	assert_string_equal(text, "");
+	assert_string_equal(text, "ust cloudtrace_node:service_process\nust cloudtrace_node:host\n");
 	free(text);
 	free(print_events("toaster", -EINVAL));
 }

@@ -44,24 +44,38 @@ libvirt_with_json(void **state)
 	struct cmdline *c = PARSE(
 		"-name", "guest=instance-00000037,debug-threads=on", "-S", "-uuid", UUID,
 		"-machine", "pc-q35-7.2,usb=off,dump-guest-core=off,memory-backend=pc.ram",
-		"-accel", "kvm", "-m", "size=4194304k", "-smp", "4,sockets=4,dies=1,cores=1,threads=1",
-		"-object", "{\"qom-type\":\"iothread\",\"id\":\"iothread1\"}", "-incoming", "defer",
-		"-blockdev", "{\"driver\":\"file\",\"filename\":\"/var/lib/nova/instances/" UUID "/disk\","
-		"\"node-name\":\"libvirt-2-storage\",\"cache\":{\"direct\":true},\"auto-read-only\":true}",
-		"-blockdev", "{\"node-name\":\"libvirt-2-format\",\"read-only\":false,\"driver\":\"qcow2\","
+		"-accel", "kvm", "-m", "size=4194304k", "-smp",
+		"4,sockets=4,dies=1,cores=1,threads=1", "-object",
+		"{\"qom-type\":\"iothread\",\"id\":\"iothread1\"}", "-incoming", "defer",
+		"-blockdev",
+		"{\"driver\":\"file\",\"filename\":\"/var/lib/nova/instances/" UUID "/disk\","
+		"\"node-name\":\"libvirt-2-storage\",\"cache\":{\"direct\":true},\"auto-read-"
+		"only\":true}",
+		"-blockdev",
+		"{\"node-name\":\"libvirt-2-format\",\"read-only\":false,\"driver\":\"qcow2\","
 		"\"file\":\"libvirt-2-storage\",\"backing\":null}",
-		"-device", "{\"driver\":\"virtio-blk-pci\",\"bus\":\"pci.4\",\"drive\":\"libvirt-2-format\","
+		"-device",
+		"{\"driver\":\"virtio-blk-pci\",\"bus\":\"pci.4\",\"drive\":\"libvirt-2-format\","
 		"\"id\":\"virtio-disk0\",\"bootindex\":1}",
-		"-blockdev", "{\"driver\":\"host_device\",\"filename\":\"/dev/sdb\",\"node-name\":\"libvirt-1-storage\"}",
-		"-blockdev", "{\"node-name\":\"libvirt-1-format\",\"read-only\":true,\"driver\":\"raw\","
+		"-blockdev",
+		"{\"driver\":\"host_device\",\"filename\":\"/dev/sdb\","
+		"\"node-name\":\"libvirt-1-storage\"}",
+		"-blockdev",
+		"{\"node-name\":\"libvirt-1-format\",\"read-only\":true,\"driver\":\"raw\","
 		"\"file\":\"libvirt-1-storage\"}",
-		"-device", "{\"driver\":\"virtio-blk-pci\",\"drive\":\"libvirt-1-format\",\"id\":\"virtio-disk1\","
+		"-device",
+		"{\"driver\":\"virtio-blk-pci\",\"drive\":\"libvirt-1-format\",\"id\":\"virtio-"
+		"disk1\","
 		"\"serial\":\"" VOLUME "\"}",
-		"-netdev", "{\"type\":\"tap\",\"fds\":\"33:34\",\"vhost\":true,\"vhostfds\":\"35:36\",\"id\":\"hostnet0\"}",
-		"-device", "{\"driver\":\"virtio-net-pci\",\"mq\":true,\"netdev\":\"hostnet0\",\"id\":\"net0\","
+		"-netdev",
+		"{\"type\":\"tap\",\"fds\":\"33:34\",\"vhost\":true,\"vhostfds\":\"35:36\",\"id\":"
+		"\"hostnet0\"}",
+		"-device",
+		"{\"driver\":\"virtio-net-pci\",\"mq\":true,\"netdev\":\"hostnet0\",\"id\":"
+		"\"net0\","
 		"\"mac\":\"fa:16:3e:01:02:03\"}");
 
-	(void) state;
+	(void)state;
 	assert_string_equal(c->uuid, UUID);
 	assert_string_equal(c->name, "instance-00000037");
 	assert_string_equal(c->machine, "pc-q35-7.2");
@@ -92,16 +106,17 @@ static void
 older_syntax(void **state)
 {
 	struct cmdline *c = PARSE(
-		"-name", "web,,1,process=qemu:web", "--uuid", UUID, "-M", "q35,accel=kvm:tcg", "-m", "2G",
-		"-smp", "cpus=2,maxcpus=8", "-hda", "/images/a,b.img",
-		"-drive", "file=/dev/mapper/vg-volume--1,format=raw,if=none,id=drive-virtio-disk0,cache=none",
-		"-device", "virtio-blk-pci,scsi=off,drive=drive-virtio-disk0,id=virtio-disk0,serial=" VOLUME,
-		"-drive", "file=/cd.iso,media=cdrom",
-		"-netdev", "tap,fd=27,id=hostnet0,vhost=on,vhostfd=28",
-		"-device", "rtl8139,netdev=hostnet0,id=net0,mac=fa:16:3e:0a:0b:0c",
-		"-nic", "tap,ifname=tap9,mac=52:54:00:00:00:01,model=e1000");
+		"-name", "web,,1,process=qemu:web", "--uuid", UUID, "-M", "q35,accel=kvm:tcg", "-m",
+		"2G", "-smp", "cpus=2,maxcpus=8", "-hda", "/images/a,b.img", "-drive",
+		"file=/dev/mapper/vg-volume--1,format=raw,if=none,id=drive-virtio-disk0,cache=none",
+		"-device",
+		"virtio-blk-pci,scsi=off,drive=drive-virtio-disk0,id=virtio-disk0,serial=" VOLUME,
+		"-drive", "file=/cd.iso,media=cdrom", "-netdev",
+		"tap,fd=27,id=hostnet0,vhost=on,vhostfd=28", "-device",
+		"rtl8139,netdev=hostnet0,id=net0,mac=fa:16:3e:0a:0b:0c", "-nic",
+		"tap,ifname=tap9,mac=52:54:00:00:00:01,model=e1000");
 
-	(void) state;
+	(void)state;
 	assert_string_equal(c->name, "web,1");
 	assert_string_equal(c->uuid, UUID);
 	assert_string_equal(c->machine, "q35");
@@ -124,21 +139,31 @@ older_syntax(void **state)
 static void
 network_disks_without_secrets(void **state)
 {
-	static const struct { const char *option, *argument, *path; } cases[] = {
-		{ "-blockdev", "{\"driver\":\"rbd\",\"pool\":\"volumes\",\"image\":\"volume-" VOLUME "\","
-		  "\"server\":[{\"host\":\"10.0.0.1\",\"port\":\"6789\"}],\"user\":\"cinder\",\"node-name\":\"a\"}",
+	static const struct {
+		const char *option, *argument, *path;
+	} cases[] = {
+		{ "-blockdev",
+		  "{\"driver\":\"rbd\",\"pool\":\"volumes\",\"image\":\"volume-" VOLUME "\","
+		  "\"server\":[{\"host\":\"10.0.0.1\",\"port\":\"6789\"}],\"user\":\"cinder\","
+		  "\"node-name\":\"a\"}",
 		  "rbd:volumes/volume-" VOLUME },
-		{ "-blockdev", "driver=qcow2,node-name=b,file.driver=nbd,file.server.type=inet,"
-		  "file.server.host=h,file.server.port=10809,file.export=e", "nbd:h:10809/e" },
-		{ "-blockdev", "{\"driver\":\"iscsi\",\"portal\":\"10.0.0.1:3260\",\"target\":\"iqn.x:volume-" VOLUME
-		  "\",\"lun\":1,\"password-secret\":\"s\",\"node-name\":\"c\"}",
+		{ "-blockdev",
+		  "driver=qcow2,node-name=b,file.driver=nbd,file.server.type=inet,"
+		  "file.server.host=h,file.server.port=10809,file.export=e",
+		  "nbd:h:10809/e" },
+		{ "-blockdev",
+		  "{\"driver\":\"iscsi\",\"portal\":\"10.0.0.1:3260\",\"target\":\"iqn.x:"
+		  "volume-" VOLUME "\",\"lun\":1,\"password-secret\":\"s\",\"node-name\":\"c\"}",
 		  "iscsi:10.0.0.1:3260/iqn.x:volume-" VOLUME "/1" },
-		{ "-drive", "file=rbd:volumes/v1:id=cinder:key=TOPSECRET==:auth_supported=cephx", "rbd:volumes/v1" },
-		{ "-drive", "file=https://user:TOPSECRET@host/path/x@y.img", "https://host/path/x@y.img" },
-		{ "-drive", "file=json:{\"driver\":\"rbd\",,\"key-secret\":\"TOPSECRET\"}", "json:" },
+		{ "-drive", "file=rbd:volumes/v1:id=cinder:key=TOPSECRET==:auth_supported=cephx",
+		  "rbd:volumes/v1" },
+		{ "-drive", "file=https://user:TOPSECRET@host/path/x@y.img",
+		  "https://host/path/x@y.img" },
+		{ "-drive", "file=json:{\"driver\":\"rbd\",,\"key-secret\":\"TOPSECRET\"}",
+		  "json:" },
 	};
 
-	(void) state;
+	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct cmdline *c = PARSE(cases[i].option, cases[i].argument);
 
@@ -166,12 +191,13 @@ hostile_lines(void **state)
 	_cleanup_(buf_done) struct buf bytes = { 0 };
 	struct cmdline *c;
 
-	(void) state;
+	(void)state;
 	/* Options without their argument, nonsense in them, layers in a circle. */
-	c = PARSE("-blockdev", "{", "-blockdev", "{\"a\":[[[[[[[[[[[[1]]]]]]]]]]]]}", "-m", "-1", "-smp", "x",
-		  "-blockdev", "driver=qcow2,node-name=a,file=b", "-blockdev", "driver=raw,node-name=b,file=a",
-		  "-device", "virtio-blk,drive=a", "-netdev", "tap,fds=1:2:::::99999999999999999999:7,id=",
-		  "-device", "x,netdev=", "-drive", ",,,,=", "-name", "", "-uuid");
+	c = PARSE("-blockdev", "{", "-blockdev", "{\"a\":[[[[[[[[[[[[1]]]]]]]]]]]]}", "-m", "-1",
+		  "-smp", "x", "-blockdev", "driver=qcow2,node-name=a,file=b", "-blockdev",
+		  "driver=raw,node-name=b,file=a", "-device", "virtio-blk,drive=a", "-netdev",
+		  "tap,fds=1:2:::::99999999999999999999:7,id=", "-device", "x,netdev=", "-drive",
+		  ",,,,=", "-name", "", "-uuid");
 	assert_int_equal(c->malformed, 2);
 	assert_int_equal(c->vcpus, 1);
 	assert_int_equal(c->memory_mib, 128);
@@ -211,10 +237,11 @@ names_and_numbers(void **state)
 	char id[40], place[4];
 	int n = 7;
 
-	(void) state;
+	(void)state;
 	assert_true(text_volume_id("/dev/cinder/volume-" VOLUME, id));
 	assert_string_equal(id, VOLUME);
-	assert_true(text_volume_id("cinder--volumes-volume--c0ffee00--1111--2222--3333--444455556666", id));
+	assert_true(text_volume_id(
+		"cinder--volumes-volume--c0ffee00--1111--2222--3333--444455556666", id));
 	assert_string_equal(id, VOLUME);
 	assert_true(text_volume_id("volume-x/volume-" VOLUME ".deleted", id));
 	assert_false(text_volume_id("volume-" VOLUME "0", id));
@@ -232,10 +259,14 @@ names_and_numbers(void **state)
 static void
 service_names(void **state)
 {
-	static const struct { const char *comm, *cmdline, *service, *project; size_t size; } cases[] = {
-#define LINE(S) S, .size = sizeof (S)
+	static const struct {
+		const char *comm, *cmdline, *service, *project;
+		size_t size;
+	} cases[] = {
+#define LINE(S) S, .size = sizeof(S)
 		{ "nova-compute", .service = "nova-compute", .project = "nova",
-		  .cmdline = LINE("/usr/bin/python3\0/usr/bin/nova-compute\0--config-file\0/etc/nova/nova.conf") },
+		  .cmdline = LINE("/usr/bin/python3\0/usr/bin/nova-compute\0--config-file\0/etc/"
+				  "nova/nova.conf") },
 		{ "neutron-openvsw", .service = "neutron-openvswitch-agent", .project = "neutron",
 		  .cmdline = LINE("/usr/bin/python3\0/usr/bin/neutron-openvswitch-agent") },
 		{ "python3", .service = "cinder-volume", .project = "cinder",
@@ -245,20 +276,22 @@ service_names(void **state)
 		{ "apache2", .service = "placement-api", .project = "placement",
 		  .cmdline = LINE("(wsgi:placement-api) -k start") },
 		{ "privsep-helper", .service = "privsep-helper", .project = "neutron",
-		  .cmdline = LINE("/usr/bin/python3\0/usr/bin/privsep-helper\0--privsep_context\0neutron.privileged.x") },
+		  .cmdline = LINE("/usr/bin/python3\0/usr/bin/"
+				  "privsep-helper\0--privsep_context\0neutron.privileged.x") },
 		{ "ovs-vswitchd", .service = "ovs-vswitchd", .project = "openvswitch",
 		  .cmdline = LINE("ovs-vswitchd\0unix:/run/x") },
-		{ "systemd-timesyn", .service = "systemd-timesyncd", .project = "time", .cmdline = LINE("x") },
+		{ "systemd-timesyn", .service = "systemd-timesyncd", .project = "time",
+		  .cmdline = LINE("x") },
 		{ "python3", .cmdline = LINE("python3\0/home/x.py\0/usr/bin/nova-compute") },
 		{ "apache2", .cmdline = LINE("/usr/sbin/apache2\0-k\0start") },
 		{ "uwsgi", .cmdline = LINE("") },
 	};
 
-	(void) state;
+	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		char name[64] = "";
-		const char *project = services_match(cases[i].comm, cases[i].cmdline, cases[i].size, name,
-						     sizeof name);
+		const char *project = services_match(cases[i].comm, cases[i].cmdline, cases[i].size,
+						     name, sizeof name);
 
 		if (!cases[i].project) {
 			assert_null(project);
@@ -281,15 +314,18 @@ ovsdb_answers(void **state)
 {
 	const struct ovs_port *port;
 
-	(void) state;
-	assert_true(take(
-		"{\"id\":1,\"error\":null,\"result\":[{\"rows\":["
-		"{\"_uuid\":[\"uuid\",\"i1\"],\"name\":\"tap5f9cd898-41\",\"ofport\":7,\"external_ids\":[\"map\","
-		"[[\"attached-mac\",\"fa:16:3e:01:02:03\"],[\"iface-id\",\"" UUID "\"]]]},"
-		"{\"_uuid\":[\"uuid\",\"i2\"],\"name\":\"br-int\",\"ofport\":[\"set\",[]],\"external_ids\":[\"map\",[]]}]},"
-		"{\"rows\":[{\"_uuid\":[\"uuid\",\"p1\"],\"interfaces\":[\"uuid\",\"i1\"]},"
-		"{\"_uuid\":[\"uuid\",\"p2\"],\"interfaces\":[\"set\",[[\"uuid\",\"i2\"]]]}]},"
-		"{\"rows\":[{\"name\":\"br-int\",\"ports\":[\"set\",[[\"uuid\",\"p1\"],[\"uuid\",\"p2\"]]]}]}]}"));
+	(void)state;
+	assert_true(
+		take("{\"id\":1,\"error\":null,\"result\":[{\"rows\":["
+		     "{\"_uuid\":[\"uuid\",\"i1\"],\"name\":\"tap5f9cd898-41\",\"ofport\":7,"
+		     "\"external_ids\":[\"map\","
+		     "[[\"attached-mac\",\"fa:16:3e:01:02:03\"],[\"iface-id\",\"" UUID "\"]]]},"
+		     "{\"_uuid\":[\"uuid\",\"i2\"],\"name\":\"br-int\",\"ofport\":[\"set\",[]],"
+		     "\"external_ids\":[\"map\",[]]}]},"
+		     "{\"rows\":[{\"_uuid\":[\"uuid\",\"p1\"],\"interfaces\":[\"uuid\",\"i1\"]},"
+		     "{\"_uuid\":[\"uuid\",\"p2\"],\"interfaces\":[\"set\",[[\"uuid\",\"i2\"]]]}]},"
+		     "{\"rows\":[{\"name\":\"br-int\",\"ports\":[\"set\",[[\"uuid\",\"p1\"],["
+		     "\"uuid\",\"p2\"]]]}]}]}"));
 	port = ovs_find("tap5f9cd898-41");
 	assert_non_null(port);
 	assert_int_equal(port->ofport, 7);
@@ -305,7 +341,8 @@ ovsdb_answers(void **state)
 	assert_false(take("{\"id\":\"echo\",\"method\":\"echo\",\"params\":[]}"));
 	assert_false(take("{\"result\":[{\"error\":\"x\"},1,null]}"));
 	assert_false(take("["));
-	assert_true(take("{\"result\":[{\"rows\":[{\"name\":7},{\"name\":null,\"_uuid\":[1,2],\"external_ids\":3},8]},"
+	assert_true(take("{\"result\":[{\"rows\":[{\"name\":7},{\"name\":null,\"_uuid\":[1,2],"
+			 "\"external_ids\":3},8]},"
 			 "{\"rows\":[{\"interfaces\":[\"set\",[[1]]]}]},{\"rows\":{}}]}"));
 	assert_null(ovs_find("br-int"));
 	ovs_done();
@@ -316,7 +353,7 @@ static unsigned n_new, n_changed, n_gone;
 static void
 count(const char *reason, const void *item)
 {
-	(void) item;
+	(void)item;
 	n_new += streq(reason, "new");
 	n_changed += streq(reason, "change");
 	n_gone += streq(reason, "gone");

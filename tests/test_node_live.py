@@ -96,7 +96,8 @@ def named(lab, store, vm, name, pid, since, what):
 with Lab() as lab:
     node = Node(lab)
     relayd = lab.relayd()
-    daemon = lab.daemon()
+    # Streams that a killed relayd left unfinished hold back the node's other events for this long.
+    daemon = lab.daemon("--patience=1s")
     node.sessiond()
     node.session()
     program = node.start([os.path.join(BUILD, "cloudtrace-node")], "node.log")

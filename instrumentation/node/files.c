@@ -134,7 +134,8 @@ files_stat(struct stat *ret, const char *format, ...)
 	*ret = (struct stat) {
 		.st_dev = makedev(stx.stx_dev_major, stx.stx_dev_minor),
 		.st_rdev = makedev(stx.stx_rdev_major, stx.stx_rdev_minor),
-		.st_uid = stx.stx_uid, .st_ino = stx.stx_ino, .st_mode = stx.stx_mode, .st_nlink = stx.stx_nlink,
+		.st_uid = stx.stx_uid,
+		.st_ino = stx.stx_ino, .st_mode = stx.stx_mode, .st_nlink = stx.stx_nlink,
 		.st_size = (off_t) stx.stx_size,
 		.st_mtim = { stx.stx_mtime.tv_sec, stx.stx_mtime.tv_nsec },
 	};

@@ -75,6 +75,14 @@ read_memory(struct node_host *host)
 }
 
 void
+host_gone(void)
+{
+	const struct node_clock clock = { 0 };
+
+	emit_host("gone", &told, &clock);
+}
+
+void
 host_scan(bool dump)
 {
 	struct node_host host;

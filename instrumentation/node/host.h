@@ -8,6 +8,8 @@
 
 /* Reads them; tells if something changed, or if 'dump'. */
 void host_scan(bool dump);
+/* Says that nothing more is going to be told. */
+void host_gone(void);
 const char *host_name(void);
 
 #endif /* host.h */

@@ -337,6 +337,8 @@ run(uint64_t interval_ns, bool once)
 		for (int i = 0; i < n; i++)
 			take_event(&events[i], signal_fd);
 	}
+	if (!once)
+		host_gone();
 	close(signal_fd);
 	close(epoll_fd);
 	return 0;

@@ -154,7 +154,9 @@ take_tap(struct vm *vm, int fd)
 static bool
 may_be_disk(const struct vm *vm, int fd, const char *path, const struct stat *st)
 {
-	static const char *const no_images[] = { "/run/", "/var/run/", "/dev/", "/proc/", "/sys/", "/memfd:" };
+	static const char *const no_images[] = {
+		"/run/", "/var/run/", "/dev/", "/proc/", "/sys/", "/memfd:",
+	};
 	char flags[32];
 
 	if (S_ISBLK(st->st_mode))

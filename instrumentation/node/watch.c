@@ -252,7 +252,8 @@ list(uint64_t now_ns, bool all)
 			look(now[i].pid);
 	}
 	before = xrealloc(before, MAX(n, (size_t) 1) * sizeof *before);
-	memcpy(before, now, n * sizeof *before);
+	if (n)
+		memcpy(before, now, n * sizeof *before);
 	n_before = n;
 }
 
