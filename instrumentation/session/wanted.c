@@ -44,7 +44,8 @@ wanted_set_url(struct wanted *wanted, const char *url, struct error *error)
 	memcpy(wanted->host, at, length);
 	wanted->host[length] = '\0';
 	at += length + in_brackets;
-	if (take_port(&at, &wanted->control_port) < 0 || take_port(&at, &wanted->data_port) < 0 || *at)
+	if (take_port(&at, &wanted->control_port) < 0 || take_port(&at, &wanted->data_port) < 0 ||
+	    *at)
 		goto bad;
 	return 0;
 bad:
