@@ -48,7 +48,8 @@ test_refused(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		const char *reason = event_refused(cases[i].domain, cases[i].name, cases[i].modules);
+		const char *reason =
+			event_refused(cases[i].domain, cases[i].name, cases[i].modules);
 
 		if (!!reason != cases[i].refused)
 			fail_msg("%s with %s: %s", cases[i].name,
@@ -70,9 +71,12 @@ test_list(void **state)
 	struct event_list list = { 0 };
 	struct error error = { 0 };
 
-	assert_int_equal(parse(&list, "# comment\n\nust  a:b # more\nust a:b\r\n\tkernel sched_switch\n"
+	assert_int_equal(parse(&list,
+			       "# comment\n\nust  a:b # more\nust a:b\r\n\tkernel sched_switch\n"
 			       "kernel syscall_entry_sendmsg\nkernel syscall_exit_sendmsg\n"
-			       "kernel kvm_mmio*\nust lttng_python:event", &error), 0);
+			       "kernel kvm_mmio*\nust lttng_python:event",
+			       &error),
+			 0);
 	assert_int_equal(list.n, 5);
 	assert_string_equal(list.items[0].name, "a:b");
 	assert_int_equal(list.items[1].domain, DOMAIN_KERNEL);
@@ -94,8 +98,12 @@ test_bad_lists(void **state)
 	static const struct {
 		const char *text, *says;
 	} cases[] = {
-		{ "ust", "line 1" }, { "\nust a b", "line 2" }, { "jul x", "line 1" }, { "python x", "no domain" },
-		{ "ust a;b", "needs one name" }, { "ust -x", "needs one name" },
+		{ "ust", "line 1" },
+		{ "\nust a b", "line 2" },
+		{ "jul x", "line 1" },
+		{ "python x", "no domain" },
+		{ "ust a;b", "needs one name" },
+		{ "ust -x", "needs one name" },
 		{ "ust a/../b", "needs one name" },
 	};
 
@@ -138,8 +146,9 @@ test_url(void **state)
 		{ "net6://[fd00::1]", "fd00::1", 5342, 5343 },
 	};
 	static const char *const bad[] = {
-		"", "ctl-1", "net://", "net://:1", "tcp://a", "file:///x", "net://a:0", "net://a:70000",
-		"net://a:1:2:3", "net://a/path", "net://a:", "net://a:1x", "net6://[::1", "net6://[::1]x",
+		"",	     "ctl-1",	   "net://",	    "net://:1",	     "tcp://a",
+		"file:///x", "net://a:0",  "net://a:70000", "net://a:1:2:3", "net://a/path",
+		"net://a:",  "net://a:1x", "net6://[::1",   "net6://[::1]x",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {

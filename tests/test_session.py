@@ -13,7 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-from harness import BUILD, CLOUDTRACED, Lab, Tap, wait_for  # noqa: E402
+from harness import BUILD, CLOUDTRACED, TOP, Lab, Tap, wait_for  # noqa: E402
 
 SESSION = os.path.join(BUILD, "cloudtrace-session")
 PROBE = os.path.join(BUILD, "tests/qemu-system-probe")
@@ -91,6 +91,16 @@ class SessionLab(Lab):
                     if e["name"] == "qemu:migration_bitmap_sync_end"], default=0)
 
 
+# What the handler for OpenStack's services does with a record.
+PYTHON_SERVICE = """
+import ctypes, time
+agent = ctypes.CDLL("liblttng-ust-python-agent.so.1")
+for i in range(3000):
+    agent.py_tracepoint(b"now", b"{}", b"nova", b"f", 1, 20, 1, b"main")
+    time.sleep(0.02)
+"""
+
+
 def kill(process, number=signal.SIGKILL):
     process.send_signal(number)
     process.wait(timeout=20)
@@ -107,6 +117,15 @@ def check_usage(t, lab):
         r = subprocess.run(argv, capture_output=True, text=True, timeout=30)
         t.ok(r.returncode == code and says in r.stderr, f"{' '.join(argv[1:3])}: exit {code}, {says}",
              f"{r.returncode}\n{r.stderr}")
+
+
+def check_manual(t):
+    with open(os.path.join(TOP, "doc/cloudtrace-session.8")) as f:
+        manual = f.read()
+    out = subprocess.run([SESSION, "--help"], capture_output=True, text=True, timeout=30).stdout
+    options = re.findall(r"--([a-z-]+)", out)
+    t.same([o for o in options if not re.search(rf"^\.It .*Fl -{o}( |$)", manual, re.M)], [],
+           "the manual has every option")
 
 
 GOLDEN = """\
@@ -238,17 +257,21 @@ def check_missing(t, lab, probe):
 def check_watch(t, lab):
     """Each daemon is killed once, and comes back: so must the events."""
     lab.events("ust qemu:migrate_set_state", "ust qemu:migration_bitmap_sync_end",
-               "ust lttng_ust_statedump:start")
+               "ust lttng_ust_statedump:start", "ust lttng_python:event")
+    lab.start([sys.executable, "-c", PYTHON_SERVICE], "service.log")
     watch = lab.start(lab.argv("--statedump-interval=1s"), "watch.log")
-    # The session was there with other events, and so are the probe's first ones.
-    t.ok(wait_for(lambda: "recording" in lab.log("watch.log"), 10), "the watch makes its session",
+    # The session was there with other events, and relayd has the probe's first ones.
+    t.ok(wait_for(lambda: "events changed" in lab.log("watch.log"), 10), "the watch adopts the session",
          lab.log("watch.log"))
     before = lab.count()
     t.ok(wait_for(lambda: lab.count() > before + 40, 10), "events arrive at relayd", lab.log("watch.log"))
     events = lab.dump()
     t.ok(events and all(set(e["context"]) >= {"vpid", "vtid", "procname"} for e in events),
          "with vpid, vtid and procname", events[:1])
-    t.ok("qemu:migrate_set_state" in {e["name"] for e in events}, "of all names")
+    names = {e["name"] for e in events}
+    t.ok("qemu:migrate_set_state" in names, "of all names", names)
+    t.ok(wait_for(lambda: "lttng_python:event" in {e["name"] for e in lab.dump()}, 10, 0.2),
+         "what a service in Python logs too", lab.log("service.log"))
 
     for what in ("relayd", "sessiond"):
         kill(getattr(lab, what + "_process"))
@@ -305,6 +328,7 @@ def main():
     t = Tap()
     with SessionLab() as lab:
         check_usage(t, lab)
+        check_manual(t)
         check_dry_run(t, lab)
         check_without(t, lab)
         check_once(t, lab)

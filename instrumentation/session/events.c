@@ -212,7 +212,8 @@ events_read(struct event_list *list, const char *role, const char *path, struct 
 	} else {
 		list->source = xasprintf("%s/%s", EVENTSDIR, role);
 		if (access(list->source, R_OK) < 0)
-			return error_set(error, ENOENT, "neither cloudtraced nor %s is there to say "
+			return error_set(error, ENOENT,
+					 "neither cloudtraced nor %s is there to say "
 					 "which events to record; copy the list with \"cloudtraced "
 					 "--print-events %s\" and give it with --events=FILE",
 					 list->source, role);

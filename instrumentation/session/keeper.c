@@ -18,6 +18,15 @@ keeper_forget(struct keeper *keeper)
 	keeper->links.n = 0;
 	keeper->exact = false;
 	keeper->short_of = 0;
+	keeper->adopted = false;
+	keeper->gave_up = false;
+}
+
+void
+keeper_look_again(struct keeper *keeper)
+{
+	if (!keeper->gave_up)
+		keeper->looked = false;
 }
 
 int
@@ -30,10 +39,12 @@ keeper_look(struct keeper *keeper, struct error *error)
 	for (size_t i = 0; i < wanted->events.n; i++)
 		wanted->events.items[i].missing = false;
 	wanted->kernel_code = node_find_kernel_events(&wanted->events);
-	if (wanted->kernel_code == -LTTNG_ERR_NO_SESSIOND || wanted->kernel_code == -LTTNG_ERR_CONNECT_FAIL)
+	if (wanted->kernel_code == -LTTNG_ERR_NO_SESSIOND ||
+	    wanted->kernel_code == -LTTNG_ERR_CONNECT_FAIL)
 		return lttng_failed(error, wanted->kernel_code, "can't list events");
 	if (wanted->kernel == KERNEL_YES && wanted->kernel_code < 0)
-		return lttng_failed(error, wanted->kernel_code, "no kernel events, which --kernel=yes needs");
+		return lttng_failed(error, wanted->kernel_code,
+				    "no kernel events, which --kernel=yes needs");
 	keeper->looked = true;
 	return 0;
 }
@@ -61,7 +72,6 @@ learn_links(struct keeper *keeper, const struct links *before)
 	struct links now;
 
 	keeper->exact = false;
-	keeper->short_of = 0;
 	if (links_find(wanted->data_port, &now) < 0)
 		return;
 	if (before) {
@@ -73,6 +83,8 @@ learn_links(struct keeper *keeper, const struct links *before)
 
 		keeper->exact = (int) now.n == own && sessions_connections(wanted->data_port) == own;
 	}
+	if (keeper->exact)
+		keeper->short_of = 0;
 	keeper->links = now;
 }
 
@@ -93,7 +105,17 @@ too_few(struct keeper *keeper, unsigned checks)
 const char *
 keeper_lost(struct keeper *keeper)
 {
-	return keeper->exact && !links_alive(&keeper->links) ? connection_lost : NULL;
+	int found, due;
+
+	if (!keeper->links.n || links_alive(&keeper->links))
+		return NULL;
+	if (keeper->exact)
+		return connection_lost;
+	/* One of several went: it may be that of a session that was ended. */
+	if (connections_count(keeper->wanted->data_port, &found, &due) < 0 || found < due)
+		return connection_lost;
+	learn_links(keeper, NULL);
+	return NULL;
 }
 
 /* Leaves out a domain that LTTng refuses, if another one remains. */
@@ -108,6 +130,10 @@ give_up_domain(struct keeper *keeper, enum domain domain, const struct error *wh
 	if (domain == N_DOMAINS || !others ||
 	    (domain == DOMAIN_KERNEL && wanted->kernel == KERNEL_YES))
 		return false;
+	/* A relayd that went meanwhile makes the same failures. */
+	if (link_probe(wanted->host, wanted->control_port, PROBE_MS, NULL) < 0)
+		return false;
+	keeper->gave_up = true;
 	for (size_t i = 0; i < wanted->events.n; i++)
 		if (wanted->events.items[i].domain == domain)
 			wanted->events.items[i].missing = true;
@@ -130,8 +156,9 @@ carry_out(struct keeper *keeper, struct plan *plan, struct error *error)
 	r = plan_run(plan, wanted, &keeper->problems, error);
 	if (r < 0 && makes)
 		session_destroy(wanted->name, 0, NULL);
-	if (r >= 0 && (makes || !keeper->links.n))
+	if (r >= 0 && (makes || !keeper->exact))
 		learn_links(keeper, makes ? &before : NULL);
+	keeper->adopted = r >= 0;
 	return r < 0 ? r : makes ? KEEP_MADE : KEEP_CHANGED;
 }
 
@@ -148,13 +175,15 @@ keep_try(struct keeper *keeper, const char *lost, const char **because, enum dom
 	if (r < 0)
 		return r;
 	/* The first time, one finding is enough: nothing just came into being. */
-	if (state.there && !keeper->exact && !lost && too_few(keeper, keeper->links.n ? 2 : 1))
+	if (state.there && !keeper->exact && !lost && too_few(keeper, keeper->adopted ? 2 : 1))
 		lost = connection_lost;
 	plan_make(&plan, keeper->wanted, &state, lost);
 	*because = plan.because;
 	if (plan.n == 0) {
-		if (!keeper->links.n)
+		/* Again and again, as a connection of an older session may linger. */
+		if (!keeper->exact)
 			learn_links(keeper, NULL);
+		keeper->adopted = true;
 		r = KEEP_NOTHING;
 	} else if (plan.n == 1 && plan.steps[0].kind == STEP_DESTROY) {
 		r = session_destroy(keeper->wanted->name, 0, error);

@@ -13,8 +13,10 @@ struct keeper {
 	struct wanted *wanted;
 	struct links links;     /* The session's own connections, where 'exact'. */
 	bool exact;
+	bool adopted;           /* The session was looked at and found good before. */
 	unsigned short_of;      /* Checks in a row that found too few connections. */
 	bool looked;            /* The kernel's events are known of this sessiond. */
+	bool gave_up;           /* A domain, until there is another sessiond. */
 	struct buf problems;    /* What LTTng refused, one a line. */
 };
 
@@ -33,6 +35,9 @@ void keeper_missing(struct keeper *keeper, struct buf *text);
 
 /* Asks sessiond for the kernel's events, where that wasn't done. */
 int keeper_look(struct keeper *keeper, struct error *error);
+
+/* Has the next keep() look for a kernel tracer that was installed since. */
+void keeper_look_again(struct keeper *keeper);
 
 /* A new sessiond can have a kernel tracer that the old one had not. */
 void keeper_forget(struct keeper *keeper);

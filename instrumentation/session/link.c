@@ -30,7 +30,8 @@ diag_open(void)
 static int
 take_reply(const char *reply, size_t size, struct links *links)
 {
-	for (const struct nlmsghdr *h = (const void *) reply; NLMSG_OK(h, size); h = NLMSG_NEXT(h, size)) {
+	for (const struct nlmsghdr *h = (const void *) reply; NLMSG_OK(h, size);
+	     h = NLMSG_NEXT(h, size)) {
 		const struct inet_diag_msg *msg = NLMSG_DATA(h);
 		const struct nlmsgerr *failure = NLMSG_DATA(h);
 
@@ -154,7 +155,8 @@ links_alive(const struct links *links)
 static int
 probe_address(const struct addrinfo *address, int timeout_ms)
 {
-	_cleanup_(closep) int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	_cleanup_(closep) int fd =
+		socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
 	int failure = 0;
 	socklen_t size = sizeof failure;
@@ -188,7 +190,9 @@ link_probe(const char *host, uint16_t port, int timeout_ms, struct error *error)
 		r = probe_address(a, timeout_ms);
 	freeaddrinfo(addresses);
 	if (r < 0)
-		return error_set(error, -r, "no relayd answers at %s port %u (%s): is lttng-relayd "
-				 "running there, and may this node reach it?", host, port, strerror(-r));
+		return error_set(error, -r,
+				 "no relayd answers at %s port %u (%s): is lttng-relayd "
+				 "running there, and may this node reach it?",
+				 host, port, strerror(-r));
 	return 0;
 }

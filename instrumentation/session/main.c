@@ -18,7 +18,7 @@
 #include "lib/util.h"
 
 enum mode { MODE_KEEP, MODE_DRY_RUN, MODE_STATUS, MODE_STOP };
-enum { EXIT_USAGE = 2, DESTROY_WAIT_MS = 5000 };
+enum { EXIT_USAGE = 2 };
 
 struct command_line {
 	enum mode mode;
@@ -52,9 +52,11 @@ static const struct {
 	{ "live-timer", "TIME", take_live_timer, "how old events may get on the node (1s)" },
 	{ "session", "NAME", take_session, "name of the session (cloudtrace-ROLE)" },
 	{ "events", "FILE", take_events, "list of events, - for standard input (cloudtraced's)" },
-	{ "kernel", "auto|yes|no", take_kernel, "kernel events: where possible, must, never (auto)" },
+	{ "kernel", "auto|yes|no", take_kernel,
+	  "kernel events: where possible, must, never (auto)" },
 	{ "cpus", "N", take_cpus, "size the buffers for N CPUs (all possible ones)" },
-	{ "statedump-interval", "TIME", take_interval, "how often to repeat the statedump (10m; 0: never)" },
+	{ "statedump-interval", "TIME", take_interval,
+	  "how often to repeat the statedump (10m; 0: never)" },
 	{ "spawn-sessiond", NULL, take_spawn, "start lttng-sessiond when none answers" },
 	{ "once", NULL, take_once, "leave once the session is there" },
 	{ "dry-run", NULL, take_dry_run, "only print the lttng commands that do the same" },
@@ -85,11 +87,13 @@ take_live_timer(struct command_line *line, const char *value, struct error *erro
 static int
 take_session(struct command_line *line, const char *value, struct error *error)
 {
-	static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+	static const char good[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
 
-	if (!*value || *value == '-' || *value == '.' || strlen(value) > 128 || value[strspn(value, good)])
-		return error_set(error, EINVAL, "--session=%s: use up to 128 letters, digits, _, . and -",
-				 value);
+	if (!*value || *value == '-' || *value == '.' || strlen(value) > 128 ||
+	    value[strspn(value, good)])
+		return error_set(error, EINVAL,
+				 "--session=%s: use up to 128 letters, digits, _, . and -", value);
 	line->wanted.name = value;
 	return 0;
 }
@@ -129,7 +133,8 @@ static int
 take_interval(struct command_line *line, const char *value, struct error *error)
 {
 	if (parse_duration(value, &line->watch.statedump_ns) < 0)
-		return error_set(error, EINVAL, "--statedump-interval=%s: a time such as 10m", value);
+		return error_set(error, EINVAL, "--statedump-interval=%s: a time such as 10m",
+				 value);
 	return 0;
 }
 
@@ -200,13 +205,14 @@ print_help(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(options); i++) {
 		const char *argument = options[i].argument;
 
-		printf("  --%s%s%s%*s%s\n", options[i].name, argument ? "=" : "", argument ? argument : "",
-		       (int) (26 - strlen(options[i].name) - (argument ? strlen(argument) + 1 : 0)), "",
-		       options[i].doc);
+		printf("  --%s%s%s%*s%s\n", options[i].name, argument ? "=" : "",
+		       argument ? argument : "",
+		       (int) (26 - strlen(options[i].name) - (argument ? strlen(argument) + 1 : 0)),
+		       "", options[i].doc);
 	}
 	puts("  --help, --version\n\n"
-	     "Exit status: 0 done, 1 failed, 2 wrong usage; of --status: 0 recording, 3 no session,\n"
-	     "4 no lttng-sessiond answers, 5 the session is there but records nothing.");
+	     "Exit status: 0 done, 1 failed, 2 wrong usage; of --status: 0 recording,\n"
+	     "3 no session, 4 no lttng-sessiond answers, 5 the session is there but records nothing.");
 }
 
 static int
@@ -218,7 +224,8 @@ parse_option(struct command_line *line, char **argv, int argc, int *at, struct e
 	for (unsigned i = 0; i < ARRAY_SIZE(options); i++) {
 		const char *value = word[length] ? word + length + 1 : NULL;
 
-		if (strlen(options[i].name) != length || strncmp(options[i].name, word, length) != 0)
+		if (strlen(options[i].name) != length ||
+		    strncmp(options[i].name, word, length) != 0)
 			continue;
 		if (!options[i].argument && value)
 			return error_set(error, EINVAL, "--%s takes no value", options[i].name);
@@ -248,11 +255,14 @@ parse_command_line(struct command_line *line, int argc, char **argv, struct erro
 	if (r < 0)
 		return r;
 	if (!line->role)
-		return error_set(error, EINVAL, "which role: compute, network, storage or controller?");
+		return error_set(error, EINVAL,
+				 "which role: compute, network, storage or controller?");
 	line->wanted.role = role_find(line->role);
 	if (!line->wanted.role)
-		return error_set(error, EINVAL, "no role is named \"%s\": there are compute, network, "
-				 "storage and controller", line->role);
+		return error_set(error, EINVAL,
+				 "no role is named \"%s\": there are compute, network, "
+				 "storage and controller",
+				 line->role);
 	if (!line->relayd && (line->mode == MODE_KEEP || line->mode == MODE_DRY_RUN))
 		return error_set(error, EINVAL, "--relayd=net://HOST is missing: where to send to");
 	return 0;
@@ -325,7 +335,8 @@ main(int argc, char **argv)
 	log_init("cloudtrace-session", LOG_LEVEL_INFO);
 	r = parse_command_line(&line, argc, argv, &error);
 	if (r < 0) {
-		fprintf(stderr, "cloudtrace-session: %s (see cloudtrace-session --help)\n", error.text);
+		fprintf(stderr, "cloudtrace-session: %s (see cloudtrace-session --help)\n",
+			error.text);
 		return EXIT_USAGE;
 	}
 	name = xasprintf("cloudtrace-%s", line.role);

@@ -53,7 +53,8 @@ node_modules_version(void)
 {
 	static char version[64];
 
-	return read_line("/sys/module/lttng_tracer/version", version, sizeof version) ? version : NULL;
+	return read_line("/sys/module/lttng_tracer/version", version, sizeof version) ? version
+										      : NULL;
 }
 
 /* -- Kernel -------------------------------------------------------------- */
@@ -191,9 +192,11 @@ explain_no_tracer(struct buf *text)
 		buf_printf(text, "%s isn't there: in a container, trace on its host; with a kernel "
 			   "built by hand, install its modules\n", modules);
 	else if (exists("/usr/src", "lttng-modules-"))
-		buf_printf(text, "lttng-modules-dkms has no modules for it: install linux-headers-%s, "
+		buf_printf(text,
+			   "lttng-modules-dkms has no modules for it: install linux-headers-%s, "
 			   "run \"dkms autoinstall\" (if that fails, see "
-			   "/var/lib/dkms/lttng-modules/*/build/make.log)\n", self.release);
+			   "/var/lib/dkms/lttng-modules/*/build/make.log)\n",
+			   self.release);
 	else
 		buf_printf(text, "install lttng-modules-dkms and linux-headers-%s\n", self.release);
 }
@@ -202,12 +205,14 @@ static void
 explain_kernel(const struct event_list *list, int kernel, struct buf *text)
 {
 	if (kernel == -LTTNG_ERR_NEED_ROOT_SESSIOND)
-		buf_add_string(text, "kernel tracer: no right to it: run as root, or as a member of "
+		buf_add_string(text,
+			       "kernel tracer: no right to it: run as root, or as a member of "
 			       "group \"tracing\" beside a lttng-sessiond of root\n");
 	else if (kernel == -LTTNG_ERR_KERN_NA)
 		explain_no_tracer(text);
 	else if (kernel == -LTTNG_ERR_KERN_VERSION)
-		buf_add_string(text, "kernel tracer: lttng-modules and lttng-tools don't go together: "
+		buf_add_string(text,
+			       "kernel tracer: lttng-modules and lttng-tools don't go together: "
 			       "install the same 2.x version of both\n");
 	else if (kernel < 0)
 		buf_printf(text, "kernel tracer: can't be used: %s\n", lttng_strerror(kernel));
@@ -298,7 +303,8 @@ count_process(const struct source *source, const char *pid, struct census *censu
 	bool is_one = false;
 	enum instrumented has;
 
-	for (unsigned i = 0; program && i < ARRAY_SIZE(source->programs) && source->programs[i]; i++)
+	for (unsigned i = 0; program && i < ARRAY_SIZE(source->programs) && source->programs[i];
+	     i++)
 		is_one = is_one || fnmatch(source->programs[i], program, 0) == 0;
 	if (!is_one)
 		return;
@@ -337,7 +343,8 @@ static bool
 wants(const struct event_list *list, const char *prefix)
 {
 	for (size_t i = 0; i < list->n; i++)
-		if (list->items[i].domain != DOMAIN_KERNEL && starts_with(list->items[i].name, prefix))
+		if (list->items[i].domain != DOMAIN_KERNEL &&
+		    starts_with(list->items[i].name, prefix))
 			return true;
 	return false;
 }

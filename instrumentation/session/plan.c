@@ -34,7 +34,8 @@ static bool
 same_relayd(const struct wanted *wanted, const char *path)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	_cleanup_(freep) char *ports = xasprintf(":%u/ [data: %u]", wanted->control_port, wanted->data_port);
+	_cleanup_(freep) char *ports =
+		xasprintf(":%u/ [data: %u]", wanted->control_port, wanted->data_port);
 	const char *tail = strstr(path, ports), *host = strstr(path, "://");
 	struct addrinfo *addresses = NULL;
 	bool same = false;
@@ -99,7 +100,8 @@ static const struct lttng_event *
 find_event(const struct domain_state *state, const struct wanted_event *event)
 {
 	for (int i = 0; i < state->n_events; i++)
-		if (state->events[i].type == event->type && streq(state->events[i].name, event->enable))
+		if (state->events[i].type == event->type &&
+		    streq(state->events[i].name, event->enable))
 			return &state->events[i];
 	return NULL;
 }
@@ -127,7 +129,8 @@ plan_events(struct plan *plan, const struct wanted *wanted, enum domain domain,
 						   .name = event->enable, .type = event->type });
 	}
 	for (int i = 0; i < state->n_events; i++)
-		if (state->events[i].enabled && !is_wanted(&wanted->events, domain, &state->events[i]))
+		if (state->events[i].enabled &&
+		    !is_wanted(&wanted->events, domain, &state->events[i]))
 			add(plan, &(struct step) { .kind = STEP_DISABLE, .domain = domain,
 						   .name = state->events[i].name,
 						   .type = state->events[i].type });
@@ -139,11 +142,13 @@ plan_make(struct plan *plan, const struct wanted *wanted, const struct session_s
 {
 	static const struct session_state nothing;
 
-	*plan = (struct plan) { 0 };
+	*plan = (struct plan) { .failed = N_DOMAINS };
 	if (state->there)
 		plan->because = lost ? lost : session_differs(wanted, state);
 	if (plan->because) {
-		add(plan, &(struct step) { .kind = STEP_DESTROY });
+		/* To a relayd that is gone nothing can be sent any more. */
+		add(plan, &(struct step) { .kind = STEP_DESTROY,
+					   .wait_ms = lost ? 0 : DESTROY_WAIT_MS });
 		state = &nothing;
 	}
 	if (!wants_any(wanted))
@@ -190,15 +195,17 @@ print_step(const struct plan *plan, size_t i, const struct wanted *wanted, FILE 
 
 	switch (step->kind) {
 	case STEP_DESTROY:
-		fprintf(file, "lttng destroy --no-wait %s\n", wanted->name);
+		fprintf(file, "lttng destroy %s%s\n", step->wait_ms ? "" : "--no-wait ", wanted->name);
 		break;
 	case STEP_CREATE:
 		fprintf(file, "lttng create %s --live=%u --set-url=%s\n", wanted->name,
 			wanted->live_us, wanted->url);
 		break;
 	case STEP_CHANNEL:
-		fprintf(file, "lttng enable-channel %s --session=%s%s --discard --subbuf-size=%lluK "
-			"--num-subbuf=%llu %s\n", d->option, wanted->name,
+		fprintf(file,
+			"lttng enable-channel %s --session=%s%s --discard --subbuf-size=%lluK "
+			"--num-subbuf=%llu %s\n",
+			d->option, wanted->name,
 			d->buffers == LTTNG_BUFFER_PER_UID ? " --buffers-uid" : "",
 			(unsigned long long) (buffers.subbuf_size / 1024),
 			(unsigned long long) buffers.num_subbuf, d->channel);
@@ -210,7 +217,8 @@ print_step(const struct plan *plan, size_t i, const struct wanted *wanted, FILE 
 	case STEP_ENABLE:
 	case STEP_DISABLE:
 		if (step->domain == DOMAIN_PYTHON) {
-			fprintf(file, "lttng enable-event --python --session=%s --all\n", wanted->name);
+			fprintf(file, "lttng enable-event --python --session=%s --all\n",
+				wanted->name);
 			break;
 		}
 		fprintf(file, "lttng %s-event %s%s --session=%s --channel=%s ",
@@ -268,7 +276,8 @@ static int
 run_channel(const struct wanted *wanted, enum domain domain, struct lttng_handle *handle)
 {
 	const struct buffers buffers = role_buffers(wanted->role, domain, wanted->cpus);
-	struct lttng_domain lttng_domain = { .type = domains[domain].type, .buf_type = domains[domain].buffers };
+	struct lttng_domain lttng_domain = { .type = domains[domain].type,
+					     .buf_type = domains[domain].buffers };
 	struct lttng_channel *channel = lttng_channel_create(&lttng_domain);
 	int r;
 
@@ -295,7 +304,8 @@ run_event(const struct step *step, struct lttng_handle *handle)
 	if (!event)
 		return -LTTNG_ERR_NOMEM;
 	/* In user space, sessiond disables an event only as one of any type. */
-	event->type = step->kind == STEP_DISABLE && step->domain == DOMAIN_UST ? LTTNG_EVENT_ALL : step->type;
+	event->type = step->kind == STEP_DISABLE && step->domain == DOMAIN_UST ? LTTNG_EVENT_ALL
+									       : step->type;
 	event->loglevel_type = LTTNG_EVENT_LOGLEVEL_ALL;
 	event->loglevel = -1;
 	strncpy(event->name, step->name, sizeof event->name - 1);
@@ -321,7 +331,8 @@ run_in_domain(const struct step *step, const struct wanted *wanted)
 {
 	const struct domain_profile *d = &domains[step->domain];
 	const bool is_event = step->kind == STEP_ENABLE || step->kind == STEP_DISABLE;
-	struct lttng_domain domain = { .type = is_event ? d->events_in : d->type, .buf_type = d->buffers };
+	struct lttng_domain domain = { .type = is_event ? d->events_in : d->type,
+				       .buf_type = d->buffers };
 	struct lttng_handle *handle = lttng_create_handle(wanted->name, &domain);
 	int r;
 
@@ -349,7 +360,7 @@ run_step(const struct step *step, const struct wanted *wanted, struct buf *probl
 	int r;
 
 	if (step->kind == STEP_DESTROY)
-		return session_destroy(wanted->name, 0, error);
+		return session_destroy(wanted->name, step->wait_ms, error);
 	if (step->kind == STEP_CREATE)
 		r = lttng_create_session_live(wanted->name, wanted->url, wanted->live_us);
 	else if (step->kind == STEP_START)

@@ -11,8 +11,16 @@
 #include "instrumentation/session/state.h"
 #include "lib/buf.h"
 
+enum { DESTROY_WAIT_MS = 5000 };
+
 enum step_kind {
-	STEP_DESTROY, STEP_CREATE, STEP_CHANNEL, STEP_CONTEXT, STEP_ENABLE, STEP_DISABLE, STEP_START,
+	STEP_DESTROY,
+	STEP_CREATE,
+	STEP_CHANNEL,
+	STEP_CONTEXT,
+	STEP_ENABLE,
+	STEP_DISABLE,
+	STEP_START,
 };
 
 struct step {
@@ -21,6 +29,7 @@ struct step {
 	const char *name;            /* Of a context or event; lives as long as the inputs. */
 	unsigned context;            /* Which one, for STEP_CONTEXT. */
 	enum lttng_event_type type;  /* Of an event. */
+	unsigned wait_ms;            /* For STEP_DESTROY: to send what is left. */
 };
 
 struct plan {

@@ -53,8 +53,9 @@ pid_t
 sessiond_pid(void)
 {
 	const char *home = getenv("LTTNG_HOME") ? getenv("LTTNG_HOME") : getenv("HOME");
-	_cleanup_(freep) char *path = sessiond_is_roots() ? xstrdup("/var/run/lttng/lttng-sessiond.pid") :
-		xasprintf("%s/.lttng/lttng-sessiond.pid", home ? home : "");
+	_cleanup_(freep) char *path =
+		sessiond_is_roots() ? xstrdup("/var/run/lttng/lttng-sessiond.pid")
+				    : xasprintf("%s/.lttng/lttng-sessiond.pid", home ? home : "");
 	FILE *file = fopen(path, "re");
 	int pid = 0;
 
@@ -136,7 +137,8 @@ read_contexts(struct session_state *state, const char *name)
 /* -- Sessions ------------------------------------------------------------ */
 
 static void
-read_channel(struct session_state *state, enum lttng_domain_type type, struct lttng_channel *channel)
+read_channel(struct session_state *state, enum lttng_domain_type type,
+	     struct lttng_channel *channel)
 {
 	struct domain_state *d = NULL;
 
@@ -262,7 +264,8 @@ sessions_connections(uint16_t data_port)
 			lttng_list_domains(sessions[i].name, &list) : 0;
 
 		for (int j = 0; j < here; j++)
-			sum += list[j].type == LTTNG_DOMAIN_UST || list[j].type == LTTNG_DOMAIN_KERNEL;
+			sum += list[j].type == LTTNG_DOMAIN_UST ||
+			       list[j].type == LTTNG_DOMAIN_KERNEL;
 		free(list);
 	}
 	free(sessions);

@@ -184,7 +184,8 @@ status_print(struct wanted *wanted, bool json)
 		return STATUS_UNKNOWN;
 	}
 	wanted->kernel = wanted->kernel == KERNEL_YES ? KERNEL_AUTO : wanted->kernel;
-	if (keeper_look(&keeper, &error) < 0 || state_read(&report.session, wanted->name, &error) < 0) {
+	if (keeper_look(&keeper, &error) < 0 ||
+	    state_read(&report.session, wanted->name, &error) < 0) {
 		log_error("%s", error.text);
 		return error.code == ENOTCONN ? STATUS_UNKNOWN : STATUS_BROKEN;
 	}

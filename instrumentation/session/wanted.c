@@ -9,14 +9,15 @@
 static int
 take_port(const char **at, uint16_t *port)
 {
-	const size_t length = strcspn(*at + 1, ":");
 	_cleanup_(freep) char *text = NULL;
 	uint64_t value;
+	size_t length;
 
 	if (**at == '\0')
 		return 0;
 	if (**at != ':')
 		return -EINVAL;
+	length = strcspn(*at + 1, ":");
 	text = xstrndup(*at + 1, length);
 	if (parse_u64(text, &value) < 0 || value == 0 || value > UINT16_MAX)
 		return -EINVAL;
@@ -44,7 +45,8 @@ wanted_set_url(struct wanted *wanted, const char *url, struct error *error)
 	memcpy(wanted->host, at, length);
 	wanted->host[length] = '\0';
 	at += length + in_brackets;
-	if (take_port(&at, &wanted->control_port) < 0 || take_port(&at, &wanted->data_port) < 0 || *at)
+	if (take_port(&at, &wanted->control_port) < 0 || take_port(&at, &wanted->data_port) < 0 ||
+	    *at)
 		goto bad;
 	return 0;
 bad:

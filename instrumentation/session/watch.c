@@ -86,8 +86,9 @@ sessiond_spawn(struct error *error)
 		;
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		return error_set(error, ECHILD, "can't start lttng-sessiond%s",
-				 WIFEXITED(status) && WEXITSTATUS(status) == 127 ?
-				 ": it is not there; install lttng-tools" : "; run it by hand to see why");
+				 WIFEXITED(status) && WEXITSTATUS(status) == 127
+					 ? ": it is not there; install lttng-tools"
+					 : "; run it by hand to see why");
 	log_info("started lttng-sessiond");
 	return 0;
 }
@@ -145,7 +146,8 @@ static void
 tell_session(const struct watch *watch, int what, const char *because)
 {
 	const struct wanted *w = watch->keeper.wanted;
-	const size_t ust = events_count(&w->events, DOMAIN_UST) + events_count(&w->events, DOMAIN_PYTHON);
+	const size_t ust =
+		events_count(&w->events, DOMAIN_UST) + events_count(&w->events, DOMAIN_PYTHON);
 	const size_t kernel = events_count(&w->events, DOMAIN_KERNEL);
 	uint64_t memory = 0;
 	char text[32];
@@ -241,8 +243,7 @@ tick(struct watch *watch)
 	if (watch->up && now >= watch->next_dump)
 		dump_state(watch, now);
 	if (watch->up && now >= watch->next_look) {
-		/* The next check finds a kernel tracer that was installed since. */
-		watch->keeper.looked = false;
+		keeper_look_again(&watch->keeper);
 		tell_missing(watch, now);
 	}
 }
@@ -252,7 +253,8 @@ static bool
 wait_tick(struct watch *watch)
 {
 	struct pollfd fds[] = {
-		{ .fd = watch->signals, .events = POLLIN }, { .fd = watch->sessiond, .events = POLLIN },
+		{ .fd = watch->signals, .events = POLLIN },
+		{ .fd = watch->sessiond, .events = POLLIN },
 	};
 
 	if (poll(fds, ARRAY_SIZE(fds), (int) (TICK_NS / NS_PER_MS)) <= 0)
