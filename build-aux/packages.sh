@@ -7,7 +7,9 @@ libevent-dev libjansson-dev libsqlite3-dev libbabeltrace2-dev uthash-dev libxxha
 libinih-dev libsystemd-dev libcmocka-dev"
 packages_demo="lttng-tools"
 packages_test="lttng-tools liblttng-ust-dev babeltrace2 clang clang-tools libclang-rt-14-dev
-cppcheck valgrind python3 python3-jsonschema procps man-db"
+cppcheck valgrind python3 python3-jsonschema procps man-db
+liblttng-ust-python-agent1 python3-eventlet python3-oslo.log python3-oslo.context
+python3-oslo.config python3-oslo.privsep python3-pip python3-setuptools python3-wheel"
 
 # need_packages NAME...: installs what is missing, or says what is.
 need_packages() {

@@ -8,4 +8,5 @@ include tests/analyzers.mk
 include tests/store.mk
 include tests/serve.mk
 include tests/daemon.mk
+include tests/handler.mk
 include tests/fuzz.mk
