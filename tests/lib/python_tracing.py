@@ -98,6 +98,8 @@ class Tracing:
     def events(self, name):
         """Ends a session and reads it: events as they were dumped, and their JSON as "json"."""
         self.lttng("destroy", name)
+        if not any("metadata" in files for _, _, files in os.walk(self.path("trace-" + name))):
+            return []       # nobody was traced
         done = subprocess.run([os.path.join(BUILD, "cloudtraced"), "--dump",
                                self.path("trace-" + name)], capture_output=True, text=True,
                               timeout=60, check=True)
