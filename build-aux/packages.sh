@@ -8,7 +8,9 @@ libinih-dev libsystemd-dev libcmocka-dev"
 packages_demo="lttng-tools"
 packages_test="lttng-tools liblttng-ust-dev babeltrace2 clang clang-tools libclang-rt-14-dev
 cppcheck valgrind python3 python3-jsonschema procps man-db
-systemd qemu-system-x86"
+systemd qemu-system-x86 liblttng-ust-python-agent1 python3-eventlet python3-oslo.log
+python3-oslo.context python3-oslo.config python3-oslo.privsep python3-pip python3-setuptools
+python3-wheel"
 packages_packaging="dpkg-dev debhelper dh-python dh-dkms dkms lttng-modules-dkms pybuild-plugin-pyproject
 python3-all python3-setuptools lintian"
 

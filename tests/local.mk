@@ -9,6 +9,7 @@ include tests/store.mk
 include tests/serve.mk
 include tests/daemon.mk
 include tests/session.mk
+include tests/handler.mk
 include tests/fuzz.mk
 include tests/node.mk
 include tests/pack.mk

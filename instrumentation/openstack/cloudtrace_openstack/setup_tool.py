@@ -46,19 +46,20 @@ def change(ini, name, ready, notifications):
             raise Refused(ini.path, setting.first + 1,
                           f"{setting.key} already names {setting.value}; add the handler to "
                           f"that file, as {ready} has it, or remove the option")
-    ini.set("DEFAULT", "log_config_append", ready)
-    project = services.project_of(name)
-    if not notifications or project not in services.NOTIFYING or name.endswith("-agent"):
-        return
-    section = "oslo_messaging_notifications"
-    others = [s for s in ini.all(section, "driver") if s.value not in ("", "noop", "log")]
-    if ini.all("DEFAULT", "notification_driver"):
-        line = ini.all("DEFAULT", "notification_driver")[-1].first + 1
-        raise Refused(ini.path, line, "notification_driver in [DEFAULT] is of an older OpenStack; "
+    project, section = services.project_of(name), "oslo_messaging_notifications"
+    notifications = notifications and project in services.NOTIFYING and not name.endswith("-agent")
+    old = ini.all("DEFAULT", "notification_driver") if notifications else []
+    if old:
+        raise Refused(ini.path, old[-1].first + 1,
+                      "notification_driver in [DEFAULT] is of an older OpenStack; "
                       f"name the driver in [{section}], or use --no-notifications")
+    ini.set("DEFAULT", "log_config_append", ready)
+    if not notifications:
+        return
     if project == "nova":
-        if (ini.all("notifications", "notification_format") or [None])[-1] is None or \
-                ini.all("notifications", "notification_format")[-1].value == "unversioned":
+        others = [s for s in ini.all(section, "driver") if s.value not in ("", "noop", "log")]
+        form = ini.all("notifications", "notification_format")
+        if not form or form[-1].value == "unversioned":
             ini.set("notifications", "notification_format", "both" if others else "versioned")
         ini.set("notifications", "notify_on_state_change", "vm_and_task_state")
     ini.add(section, "driver", "log")
@@ -190,7 +191,7 @@ def main(words=None):
         tracepoint.load()
         if tracepoint.error:
             print(f"warning: there will be no trace: {tracepoint.error} "
-                  "(install python3-lttngust)", file=sys.stderr)
+                  "(install liblttng-ust-python-agent1)", file=sys.stderr)
     return 0
 
 

@@ -85,7 +85,8 @@ class Tracepoint:
 
     def _load(self):
         name, library = _with_register_timeout(_open_library)
-        # PyDLL keeps the GIL: the call is shorter than giving it up and back.
+        # CDLL gives up the GIL for the call: a thread's first event waits for a
+        # fork of another thread, which in turn needs the GIL to get on.
         fire = library.py_tracepoint
         fire.restype = None
         state = _find_state(library)
@@ -98,7 +99,7 @@ def _open_library():
     failed = None
     for name in _LIBRARIES:
         try:
-            return name, ctypes.PyDLL(name)
+            return name, ctypes.CDLL(name)
         except OSError as error:
             failed = failed or error
     raise failed
