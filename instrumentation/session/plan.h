@@ -21,6 +21,7 @@ struct step {
 	const char *name;            /* Of a context or event; lives as long as the inputs. */
 	unsigned context;            /* Which one, for STEP_CONTEXT. */
 	enum lttng_event_type type;  /* Of an event. */
+	const char *symbol;          /* Of an event that is a probe; else NULL. */
 };
 
 struct plan {

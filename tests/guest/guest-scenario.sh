@@ -10,7 +10,7 @@ roles="compute network storage controller"
 check() {
 	what=$1
 	shift
-	if "$@"; then echo "ok $what"; else echo "not ok $what"; fi >> /out/checks
+	if "$@" >&2; then echo "ok $what"; else echo "not ok $what"; fi >> /out/checks
 }
 
 tell() {

@@ -53,12 +53,10 @@ def make_share(folder):
 
 
 def boot(lab, options):
-    disk, out = lab.path("disk.qcow2"), lab.path("out")
+    out = lab.path("out")
     make_share(lab.path("share"))
     os.mkdir(out)
     work = os.path.abspath(options.work)
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", f"{work}/root.img", "-F", "raw",
-                    disk], check=True)
     words = {"host": options.host, "control": lab.ctrl, "data": lab.data, "rounds": options.rounds,
              "limit": options.limit, "parts": options.parts}
     append = "root=/dev/vda rw console=ttyS0 init=/sbin/guest-init quiet tsc=reliable no_timer_check "
@@ -66,12 +64,13 @@ def boot(lab, options):
     return lab.start(
         ["nice", "-n", "15", "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max",
          "-smp", "2", "-m", "2G", "-kernel", f"{work}/vmlinuz", "-initrd", f"{work}/initrd.img",
-         "-append", append, "-drive", f"file={disk},if=virtio,cache=unsafe,format=qcow2",
+         "-append", append, "-drive", f"file={work}/root.img,if=virtio,format=raw,snapshot=on",
          "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net",
          "-virtfs", f"local,path={lab.path('share')},mount_tag=share,security_model=none,readonly=on",
          "-virtfs", f"local,path={out},mount_tag=out,security_model=none",
          "-device", "virtio-rng-pci", "-display", "none", "-vga", "none",
-         "-serial", f"file:{lab.path('console')}", "-no-reboot"], "qemu.log")
+         "-serial", f"file:{lab.path('console')}", "-no-reboot"], "qemu.log",
+        env=dict(os.environ, TMPDIR=lab.dir))
 
 
 def watch(lab, guest, options):
@@ -196,7 +195,7 @@ def main():
         finally:
             if options.keep:
                 shutil.copytree(lab.dir, options.keep, dirs_exist_ok=True,
-                                ignore=shutil.ignore_patterns("disk.qcow2", "*.sock"))
+                                ignore=shutil.ignore_patterns("*.sock"))
     tap.done()
 
 

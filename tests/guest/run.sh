@@ -7,12 +7,12 @@ here=$(dirname "$(realpath "$0")")
 WORK=${WORK:-/var/tmp/cloudtraced-guest}
 
 missing=
-for program in debootstrap mke2fs make qemu-system-x86_64 qemu-img lttng-relayd python3; do
+for program in debootstrap mke2fs make qemu-system-x86_64 lttng-relayd python3; do
 	command -v "$program" >/dev/null || missing="$missing $program"
 done
 if [ -n "$missing" ]; then
 	echo "missing:$missing" >&2
-	echo "as root: apt-get install debootstrap e2fsprogs make qemu-system-x86 qemu-utils" \
+	echo "as root: apt-get install debootstrap e2fsprogs make qemu-system-x86" \
 		"lttng-tools python3" >&2
 	exit 1
 fi
