@@ -12,3 +12,4 @@ include tests/session.mk
 include tests/fuzz.mk
 include tests/node.mk
 include tests/pack.mk
+include tests/ovsmod.mk

@@ -52,7 +52,7 @@ bridges() {
 	ip link set x1 up
 	ovs-vsctl add-port br0 x0
 	ovs-vsctl add-port br1 x1
-	ip netns exec left ping -c 3 -W 5 10.1.0.2 && ovs-appctl dpctl/del-flows
+	ip netns exec left ping -c 3 -W 5 10.1.0.2 && ovs-appctl revalidator/purge
 }
 
 ping_across() { # ping_across COUNT
@@ -165,39 +165,95 @@ part_unload() {
 		sh -c "! dmesg | grep -E 'BUG|Oops|WARNING|Call Trace|rcu.*stall'"
 }
 
+# record NAME ROLE FILE: starts to record a list of events, by cloudtrace-session
+# where it has been built.
+record() {
+	if [ -x /share/cloudtrace-session ]; then
+		check "$1: cloudtrace-session starts the kernel's events" \
+			/share/cloudtrace-session "$2" --relayd="$relayd" --kernel=yes \
+			--session="$1" --events="$3" --once
+		/share/cloudtrace-session "$2" --session="$1" --events="$3" --status | tee "/out/status.$1"
+		/share/cloudtrace-session "$2" --relayd="$relayd" --kernel=yes --session="$1" \
+			--events="$3" --dry-run > "/out/again.$1"
+		check "$1: a second time there is nothing to do" sh -c "! grep '^lttng' /out/again.$1"
+	else
+		session "$1"
+		check "$1: all its kernel events start" enable "$1" "$3"
+		contexts "$1"
+		lttng start "$1"
+	fi
+}
+
+finish() {
+	lttng list "$1" > "/out/list.$1"
+	lttng stop "$1"
+	lttng destroy "$1"
+}
+
 # A role's list: what cloudtraced prints, and the kernel events beside it.
 part_roles() {
 	for role in $roles; do
-		if [ -x /share/cloudtrace-session ]; then
-			check "$role: cloudtrace-session starts the kernel's events" \
-				/share/cloudtrace-session "$role" --relayd="$relayd" --kernel=yes \
-				--session="role-$role" --events="/share/events.$role" --once
-			/share/cloudtrace-session "$role" --session="role-$role" --status \
-				> "/out/status.$role"
-		else
-			session "role-$role"
-			check "$role: all its kernel events start" \
-				enable "role-$role" "/share/events.$role"
-			contexts "role-$role"
-			check "$role: the session starts" lttng start "role-$role"
-		fi
+		record "role-$role" "$role" "/share/events.$role"
 		ping_across 5
-		lttng list "role-$role" > "/out/list.$role"
-		lttng stop "role-$role"
-		lttng destroy "role-$role"
+		finish "role-$role"
 	done
 }
 
 # Without the module: plain kprobes.
 part_kprobes() {
-	session kprobes
-	check "kprobes.profile: all its probes start" enable kprobes /share/kprobes.profile
-	contexts kprobes
-	lttng start kprobes
-	ovs-appctl dpctl/del-flows
+	record kprobes network /share/kprobes.profile
+	ovs-appctl revalidator/purge
 	check "pings cross both bridges, with kprobes" ping_across 10
-	lttng stop kprobes
-	lttng destroy kprobes
+	finish kprobes
+}
+
+# A mirror that shortens its copies: the copy shares the packet's buffer, and
+# where the copy ends there is the packet's data.
+part_clones() {
+	modprobe lttng-ovs-addon
+	lttng create clones --output=/tmp/clones
+	lttng enable-event -k -s clones 'ovs_*'
+	lttng start clones
+	ovs-ofctl add-flow br0 "in_port=to-left,icmp,actions=output(port=x0,max_len=100),normal"
+	ip netns exec left ping -c 20 -i 0.2 -s 1000 -p a5c3 10.1.0.2 | tee /out/ping-clones
+	ovs-ofctl del-flows br0 in_port=to-left
+	check "beside shortened copies, packets arrive as they were sent" \
+		sh -c "grep '20 received' /out/ping-clones && ! grep 'wrong data' /out/ping-clones"
+	counters | tee /out/counters-clones
+	check "no tag goes where a buffer is shared" \
+		test "$(cat /sys/module/lttng_ovs_addon/parameters/n_shared)" -ge 20
+	lttng destroy clones
+	rmmod lttng_ovs_addon
+}
+
+# What a round trip over both bridges, four crossings, takes longer.
+flood_time() {
+	ip netns exec left ping -q -f -c 2000 10.1.0.2 |
+		sed -n "s/^2000 packets .* time \(.*\)ms$/$1 \1/p" | tee -a /out/cost
+}
+
+recorded_flood() { # recorded_flood NAME COMMAND...
+	name=$1
+	shift
+	lttng create cost --output=/tmp/cost
+	lttng enable-channel -k -s cost all --subbuf-size=1M --num-subbuf=8
+	"$@"
+	lttng start cost
+	flood_time "$name"
+	lttng destroy cost
+	rm -rf /tmp/cost
+}
+
+part_cost() {
+	for round in 1 2 3 4 5; do
+		tell "round $round"
+		flood_time nothing
+		recorded_flood kprobes.profile enable cost /share/kprobes.profile
+		modprobe lttng-ovs-addon
+		flood_time module-idle
+		recorded_flood module-recorded lttng enable-event -k -s cost -c all 'ovs_*'
+		rmmod lttng_ovs_addon
+	done
 }
 
 part_usdt() {
@@ -208,7 +264,7 @@ part_usdt() {
 mkdir -p /out
 lttng-sessiond -d
 bridges || exit 1
-for part in $(echo "${GUEST_parts:-module,unload,roles,kprobes,usdt}" | tr , " "); do
+for part in $(echo "${GUEST_parts:-module,unload,roles,kprobes,clones,usdt}" | tr , " "); do
 	tell "part $part"
 	"part_$part"
 done

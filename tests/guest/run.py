@@ -166,13 +166,24 @@ def check_roles(lab):
         tap.ok(names["sched_switch"] > 0, f"{role}: the kernel's events came")
 
 
+def show_cost(lab):
+    times = collections.defaultdict(list)
+    for line in lab.log("out/cost").splitlines():
+        what, ms = line.split()
+        times[what].append(int(ms))
+    for what, all_ms in times.items():
+        best, base = min(all_ms), min(times["nothing"])
+        print(f"# 2000 round trips, {what}: best of {len(all_ms)} {best} ms, "
+              f"{(best - base) / 8:+.1f} us a crossing, ratio {best / base:.2f}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", required=True, help="where image.sh has made the guest")
     parser.add_argument("--host", default="compute1", help="host name of the guest")
     parser.add_argument("--rounds", type=int, default=10, help="loads and unloads under packets")
     parser.add_argument("--limit", type=int, default=900, help="seconds for the scenario")
-    parser.add_argument("--parts", default="module,unload,roles,kprobes,usdt")
+    parser.add_argument("--parts", default="module,unload,roles,kprobes,clones,usdt")
     parser.add_argument("--keep", help="copy what the run made there")
     options = parser.parse_args()
     parts = options.parts.split(",")
@@ -192,6 +203,8 @@ def main():
                 check_roles(lab)
             if "kprobes" in parts:
                 check_kprobes(lab)
+            if "cost" in parts:
+                show_cost(lab)
         finally:
             if options.keep:
                 shutil.copytree(lab.dir, options.keep, dirs_exist_ok=True,
