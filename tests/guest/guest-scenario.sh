@@ -108,11 +108,15 @@ contexts() {
 
 part_module() {
 	check "check-layout: this kernel's Open vSwitch is as declared" sh /share/check-layout
-	check "lttng-ovs-addon loads" modprobe lttng-ovs-addon
-	check "lttng-probe-openvswitch loads" modprobe lttng-probe-openvswitch
+	# modprobe takes -EEXIST of a module's init for success.
+	modprobe lttng-ovs-addon
+	check "lttng-ovs-addon loads" is_loaded lttng_ovs_addon
+	modprobe lttng-probe-openvswitch
+	check "lttng-probe-openvswitch loads" is_loaded lttng_probe_openvswitch
+	lttng list -k > /out/tracepoints
 	tell "$(dmesg | grep -c 'lttng_ovs_addon: no k') hooks failed"
 	check "all hooks are on" grep -qx '13 of 13' /sys/module/lttng_ovs_addon/parameters/hooks
-	check "LTTng lists the 13 events" test "$(lttng list -k | grep -cE '^ +ovs_')" -eq 13
+	check "LTTng lists the 13 events" test "$(grep -cE '^ +ovs_' /out/tracepoints)" -eq 13
 	ping_across 5
 	check "nothing is touched while nobody records" \
 		grep -qx 0 /sys/module/lttng_ovs_addon/parameters/n_received
@@ -157,6 +161,7 @@ part_unload() {
 		rmmod lttng_ovs_addon || break
 		[ "$recorded" -gt 0 ] || break
 		rounds=$((rounds + 1))
+		tell "round $rounds"
 	done
 	kill -INT $ping
 	wait $ping

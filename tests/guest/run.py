@@ -59,11 +59,12 @@ def boot(lab, options):
     work = os.path.abspath(options.work)
     words = {"host": options.host, "control": lab.ctrl, "data": lab.data, "rounds": options.rounds,
              "limit": options.limit, "parts": options.parts}
-    append = "root=/dev/vda rw console=ttyS0 init=/sbin/guest-init quiet tsc=reliable no_timer_check "
+    append = "root=/dev/vda rw console=ttyS0 panic=1 init=/sbin/guest-init quiet "
+    append += "tsc=reliable no_timer_check "
     append += " ".join(f"guest.{key}={value}" for key, value in words.items())
     return lab.start(
-        ["nice", "-n", "15", "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max",
-         "-smp", "2", "-m", "2G", "-kernel", f"{work}/vmlinuz", "-initrd", f"{work}/initrd.img",
+        ["nice", "-n", "15", "qemu-system-x86_64", "-accel", f"tcg,thread={options.thread}",
+         "-cpu", "max", "-smp", "2", "-m", "2G", "-kernel", f"{work}/vmlinuz", "-initrd", f"{work}/initrd.img",
          "-append", append, "-drive", f"file={work}/root.img,if=virtio,format=raw,snapshot=on",
          "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net",
          "-virtfs", f"local,path={lab.path('share')},mount_tag=share,security_model=none,readonly=on",
@@ -101,7 +102,7 @@ def guest_checks(lab):
         if line != "end":
             tap.ok(good, "guest: " + line[3 if good else 7:])
     tap.ok("end" in checks, "guest: the scenario came to its end",
-           lab.log("console") if not checks else "")
+           "\n".join(lab.log("console").splitlines()[-60:]))
 
 
 def events_of(lab, session):
@@ -183,6 +184,8 @@ def main():
     parser.add_argument("--host", default="compute1", help="host name of the guest")
     parser.add_argument("--rounds", type=int, default=10, help="loads and unloads under packets")
     parser.add_argument("--limit", type=int, default=900, help="seconds for the scenario")
+    parser.add_argument("--thread", choices=("single", "multi"), default="single",
+                        help="QEMU's: multi is faster, but see README.md")
     parser.add_argument("--parts", default="module,unload,roles,kprobes,clones,usdt")
     parser.add_argument("--keep", help="copy what the run made there")
     options = parser.parse_args()
