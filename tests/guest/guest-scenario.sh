@@ -52,7 +52,7 @@ bridges() {
 	ip link set x1 up
 	ovs-vsctl add-port br0 x0
 	ovs-vsctl add-port br1 x1
-	ip netns exec left ping -c 3 -W 5 10.1.0.2 && ovs-appctl revalidator/purge
+	ip netns exec left ping -c 3 -W 5 10.1.0.2
 }
 
 ping_across() { # ping_across COUNT
@@ -128,6 +128,7 @@ part_module() {
 	contexts addon
 	sleep 3 # the daemon outside attaches
 	lttng start addon
+	ovs-appctl revalidator/purge
 	check "pings cross both bridges, traced" ping_across 15
 	check "TCP crosses, traced" flood -n 600000
 	check "UDP crosses, traced" flood -u -b 400k -l 500 -t 3
@@ -140,12 +141,12 @@ part_module() {
 	check "a recording session keeps the module" is_loaded lttng_ovs_addon
 	lttng stop addon
 	lttng destroy addon
-}
-
-# Loads and unloads, idle and under packets and a session.
-part_unload() {
 	check "lttng-ovs-addon unloads" rmmod lttng_ovs_addon
 	check "lttng-probe-openvswitch unloads" rmmod lttng_probe_openvswitch
+}
+
+# Loads, records and unloads while packets pass.
+part_unload() {
 	ip netns exec left ping -q -i 0.002 10.1.0.2 > /out/ping-flood &
 	ping=$!
 	rounds=0
@@ -237,14 +238,14 @@ flood_time() {
 		sed -n "s/^2000 packets .* time \(.*\)ms$/$1 \1/p" | tee -a /out/cost
 }
 
-recorded_flood() { # recorded_flood NAME COMMAND...
-	name=$1
+recorded_flood() { # recorded_flood LABEL COMMAND...
+	label=$1
 	shift
 	lttng create cost --output=/tmp/cost
 	lttng enable-channel -k -s cost all --subbuf-size=1M --num-subbuf=8
 	"$@"
 	lttng start cost
-	flood_time "$name"
+	flood_time "$label"
 	lttng destroy cost
 	rm -rf /tmp/cost
 }
