@@ -73,7 +73,7 @@ check "DKMS builds what Kbuild makes" "$(
 	sed -n 's/^obj-m := //p' "$src/Kbuild" | tr ' ' '\n' | sed 's/\.o$//' | sort > "$tmp/kbuild"
 	sed -n 's/^BUILT_MODULE_NAME\[.*\]="\(.*\)"$/\1/p' "$src/dkms.conf" | sort > "$tmp/dkms"
 	diff "$tmp/kbuild" "$tmp/dkms")"
-make -s -C "$src" DESTDIR="$tmp" VERSION=7 dkms-source > "$tmp/make" 2>&1
+env -u MAKEFLAGS -u MAKELEVEL make -s -C "$src" DESTDIR="$tmp" VERSION=7 dkms-source > "$tmp/make" 2>&1
 to=$tmp/usr/src/cloudtrace-openvswitch-7
 check "sources for DKMS are complete" "$(
 	cat "$tmp/make"

@@ -96,7 +96,8 @@ test_bad_lists(void **state)
 	} cases[] = {
 		{ "ust", "line 1" }, { "\nust a b", "line 2" }, { "jul x", "line 1" }, { "python x", "no domain" },
 		{ "ust a;b", "needs one name" }, { "ust -x", "needs one name" },
-		{ "ust a/../b", "needs one name" },
+		{ "ust a/../b", "needs one name" }, { "kernel-probe a", "needs the name of an event and" },
+		{ "kernel-function a b c", "needs the name of an event and" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

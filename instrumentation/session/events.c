@@ -185,7 +185,7 @@ add_line(struct event_list *list, char *line, unsigned number, struct error *err
 		return 0;
 	kind = find_kind(key);
 	if (!kind)
-		return error_set(error, EINVAL, "line %u: \"%s\" is no kind of event: write \"ust "
+		return error_set(error, EINVAL, "line %u: \"%s\" is no domain: write \"ust "
 				 "NAME\" or \"kernel NAME\", or \"kernel-probe NAME SYMBOL\" or "
 				 "\"kernel-function NAME SYMBOL\"", number, key);
 	for (unsigned i = 0; i < kind->words; i++) {
