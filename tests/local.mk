@@ -13,3 +13,4 @@ include tests/handler.mk
 include tests/fuzz.mk
 include tests/node.mk
 include tests/pack.mk
+include tests/ovsmod.mk

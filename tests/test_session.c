@@ -105,6 +105,8 @@ test_bad_lists(void **state)
 		{ "ust a;b", "needs one name" },
 		{ "ust -x", "needs one name" },
 		{ "ust a/../b", "needs one name" },
+		{ "kernel-probe a", "needs the name of an event and" },
+		{ "kernel-function a b c", "needs the name of an event and" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

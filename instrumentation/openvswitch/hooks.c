@@ -504,7 +504,7 @@ static int __init ovs_addon_init(void)
 
 	if (ret)
 		return ret;
-	ret = __lttng_events_init__ovs_addon();
+	ret = __lttng_events_init__ovs();
 	if (ret)
 		goto no_events;
 	ret = hook();
@@ -514,7 +514,7 @@ static int __init ovs_addon_init(void)
 
 no_hooks:
 	unhook();
-	__lttng_events_exit__ovs_addon();
+	__lttng_events_exit__ovs();
 no_events:
 	identity_exit();
 	return ret;
@@ -523,7 +523,7 @@ no_events:
 static void __exit ovs_addon_exit(void)
 {
 	unhook();
-	__lttng_events_exit__ovs_addon();
+	__lttng_events_exit__ovs();
 	identity_exit();
 }
 

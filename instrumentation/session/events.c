@@ -117,20 +117,42 @@ is_name(const char *name)
 			    "0123456789_:.*-")] == '\0';
 }
 
+/* What a line may begin with. */
+static const struct line_kind {
+	const char *key;
+	enum domain domain;
+	enum lttng_event_type type;
+	unsigned words;  /* Names that follow. */
+} kinds[] = {
+	{ "ust", DOMAIN_UST, LTTNG_EVENT_TRACEPOINT, 1 },
+	{ "kernel", DOMAIN_KERNEL, LTTNG_EVENT_TRACEPOINT, 1 },
+	{ "kernel-probe", DOMAIN_KERNEL, LTTNG_EVENT_PROBE, 2 },
+	{ "kernel-function", DOMAIN_KERNEL, LTTNG_EVENT_FUNCTION, 2 },
+};
+
+static const struct line_kind *
+find_kind(const char *key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (streq(kinds[i].key, key))
+			return &kinds[i];
+	return NULL;
+}
+
 /* A system call has two events and one name to enable them by; Python's logging
  * has one event, of a domain of its own. */
 static void
 resolve(struct wanted_event *event)
 {
 	static const char *const prefixes[] = { "syscall_entry_", "syscall_exit_" };
+	const bool may_be = event->domain == DOMAIN_KERNEL && event->type == LTTNG_EVENT_TRACEPOINT;
 
-	event->type = LTTNG_EVENT_TRACEPOINT;
 	event->enable = event->name;
 	if (event->domain == DOMAIN_UST && starts_with(event->name, "lttng_python:")) {
 		event->domain = DOMAIN_PYTHON;
 		event->enable = "*";
 	}
-	for (size_t i = 0; event->domain == DOMAIN_KERNEL && i < ARRAY_SIZE(prefixes); i++)
+	for (size_t i = 0; may_be && i < ARRAY_SIZE(prefixes); i++)
 		if (starts_with(event->name, prefixes[i])) {
 			event->type = LTTNG_EVENT_SYSCALL;
 			event->enable = event->name + strlen(prefixes[i]);
@@ -153,29 +175,38 @@ static int
 add_line(struct event_list *list, char *line, unsigned number, struct error *error)
 {
 	struct wanted_event event = { 0 };
-	char *rest, *key, *name;
+	const struct line_kind *kind;
+	char *rest, *key, *names[2] = { NULL, NULL };
+	bool good = true;
 
 	line[strcspn(line, "#")] = '\0';
 	key = strtok_r(line, " \t\r", &rest);
-	name = key ? strtok_r(NULL, " \t\r", &rest) : NULL;
 	if (!key)
 		return 0;
-	while (event.domain < N_DOMAINS && !streq(domains[event.domain].key, key))
-		event.domain++;
-	if (event.domain == N_DOMAINS || event.domain == DOMAIN_PYTHON)
-		return error_set(error, EINVAL, "line %u: \"%s\" is no domain: write \"ust NAME\" "
-				 "or \"kernel NAME\"", number, key);
-	if (!name || !is_name(name) || strtok_r(NULL, " \t\r", &rest))
-		return error_set(error, EINVAL, "line %u: \"%s\" needs one name of an event",
-				 number, key);
+	kind = find_kind(key);
+	if (!kind)
+		return error_set(error, EINVAL, "line %u: \"%s\" is no domain: write \"ust "
+				 "NAME\" or \"kernel NAME\", or \"kernel-probe NAME SYMBOL\" or "
+				 "\"kernel-function NAME SYMBOL\"", number, key);
+	for (unsigned i = 0; i < kind->words; i++) {
+		names[i] = strtok_r(NULL, " \t\r", &rest);
+		good = good && names[i] && is_name(names[i]);
+	}
+	if (!good || strtok_r(NULL, " \t\r", &rest))
+		return error_set(error, EINVAL, "line %u: \"%s\" needs %s", number, key,
+				 kind->words == 1 ? "one name of an event" :
+				 "the name of an event and a function of the kernel");
+	event.domain = kind->domain;
+	event.type = kind->type;
 	if (list->n == MAX_EVENTS)
 		return error_set(error, E2BIG, "line %u: more than %u events", number, MAX_EVENTS);
-	event.name = xstrdup(name);
+	event.name = xstrdup(names[0]);
 	resolve(&event);
 	if (has(list, &event)) {
 		free(event.name);
 		return 0;
 	}
+	event.symbol = names[1] ? xstrdup(names[1]) : NULL;
 	event.refused = event_refused(event.domain, event.name, node_modules_version());
 	list->items = xrealloc(list->items, (list->n + 1) * sizeof *list->items);
 	list->items[list->n++] = event;
@@ -232,8 +263,10 @@ events_read(struct event_list *list, const char *role, const char *path, struct 
 void
 events_done(struct event_list *list)
 {
-	for (size_t i = 0; i < list->n; i++)
+	for (size_t i = 0; i < list->n; i++) {
 		free(list->items[i].name);
+		free(list->items[i].symbol);
+	}
 	free(list->items);
 	free(list->source);
 	*list = (struct event_list) { 0 };
@@ -245,10 +278,12 @@ events_drop(struct event_list *list, enum domain domain)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < list->n; i++)
-		if (list->items[i].domain == domain)
+		if (list->items[i].domain == domain) {
 			free(list->items[i].name);
-		else
+			free(list->items[i].symbol);
+		} else {
 			list->items[kept++] = list->items[i];
+		}
 	list->n = kept;
 }
 

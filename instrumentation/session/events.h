@@ -17,6 +17,7 @@ struct wanted_event {
 	enum lttng_event_type type;
 	char *name;           /* As the list has it. */
 	const char *enable;   /* As LTTng enables it: a system call's own name, Python's "*". */
+	char *symbol;         /* Function of the kernel, of a probe; else NULL. */
 	const char *refused;  /* Why it won't be enabled, or NULL. */
 	bool missing;         /* This kernel's tracer doesn't have it. */
 };
@@ -31,7 +32,9 @@ struct event_list {
  * from cloudtraced, or from the list that was installed with this program.
  * 0, or negative with 'error' filled. */
 int events_read(struct event_list *list, const char *role, const char *path, struct error *error);
-/* Reads a list from text, "DOMAIN NAME" a line, # for comments. */
+/* Reads a list from text, a line each "ust NAME" or "kernel NAME", or for kprobes
+ * "kernel-probe NAME SYMBOL" (when the function begins) or "kernel-function NAME
+ * SYMBOL" (NAME_entry and NAME_exit); # for comments. */
 int events_parse(struct event_list *list, char *text, struct error *error);
 void events_done(struct event_list *list);
 /* Takes all events of a domain out. */

@@ -149,7 +149,8 @@ node_find_kernel_events(struct event_list *list)
 	for (size_t i = 0; i < list->n; i++) {
 		struct wanted_event *event = &list->items[i];
 
-		if (event->domain != DOMAIN_KERNEL || event->refused)
+		/* Whether a function takes a probe only trying tells. */
+		if (event->domain != DOMAIN_KERNEL || event->refused || event->symbol)
 			continue;
 		event->missing = event->type == LTTNG_EVENT_SYSCALL ?
 			!has_event(syscalls, n_syscalls, event) :

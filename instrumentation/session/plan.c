@@ -126,7 +126,8 @@ plan_events(struct plan *plan, const struct wanted *wanted, enum domain domain,
 
 		if (event_wanted(event, domain) && (!old || !old->enabled))
 			add(plan, &(struct step) { .kind = STEP_ENABLE, .domain = domain,
-						   .name = event->enable, .type = event->type });
+						   .name = event->enable, .type = event->type,
+						   .symbol = event->symbol });
 	}
 	for (int i = 0; i < state->n_events; i++)
 		if (state->events[i].enabled &&
@@ -179,7 +180,8 @@ print_names(const struct plan *plan, size_t i, const char *separator, FILE *file
 
 	fputs(first->name, file);
 	while (++i < plan->n && plan->steps[i].kind == first->kind &&
-	       plan->steps[i].domain == first->domain && plan->steps[i].type == first->type)
+	       plan->steps[i].domain == first->domain && plan->steps[i].type == first->type &&
+	       !first->symbol)
 		fprintf(file, "%s%s", separator, plan->steps[i].name);
 	fputc('\n', file);
 	return i;
@@ -191,7 +193,9 @@ print_step(const struct plan *plan, size_t i, const struct wanted *wanted, FILE 
 	const struct step *step = &plan->steps[i];
 	const struct domain_profile *d = &domains[step->domain];
 	const struct buffers buffers = role_buffers(wanted->role, step->domain, wanted->cpus);
-	const char *syscall = step->type == LTTNG_EVENT_SYSCALL ? " --syscall" : "";
+	const char *type = step->type == LTTNG_EVENT_SYSCALL ? " --syscall" :
+		step->symbol && step->type == LTTNG_EVENT_PROBE ? " --probe=" :
+		step->symbol ? " --function=" : "";
 
 	switch (step->kind) {
 	case STEP_DESTROY:
@@ -221,9 +225,9 @@ print_step(const struct plan *plan, size_t i, const struct wanted *wanted, FILE 
 				wanted->name);
 			break;
 		}
-		fprintf(file, "lttng %s-event %s%s --session=%s --channel=%s ",
-			step->kind == STEP_ENABLE ? "enable" : "disable", d->option, syscall,
-			wanted->name, d->channel);
+		fprintf(file, "lttng %s-event %s%s%s --session=%s --channel=%s ",
+			step->kind == STEP_ENABLE ? "enable" : "disable", d->option, type,
+			step->symbol ? step->symbol : "", wanted->name, d->channel);
 		return print_names(plan, i, ",", file);
 	case STEP_START:
 		fprintf(file, "lttng start %s\n", wanted->name);
@@ -309,6 +313,9 @@ run_event(const struct step *step, struct lttng_handle *handle)
 	event->loglevel_type = LTTNG_EVENT_LOGLEVEL_ALL;
 	event->loglevel = -1;
 	strncpy(event->name, step->name, sizeof event->name - 1);
+	if (step->symbol)
+		strncpy(event->attr.probe.symbol_name, step->symbol,
+			sizeof event->attr.probe.symbol_name - 1);
 	r = step->kind == STEP_ENABLE ?
 		lttng_enable_event(handle, event, step->domain == DOMAIN_PYTHON ? NULL :
 				   domains[step->domain].channel) :

@@ -30,6 +30,7 @@ struct step {
 	unsigned context;            /* Which one, for STEP_CONTEXT. */
 	enum lttng_event_type type;  /* Of an event. */
 	unsigned wait_ms;            /* For STEP_DESTROY: to send what is left. */
+	const char *symbol;          /* Of an event that is a probe; else NULL. */
 };
 
 struct plan {

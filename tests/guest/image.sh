@@ -73,12 +73,14 @@ fix_lttng_modules() {
 
 	grep -q was_armed "$headers" || return 0
 	grep -q was_armed "$timer" && return 0
-	sed -i '/enum hrtimer_mode mode),/ {
+	sed -i '/TP_PROTO(struct hrtimer \*hrtimer, enum hrtimer_mode mode),/,/TP_ARGS/ {
 		s/mode),/mode, bool was_armed),/
-		n
-		s/mode),/mode, was_armed),/
+		s/TP_ARGS(hrtimer, mode, bool was_armed)/TP_ARGS(hrtimer, mode, was_armed)/
 	}' "$timer"
-	grep -q 'TP_ARGS(hrtimer, mode, was_armed)' "$timer"
+	if ! grep -q 'TP_ARGS(hrtimer, mode, was_armed)' "$timer"; then
+		say "don't know how to mend $timer for this kernel"
+		return 1
+	fi
 }
 
 lttng_modules() {

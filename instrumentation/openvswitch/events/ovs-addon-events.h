@@ -3,7 +3,7 @@
  * ovs-addon-events.h -- the events of lttng-ovs-addon and their fields; the
  * README says what each means. */
 #undef TRACE_SYSTEM
-#define TRACE_SYSTEM ovs_addon
+#define TRACE_SYSTEM ovs
 
 #if !defined(CLOUDTRACE_OVS_ADDON_EVENTS_H) || defined(TRACE_HEADER_MULTI_READ)
 #define CLOUDTRACE_OVS_ADDON_EVENTS_H

@@ -1,0 +1,218 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Boots the guest that image.sh made, with a relayd and a cloudtraced outside, and tells as TAP
+what the guest's own checks, the daemon and the trace say.  README.md says more."""
+import argparse
+import collections
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../lib"))
+from harness import BUILD, CLOUDTRACED, TOP, Lab, Tap  # noqa: E402
+
+OPENVSWITCH = os.path.join(TOP, "instrumentation/openvswitch")
+ROLES = ("compute", "network", "storage", "controller")
+PACKETS = ("ovs_packet_receive", "ovs_packet_send")
+# What tells packets apart and no bridge changes.
+SAME = ("eth_type", "saddr", "daddr", "l4_proto", "sport", "dport", "ip_id", "tcp_seq", "tcp_ack",
+        "pkt_hash")
+ICMP = 1
+tap = Tap()
+
+
+def role_events(role):
+    """The list that cloudtraced gives for a role, and the kernel's events for it."""
+    lines = subprocess.run([CLOUDTRACED, "--print-events", role], check=True, text=True,
+                           capture_output=True).stdout.splitlines()
+    with open(os.path.join(HERE, "kernel-events")) as f:
+        for line in f:
+            words = line.split("#")[0].split()
+            if words and role in words[0].split(","):
+                lines += [f"kernel {name}" for name in words[1:]]
+    return "".join(f"{line}\n" for line in dict.fromkeys(lines))
+
+
+def make_share(folder):
+    """What the guest finds in /share."""
+    os.mkdir(folder)
+    for name in ("guest-scenario.sh",):
+        shutil.copy(os.path.join(HERE, name), folder)
+    for name in ("check-layout", "ovs-layout.h", "kprobes.profile"):
+        shutil.copy(os.path.join(OPENVSWITCH, name), folder)
+    session = os.path.join(BUILD, "cloudtrace-session")
+    if os.path.exists(session):
+        shutil.copy(session, folder)
+    for role in ROLES:
+        with open(os.path.join(folder, f"events.{role}"), "w") as f:
+            f.write(role_events(role))
+
+
+def boot(lab, options):
+    out = lab.path("out")
+    make_share(lab.path("share"))
+    os.mkdir(out)
+    work = os.path.abspath(options.work)
+    words = {"host": options.host, "control": lab.ctrl, "data": lab.data, "rounds": options.rounds,
+             "limit": options.limit, "parts": options.parts}
+    append = "root=/dev/vda rw console=ttyS0 panic=1 init=/sbin/guest-init quiet "
+    append += "tsc=reliable no_timer_check "
+    append += " ".join(f"guest.{key}={value}" for key, value in words.items())
+    return lab.start(
+        ["nice", "-n", "15", "qemu-system-x86_64", "-accel", f"tcg,thread={options.thread}",
+         "-cpu", "max", "-smp", "2", "-m", "2G", "-kernel", f"{work}/vmlinuz", "-initrd", f"{work}/initrd.img",
+         "-append", append, "-drive", f"file={work}/root.img,if=virtio,format=raw,snapshot=on",
+         "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net",
+         "-virtfs", f"local,path={lab.path('share')},mount_tag=share,security_model=none,readonly=on",
+         "-virtfs", f"local,path={out},mount_tag=out,security_model=none",
+         "-device", "virtio-rng-pci", "-display", "none", "-vga", "none",
+         "-serial", f"file:{lab.path('console')}", "-no-reboot"], "qemu.log",
+        env=dict(os.environ, TMPDIR=lab.dir))
+
+
+def watch(lab, guest, options):
+    """Until the guest is off: how the daemon shows it, each state of it once."""
+    seen = []
+    until = time.monotonic() + options.limit + 120
+    while guest.poll() is None and time.monotonic() < until:
+        for node in lab.json("node", "list"):
+            for source in node["sources"]:
+                what = (source["session"], source["state"])
+                if node["host"] == options.host and what not in seen:
+                    seen.append(what)
+                    print(f"# {time.strftime('%T')} node list: {node['host']}: session "
+                          f"{source['session']} is {source['state']}", flush=True)
+        time.sleep(1)
+    tap.same(guest.poll(), 0, "the guest went off by itself")
+    return seen
+
+
+def guest_checks(lab):
+    try:
+        with open(lab.path("out/checks")) as f:
+            checks = f.read().splitlines()
+    except FileNotFoundError:
+        checks = []
+    for line in checks:
+        good = line.startswith("ok ")
+        if line != "end":
+            tap.ok(good, "guest: " + line[3 if good else 7:])
+    tap.ok("end" in checks, "guest: the scenario came to its end",
+           "\n".join(lab.log("console").splitlines()[-60:]))
+
+
+def events_of(lab, session):
+    """The events of one session that the relayd has written."""
+    folders = [d for d, _, files in os.walk(lab.path("relayd"))
+               if "metadata" in files and f"/{session}-" in d]
+    if not folders:
+        return
+    with subprocess.Popen([CLOUDTRACED, "--dump", *folders], stdout=subprocess.PIPE, text=True) as p:
+        for line in p.stdout:
+            yield json.loads(line)
+
+
+def check_tags(lab):
+    """One tag is one packet, from its first bridge to its last, upcalls and all."""
+    names = collections.Counter()
+    packets = collections.defaultdict(set)   # tag: what its events say it is
+    received = collections.defaultdict(set)  # tag: interfaces
+    states = collections.Counter()
+    icmp, upcalls, executes, found = set(), set(), 0, 0
+    for event in events_of(lab, "addon"):
+        name, fields = event["name"], event.get("payload", {})
+        names[name] += 1
+        tag = fields.get("tag")
+        if name in PACKETS and tag:
+            packets[tag].add(tuple(fields[key] for key in SAME))
+        if name == "ovs_packet_receive":
+            states[fields["tag_state"]] += 1
+            received[tag].add(fields["ifname"])
+            if fields["eth_type"] == 0x800 and fields["l4_proto"] == ICMP:
+                icmp.add(tag)
+        elif name == "ovs_upcall_begin" and tag:
+            upcalls.add(tag)
+        elif name == "ovs_packet_execute":
+            executes += 1
+            found += tag in upcalls
+    both = sum(1 for ports in received.values() if len(ports) > 1)
+    ours = {name: n for name, n in sorted(names.items()) if name.startswith("ovs_")}
+    print(f"# events: {sum(names.values())}, of the module: {json.dumps(ours)}")
+    print(f"# receives by tag_state: {json.dumps(dict(sorted(states.items())))}")
+    print(f"# tags {len(received)}, of which received on both bridges {both}; "
+          f"upcalls with a tag {len(upcalls)}, packets executed {executes}, tag known {found}")
+    tap.ok(names["ovs_packet_receive"] > 200, "events of packets came")
+    tap.same(sum(len(what) > 1 for what in packets.values()), 0, "no tag is two packets")
+    tap.same((len(icmp), sum(len(received[tag]) > 1 for tag in icmp)), (30, 30),
+             "15 pings are 30 packets, each known on both bridges")
+    tap.ok(both >= 0.9 * len(received), "9 of 10 tags are known on both bridges", both)
+    tap.ok(executes and found == executes, "tags outlive upcalls", (executes, found))
+
+
+def check_kprobes(lab):
+    names = collections.Counter(event["name"] for event in events_of(lab, "kprobes"))
+    ours = {name: n for name, n in sorted(names.items()) if name.startswith(("kp_", "kr_"))}
+    print(f"# kprobes: {json.dumps(ours)}")
+    tap.ok(len(ours) > 10, "plain kprobes give events")
+
+
+def check_roles(lab):
+    for role in ROLES:
+        names = collections.Counter(event["name"] for event in events_of(lab, f"role-{role}"))
+        print(f"# {role}: {sum(names.values())} events of {len(names)} kinds")
+        tap.ok(names["sched_switch"] > 0, f"{role}: the kernel's events came")
+
+
+def show_cost(lab):
+    times = collections.defaultdict(list)
+    for line in lab.log("out/cost").splitlines():
+        what, ms = line.split()
+        times[what].append(int(ms))
+    for what, all_ms in times.items():
+        best, base = min(all_ms), min(times["nothing"])
+        print(f"# 2000 round trips, {what}: best of {len(all_ms)} {best} ms, "
+              f"{(best - base) / 8:+.1f} us a crossing, ratio {best / base:.2f}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", required=True, help="where image.sh has made the guest")
+    parser.add_argument("--host", default="compute1", help="host name of the guest")
+    parser.add_argument("--rounds", type=int, default=10, help="loads and unloads under packets")
+    parser.add_argument("--limit", type=int, default=900, help="seconds for the scenario")
+    parser.add_argument("--thread", choices=("single", "multi"), default="single",
+                        help="QEMU's: multi is faster, but see README.md")
+    parser.add_argument("--parts", default="module,unload,roles,kprobes,clones,usdt")
+    parser.add_argument("--keep", help="copy what the run made there")
+    options = parser.parse_args()
+    parts = options.parts.split(",")
+    with Lab() as lab:
+        lab.relayd()
+        lab.daemon()
+        guest = boot(lab, options)
+        try:
+            seen = watch(lab, guest, options)
+            guest_checks(lab)
+            tap.ok("live" in (state for _, state in seen),
+                   "cloudtracectl node list shows the guest, live", seen)
+            if "module" in parts:
+                print("# " + lab.log("out/counters").replace("\n", ", ").rstrip(", "))
+                check_tags(lab)
+            if "roles" in parts:
+                check_roles(lab)
+            if "kprobes" in parts:
+                check_kprobes(lab)
+            if "cost" in parts:
+                show_cost(lab)
+        finally:
+            if options.keep:
+                shutil.copytree(lab.dir, options.keep, dirs_exist_ok=True,
+                                ignore=shutil.ignore_patterns("*.sock"))
+    tap.done()
+
+
+main()
