@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Every migration of tests/corpus/qemu, as QEMU itself reported it: from disk, with both readers."""
+"""Every migration of tests/corpus/qemu, as QEMU itself reported it (query-migrate, its events STOP
+and RESUME): from disk, with both readers.  expected.json came with its recordings; those of
+expected-own.json (r-*) were made in the same way."""
 import json
 import os
 import sys
@@ -45,8 +47,10 @@ def check(name, found, expected):
         tap.ok(not wrong, f"{name}: migration of pid {e['source_pid']}", "\n".join(wrong))
 
 
-with open(os.path.join(TOP, "tests/corpus/qemu/expected.json"), encoding="utf-8") as f:
-    truth = json.load(f)
+truth = {}
+for file in ("expected.json", "expected-own.json"):
+    with open(os.path.join(TOP, "tests/corpus/qemu", file), encoding="utf-8") as f:
+        truth.update(json.load(f))
 for name, expected in truth.items():
     with Lab() as lab:
         traces = corpus(f"qemu/{name}")
