@@ -13,9 +13,9 @@ struct thing {
 enum { KNOWN = FLOW_IDLE + 1, GONE, N_STATES };
 
 static const struct state states[] = {
-	[FLOW_IDLE] = { "unknown" },
-	[KNOWN]     = { "known" },
-	[GONE]      = { "gone", .final = true },
+	[FLOW_IDLE] = { .name = "unknown" },
+	[KNOWN]     = { .name = "known" },
+	[GONE]      = { .name = "gone", .final = true },
 };
 
 static void
