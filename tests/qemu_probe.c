@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * qemu_probe.c -- a program that looks like a QEMU with LTTng-UST: counts up,
- * an event each, until it is killed.  For tests/test_session.py. */
+ * an event each, until it is killed.  For tests/test_session_live.py. */
 #include <stdint.h>
 #include <unistd.h>
 

@@ -14,7 +14,7 @@ check_PROGRAMS += tests/qemu-system-probe
 tests_qemu_system_probe_SOURCES = tests/qemu_probe.c bench/tracepoints_provider.h
 tests_qemu_system_probe_LDADD = $(UST_LIBS) -ldl
 endif
-TESTS += tests/test_session.py
+TESTS += tests/test_session_live.py
 endif
 
-EXTRA_DIST += tests/test_session.py
+EXTRA_DIST += tests/test_session_live.py
