@@ -206,7 +206,7 @@ def main():
                 check_roles(lab)
             if "kprobes" in parts:
                 check_kprobes(lab)
-            if "cost" in parts:
+            if "cost" in parts and os.path.exists(lab.path("out/cost")):
                 show_cost(lab)
         finally:
             if options.keep:
