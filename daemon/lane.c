@@ -16,6 +16,7 @@
 
 /* Without facts, positions are committed this often. */
 #define SUBMIT_EVERY_NS NS_PER_S
+#define PRUNE_AFTER_NS (60 * NS_PER_S)
 /* Granularity of timers that run by the wall clock. */
 #define HOUSEKEEPING_NS (200 * NS_PER_MS)
 #define RETRY_SUBMIT_NS (20 * NS_PER_MS)
@@ -76,6 +77,15 @@ lane_keep_position(struct lane *lane, const char *key, const struct ctf_position
 		HASH_ADD_KEYPTR(hh, lane->memory, memory->key, strlen(memory->key), memory);
 	}
 	memory->position = *position;
+	memory->mono_ns = clock_mono_ns();
+}
+
+static void
+memory_free(struct lane *lane, struct lane_memory *memory)
+{
+	HASH_DEL(lane->memory, memory);
+	free(memory->key);
+	free(memory);
 }
 
 bool
@@ -202,6 +212,27 @@ on_grace(evutil_socket_t fd, short what, void *user)
 	lane_submit(user, false);
 }
 
+/* What ended long ago is in the store; names of sessions and nodes are given by
+ * others, so nothing is kept for each of them for ever. */
+static void
+prune(struct lane *lane)
+{
+	uint64_t now = clock_mono_ns();
+	struct lane_session *session, *next_session;
+	struct lane_memory *memory, *next;
+	struct lane_relay *relay;
+
+	LL_FOREACH(lane->relays, relay)
+		DL_FOREACH_SAFE(relay->sessions, session, next_session)
+			if (session->state == VIEWER_SESSION_GONE && !session->attached &&
+			    !session->n_traces && now - session->put_mono_ns > PRUNE_AFTER_NS)
+				lane_session_free(session);
+	HASH_ITER(hh, lane->memory, memory, next)
+		if (now - memory->mono_ns > PRUNE_AFTER_NS && !lane->paused_writer)
+			memory_free(lane, memory);
+	lane_hosts_prune(lane, now);
+}
+
 static void
 put_sessions(struct lane *lane)
 {
@@ -210,7 +241,9 @@ put_sessions(struct lane *lane)
 
 	LL_FOREACH(lane->relays, relay)
 		DL_FOREACH(relay->sessions, session)
-			lane_put_session(session, session->hostname, false);
+			if (session->state != VIEWER_SESSION_GONE)
+				lane_put_session(session, session->hostname, false);
+	prune(lane);
 	if (!batch_is_empty(lane->batch))
 		add_counters(lane);
 	lane_submit(lane, true);
@@ -320,7 +353,8 @@ lane_free(struct lane *lane)
 		viewer_free(relay->viewer);
 	lane_hosts_free(lane);
 	LL_FOREACH_SAFE(lane->relays, relay, next_relay) {
-		lane_sessions_free(relay);
+		while (relay->sessions)
+			lane_session_free(relay->sessions);
 		free(relay->name);
 		free(relay);
 	}
@@ -334,11 +368,8 @@ lane_free(struct lane *lane)
 		event_free(lane->retry);
 	if (lane->base)
 		event_base_free(lane->base);
-	HASH_ITER(hh, lane->memory, memory, next) {
-		HASH_DEL(lane->memory, memory);
-		free(memory->key);
-		free(memory);
-	}
+	HASH_ITER(hh, lane->memory, memory, next)
+		memory_free(lane, memory);
 	engine_free(lane->engine);
 	batch_free(lane->batch);
 	store_close(lane->store);

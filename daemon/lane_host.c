@@ -11,6 +11,8 @@
 
 /* Later than this behind the others is no delay, but another running of the clock. */
 #define OTHER_EPOCH_NS (60 * NS_PER_S)
+/* After this long, what relayd still has was listed and asked for. */
+#define RELIST_NS (NS_PER_S / 2)
 
 static bool
 is_epoch_of(const struct lane_host *host, uint64_t end_raw_ns)
@@ -300,6 +302,20 @@ lane_grace_tick(struct lane *lane)
 		event_add(lane->grace, &after);
 }
 
+/* Whether a stream whose connection broke may still be found anew: not when
+ * patience is over, nor when relayd answers again and had the time to list it. */
+static bool
+may_come_again(const struct lane_stream *stream, uint64_t now_mono_ns)
+{
+	const struct lane_session *session = stream->trace->session;
+	const struct lane_relay *relay = session->relay;
+
+	if (now_mono_ns - stream->orphan_mono_ns >= stream->host->lane->config->patience_ns)
+		return false;
+	return relay->state != VIEWER_LIVE || now_mono_ns - relay->live_since_mono_ns < RELIST_NS ||
+		(session->attached && now_mono_ns - session->attached_mono_ns < RELIST_NS);
+}
+
 static bool
 is_quiet(const struct lane_session *session, uint64_t now_mono_ns)
 {
@@ -332,8 +348,7 @@ lane_host_tick(struct lane_host *host, uint64_t now_mono_ns)
 	struct lane_stream *stream;
 
 	DL_FOREACH(host->streams, stream)
-		if (stream->orphan_mono_ns && !stream->ended &&
-		    now_mono_ns - stream->orphan_mono_ns >= host->lane->config->patience_ns)
+		if (stream->orphan_mono_ns && !stream->ended && !may_come_again(stream, now_mono_ns))
 			lane_stream_end(stream);
 	ctf_merge_tick(host->merge, now_mono_ns);
 	host->dirty = true;
@@ -371,19 +386,43 @@ lane_host_lag(const struct lane_host *host)
 	return lag > 0 ? (uint64_t) lag : 0;
 }
 
+static void
+host_free(struct lane_host *host)
+{
+	struct lane *lane = host->lane;
+	struct lane_relay *relay;
+	struct lane_session *session;
+
+	while (host->streams)
+		lane_stream_free(host->streams);
+	while (host->waiting)
+		lane_stream_free(host->waiting);
+	LL_FOREACH(lane->relays, relay)
+		DL_FOREACH(relay->sessions, session)
+			if (session->host == host)
+				session->host = NULL;
+	LL_DELETE(lane->hosts, host);
+	lane->n_hosts--;
+	ctf_merge_free(host->merge);
+	free(host->hostname);
+	free(host);
+}
+
+void
+lane_hosts_prune(struct lane *lane, uint64_t now_mono_ns)
+{
+	const uint64_t after_ns = MAX(10 * lane->config->lost_after_ns, 600 * NS_PER_S);
+	struct lane_host *host, *next;
+
+	LL_FOREACH_SAFE(lane->hosts, host, next)
+		if (!host->streams && !host->waiting && !host->open && host->idle_since_mono_ns &&
+		    now_mono_ns - host->idle_since_mono_ns > after_ns)
+			host_free(host);
+}
+
 void
 lane_hosts_free(struct lane *lane)
 {
-	struct lane_host *host, *next;
-
-	LL_FOREACH_SAFE(lane->hosts, host, next) {
-		while (host->streams)
-			lane_stream_free(host->streams);
-		while (host->waiting)
-			lane_stream_free(host->waiting);
-		ctf_merge_free(host->merge);
-		free(host->hostname);
-		free(host);
-	}
-	lane->hosts = NULL;
+	while (lane->hosts)
+		host_free(lane->hosts);
 }

@@ -87,6 +87,7 @@ on_session_attached(void *owner, struct viewer_session *viewer_session, const ch
 	session->spoken = false;
 	session->live_timer_ns = live_timer_us * NS_PER_US;
 	session->attached = true;
+	session->attached_mono_ns = clock_mono_ns();
 	session->state = VIEWER_SESSION_LIVE;
 	session->heard_mono_ns = clock_mono_ns();
 	session->text[0] = '\0';
@@ -121,6 +122,7 @@ on_trace_found(void *session_user, struct viewer_trace *viewer_trace, const char
 	char *name = xasprintf("relayd %s: %s", session->relay->name, path_name);
 
 	trace->session = session;
+	session->n_traces++;
 	trace->lane = session->relay->lane;
 	trace->path = xstrdup(path_name);
 	trace->trace = ctf_trace_new(name, engine_interest(trace->lane->engine));
@@ -318,6 +320,7 @@ lane_trace_release(struct lane_trace *trace)
 		trace->n_streams--;
 	if (trace->n_streams || !trace->gone)
 		return;
+	trace->session->n_traces--;
 	ctf_trace_free(trace->trace);
 	free(trace->path);
 	free(trace);
@@ -374,14 +377,10 @@ const struct viewer_ops lane_viewer_ops = {
 };
 
 void
-lane_sessions_free(struct lane_relay *relay)
+lane_session_free(struct lane_session *session)
 {
-	struct lane_session *session, *next;
-
-	DL_FOREACH_SAFE(relay->sessions, session, next) {
-		free(session->hostname);
-		free(session->name);
-		free(session);
-	}
-	relay->sessions = NULL;
+	DL_DELETE(session->relay->sessions, session);
+	free(session->hostname);
+	free(session->name);
+	free(session);
 }

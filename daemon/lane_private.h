@@ -49,9 +49,10 @@ struct lane_session {
 	enum viewer_session_state state;
 	char text[160];
 	bool attached, existed_before;
+	unsigned n_traces;                /* That point to it. */
 	bool spoken;                      /* One of its streams has. */
 	uint64_t events, lost, late, stepped_over;
-	uint64_t last_event_ns, heard_mono_ns;
+	uint64_t last_event_ns, heard_mono_ns, attached_mono_ns;
 	struct lane_host *host;           /* Where its streams are merged; the last seen. */
 	uint64_t put_events, put_lost, put_mono_ns;  /* As last written. */
 	const char *put_state;
@@ -89,10 +90,11 @@ struct lane_host {
 	uint64_t grace_raw_ns, grace_mono_ns;
 };
 
-/* Where streams that are not attached now were read to. */
+/* Where streams that are not attached now were read to, until the store has it. */
 struct lane_memory {
 	char *key;
 	struct ctf_position position;
+	uint64_t mono_ns;                 /* When it was put here. */
 	UT_hash_handle hh;
 };
 
@@ -129,7 +131,7 @@ void lane_put_session(struct lane_session *session, const char *hostname, bool f
 /* lane_live.c */
 extern const struct viewer_ops lane_viewer_ops;
 void lane_trace_release(struct lane_trace *trace);
-void lane_sessions_free(struct lane_relay *relay);
+void lane_session_free(struct lane_session *session);
 
 /* lane_host.c */
 struct lane_host *lane_host_get(struct lane *lane, const struct ctf_trace *trace,
@@ -152,6 +154,8 @@ void lane_drain_dirty(struct lane *lane);
 /* Five times a second: patience, timers by the wall clock, hosts that are gone. */
 void lane_host_tick(struct lane_host *host, uint64_t now_mono_ns);
 void lane_hosts_free(struct lane *lane);
+/* Forgets hosts that have been without streams for long. */
+void lane_hosts_prune(struct lane *lane, uint64_t now_mono_ns);
 void lane_grace_tick(struct lane *lane);
 uint64_t lane_host_lag(const struct lane_host *host);
 

@@ -97,7 +97,7 @@ with Lab() as lab:
     node = Node(lab)
     relayd = lab.relayd()
     # Streams that a killed relayd left unfinished hold back the node's other events for this long.
-    daemon = lab.daemon("--patience=1s")
+    daemon = lab.daemon()
     node.sessiond()
     node.session()
     program = node.start([os.path.join(BUILD, "cloudtrace-node")], "node.log")
