@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import textwrap
 import time
@@ -49,7 +48,7 @@ class Tracing:
         self.daemon = None
         self.programs = []
         atexit.register(self.close)     # also when a test is ended from outside
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     def path(self, *names):
         return os.path.join(self.work, *names)
