@@ -6,5 +6,4 @@ EXTRA_DIST += tests/test_handler.py tests/test_setup.py tests/lib/python_tracing
 EXTRA_DIST += bench/handler.py
 dist_man_MANS += doc/cloudtrace-openstack-setup.1
 EXTRA_DIST += instrumentation/openstack/README.md instrumentation/openstack/pyproject.toml
-EXTRA_DIST += $(wildcard $(srcdir)/instrumentation/openstack/cloudtrace_openstack/*.py) \
-	$(wildcard $(srcdir)/instrumentation/openstack/cloudtrace_openstack/conf/*.conf)
+EXTRA_DIST += instrumentation/openstack/cloudtrace_openstack

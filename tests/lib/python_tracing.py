@@ -3,6 +3,7 @@
 
 As root it runs as another user, since root's session daemon is the machine's;
 so the package is copied to where that user can read it."""
+import atexit
 import json
 import os
 import shutil
@@ -46,6 +47,8 @@ class Tracing:
                     "PYTHONDONTWRITEBYTECODE": "1"}
         self.daemon = None
         self.programs = []
+        atexit.register(self.close)     # also when a test is ended from outside
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     def path(self, *names):
         return os.path.join(self.work, *names)
@@ -57,6 +60,7 @@ class Tracing:
                 program.communicate()
         self.stop(signal.SIGTERM)
         shutil.rmtree(self.work, ignore_errors=True)
+        atexit.unregister(self.close)
 
     def start(self):
         self.daemon = subprocess.Popen(["lttng-sessiond", "--no-kernel"], env=self.env,

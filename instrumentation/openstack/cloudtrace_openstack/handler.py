@@ -78,14 +78,18 @@ class Handler(logging.Handler):
                 return
             if self.filters and not self.filter(record):
                 return
+            if self._pid != _tracepoint.pid:
+                self._begin()
             thread = record.thread
             if thread in self._nesting:
                 # Formatting a record made this one.
-                self._send(record, _record.to_json(self._begin(), record, self._limit, True))
+                self._send(record, _record.to_json(self._head, record, self._limit, True))
                 return
             self._nesting.add(thread)
             try:
-                payload = self._payload(record)
+                payload = _record.to_json(self._head, record, self._limit)
+            except Exception:       # a context or an instance that cannot be read
+                payload = _record.to_json(self._head, record, self._limit, True)
             finally:
                 self._nesting.discard(thread)
             if self.dropped:
@@ -94,21 +98,12 @@ class Handler(logging.Handler):
         except Exception as error:
             self._drop(type(error).__name__)
 
-    def _payload(self, record):
-        try:
-            return _record.to_json(self._begin(), record, self._limit)
-        except Exception:           # a context or an instance that cannot be read
-            return _record.to_json(self._begin(), record, self._limit, True)
-
     def _begin(self):
         """The start of every message of this process: a fork changes the pid."""
-        pid = _tracepoint.pid
-        if pid != self._pid:
-            service = _record.quoted(str(self._service), 128)[0]
-            host = _record.quoted(os.uname().nodename, 128)[0]
-            self._head = f'{{"service": {service}, "host": {host}, "pid": {pid}, "gt": '
-            self._pid = pid
-        return self._head
+        service = _record.quoted(str(self._service), 128)[0]
+        host = _record.quoted(os.uname().nodename, 128)[0]
+        self._pid = _tracepoint.pid
+        self._head = f'{{"service": {service}, "host": {host}, "pid": {self._pid}, "gt": '
 
     def _encoded(self, text):
         name = str(text or "")[:256].encode("utf-8", "backslashreplace")
@@ -144,6 +139,6 @@ class Handler(logging.Handler):
             "name": "cloudtrace_openstack", "levelno": logging.WARNING, "levelname": "WARNING",
             "msg": "%d records dropped", "args": (sum(dropped.values()),),
             "funcName": "_tell_dropped", "lineno": sys._getframe().f_lineno})
-        text = _record.to_json(self._begin(), note, self._limit)
+        text = _record.to_json(self._head, note, self._limit)
         reasons = ", ".join([f"{_record.quoted(k, 64)[0]}: {v}" for k, v in dropped.items()])
         self._send(note, f'{text[:-1]}, "dropped": {{{reasons}}}}}')

@@ -11,6 +11,7 @@ import operator
 import re
 import sys
 import traceback
+import weakref
 from json.encoder import encode_basestring_ascii as _quote
 
 SHORT = 200             # characters of a string argument; longer ones are null
@@ -94,6 +95,7 @@ class _Kept(dict):
 
 _contexts = _Kept()
 _formats = _Kept()
+_last = (lambda: None, None, "")
 _context_values = operator.attrgetter(*[attribute for attribute, _ in _CONTEXT])
 
 
@@ -109,9 +111,16 @@ def _context(record, nested):
     if nested:
         held = context if isinstance(context, dict) else getattr(context, "__dict__", {})
         return _context_text([held.get(attribute) for attribute, _ in _CONTEXT], nested)
+    global _last
     try:
+        # The same object, in the same request, is the same context.
+        last, request, text = _last
+        if last() is context and request == context.request_id:
+            return text
         values = _context_values(context)
-        return _contexts.get(values) or _contexts.keep(values, _context_text(values, nested))
+        text = _contexts.get(values) or _contexts.keep(values, _context_text(values, nested))
+        _last = weakref.ref(context), values[0], text
+        return text
     except (AttributeError, TypeError):     # a mapping, or one of another kind
         read = context.get if isinstance(context, dict) else \
             lambda attribute: getattr(context, attribute, None)
@@ -214,7 +223,7 @@ def _arguments(message, arguments):
     if isinstance(arguments, tuple):
         if len(arguments) > ARGUMENTS:
             return out
-        return f'{out}, "args": [{", ".join([scalar(value) for value in arguments])}]'
+        return f'{out}, "args": [{", ".join(map(scalar, arguments))}]'
     if isinstance(arguments, dict):
         # The whole of what a mapping holds, as a request's environment, is no argument.
         wanted = [f"{_field(key)}: {scalar(value)}" for key, value in list(arguments.items())
