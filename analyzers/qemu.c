@@ -637,6 +637,10 @@ static const struct rule rules[] = {
 	RULE("loadvm_state_setup", NULL, IN(INCOMING), LOADING, .act = accept_source,
 	     .begins = true),
 	RULE("loadvm_state_setup", NULL, D_LIVE, STAY),
+	/* Each part of RAM that was loaded: enough to tell one that is under way. */
+	RULE("ram_load_complete", NULL, IN(IDLE), LOADING, .act = guess_destination,
+	     .begins = true),
+	RULE("ram_load_complete", NULL, IN(INCOMING) | D_LIVE | D_ENDED, STAY),
 	RULE("open_return_path_on_source", NULL, S_LIVE, STAY, .act = has_return_path),
 	RULE("source_return_path_thread_entry", NULL, S_LIVE, STAY, .act = has_return_path),
 
