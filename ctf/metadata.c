@@ -256,6 +256,9 @@ ctf_trace_add_metadata(struct ctf_trace *trace, const void *bytes, size_t size,
 		if (r == -EPROTONOSUPPORT)
 			return error_set(error, -r, "%s", first.text);
 	}
+	/* Most often there is no more, and an archive has many traces. */
+	if (!trace->raw.size)
+		buf_done(&trace->raw);
 	parse_declarations(trace, &first);
 	if (trace->metadata_form == CTF_METADATA_PLAIN)
 		check_rest(trace, &first);

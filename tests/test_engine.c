@@ -31,6 +31,7 @@ struct blob {
 
 struct run {
 	struct engine *engine;
+	unsigned flush_every;    /* Events; 0: spans are told at each change. */
 	json_t *facts;           /* Newest telling by id. */
 	unsigned n_facts;
 	struct blob blobs[MAX_BLOBS];
@@ -89,6 +90,7 @@ start(struct run *run, unsigned max_flows)
 	struct engine_options options = engine_defaults;
 	const struct fact_sink sink = { .fact = take_fact, .context = run };
 
+	options.spans_when_flushed = run->flush_every;
 	if (max_flows)
 		options.max_flows_per_host = max_flows;
 	if (!run->facts)
@@ -133,6 +135,7 @@ take_blob(void *context, const char *host, const char *analyzer, const char *key
 static void
 restart(struct run *run)
 {
+	engine_flush(run->engine);
 	engine_save(run->engine, take_blob, run);
 	engine_free(run->engine);
 	start(run, 0);
@@ -230,6 +233,8 @@ play(struct run *run, unsigned seed, unsigned watermark_every, unsigned restart_
 		if (watermark_every && i % watermark_every == 0)
 			engine_watermark(engine_host(run->engine, "compute-01"), t_ns);
 		random_event(run, t_ns);
+		if (run->flush_every && i % run->flush_every == 0)
+			engine_flush(run->engine);
 		if (restart_every && i % restart_every == 0)
 			restart(run);
 	}
@@ -241,16 +246,21 @@ test_same_facts(void **state)
 {
 	for (unsigned seed = 1; seed <= N_SEEDS; seed++) {
 		struct run plain = { 0 }, marked = { 0 }, restarted = { 0 };
+		struct run flushed = { .flush_every = 19 };
 
 		play(&plain, seed, 0, 0);
 		play(&marked, seed, 3, 0);
 		play(&restarted, seed, 0, 37);
+		play(&flushed, seed, 0, 37);
 		assert_true(plain.n_facts > 100);
 		assert_true(json_equal(plain.facts, marked.facts));
 		assert_true(json_equal(plain.facts, restarted.facts));
+		assert_true(json_equal(plain.facts, flushed.facts));
+		assert_true(flushed.n_facts < plain.n_facts);
 		stop(&plain);
 		stop(&marked);
 		stop(&restarted);
+		stop(&flushed);
 	}
 }
 

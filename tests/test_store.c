@@ -318,11 +318,42 @@ test_retention(void **state)
 	store_close(store);
 }
 
+/* JSON is kept as json_dumps() writes it. */
+static void
+test_text(void **state)
+{
+	json_t *value = json_pack("{s:[i,I,I,f,b,b,n,s,[],{}], s:i, s:i, s:i, s:i, s:{s:s}}",
+				  "list", -7, (json_int_t) INT64_MAX, (json_int_t) INT64_MIN, 0.1, 1,
+				  0, "\"\\\b\f\n\r\t\x01\x1f\x7f/\xc3\xa4", "", 1, "start_ns_b", 2,
+				  "start_ns_a", 3, "start_ns", 4, "\xc3\xa4", "\n", "");
+	char name[8], *text, *expected;
+
+	(void) state;
+	assert_non_null(value);
+	for (int i = 0; i < 60; i++) {
+		snprintf(name, sizeof name, "%d", i * 7 % 60);
+		json_object_set_new(value, name, json_integer(i));
+	}
+	text = store_text(value);
+	expected = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
+	assert_string_equal(text, expected);
+	free(text);
+	text = store_text(json_object_get(value, "list"));
+	free(expected);
+	expected = json_dumps(json_object_get(value, "list"), JSON_COMPACT);
+	assert_string_equal(text, expected);
+	free(text);
+	free(expected);
+	assert_null(store_text(NULL));
+	json_decref(value);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_facts, teardown),
+		cmocka_unit_test_teardown(test_text, teardown),
 		cmocka_unit_test_teardown(test_migrations, teardown),
 		cmocka_unit_test_teardown(test_changes, teardown),
 		cmocka_unit_test_teardown(test_recovery, teardown),
