@@ -198,27 +198,29 @@ set_watermark(struct lane_host *host)
 	}
 }
 
-/* Streams that are gone leave when their last event was given. */
-static void
+/* Streams that are gone leave when their last event was given.  Returns the
+ * bytes that the others hold. */
+static size_t
 free_drained(struct lane_host *host)
 {
 	struct lane_stream *stream, *next;
 	uint64_t raw_ns;
+	size_t held = 0;
 
 	DL_FOREACH_SAFE(host->streams, stream, next) {
 		tell_error(stream);
 		if (stream->ended && ctf_stream_head(stream->stream, &raw_ns, NULL) == CTF_HEAD_END)
 			lane_stream_free(stream);
+		else
+			held += ctf_stream_memory(stream->stream);
 	}
+	return held;
 }
 
 void
 lane_host_drain(struct lane_host *host)
 {
 	struct ctf_merge_item item;
-	struct lane *lane = host->lane;
-	struct lane_stream *stream;
-	size_t held = 0;
 
 	host->dirty = false;
 	while (ctf_merge_next(host->merge, &item, NULL) > 0) {
@@ -229,10 +231,7 @@ lane_host_drain(struct lane_host *host)
 			engine_loss(host->engine, item.loss);
 	}
 	set_watermark(host);
-	free_drained(host);
-	DL_FOREACH(host->streams, stream)
-		held += ctf_stream_memory(stream->stream);
-	lane->pending_bytes += held;
+	host->lane->pending_bytes += free_drained(host);
 }
 
 void
@@ -375,12 +374,13 @@ void
 lane_hosts_free(struct lane *lane)
 {
 	struct lane_host *host, *next;
+	struct lane_stream *stream, *next_stream;
 
 	LL_FOREACH_SAFE(lane->hosts, host, next) {
-		while (host->streams)
-			lane_stream_free(host->streams);
-		while (host->waiting)
-			lane_stream_free(host->waiting);
+		DL_FOREACH_SAFE(host->streams, stream, next_stream)
+			lane_stream_free(stream);
+		DL_FOREACH_SAFE(host->waiting, stream, next_stream)
+			lane_stream_free(stream);
 		ctf_merge_free(host->merge);
 		free(host->hostname);
 		free(host);

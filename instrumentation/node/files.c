@@ -77,16 +77,16 @@ void
 files_line(char *buffer, size_t size, const char *format, ...)
 {
 	char path[FILES_PATH_SIZE];
-	ssize_t n;
+	size_t n;
 
 	memset(buffer, 0, size);
-	if (MAKE_PATH(path, format) || (n = read_path(buffer, size, path)) < 0)
+	if (MAKE_PATH(path, format) || read_path(buffer, size, path) < 0)
 		return;
 	/* Never more than one text: nothing behind a NUL. */
-	n = (ssize_t) strlen(buffer);
+	n = strlen(buffer);
 	while (n > 0 && isspace((unsigned char) buffer[n - 1]))
 		n--;
-	memset(buffer + n, 0, size - (size_t) n);
+	memset(buffer + n, 0, size - n);
 }
 
 ssize_t
