@@ -199,7 +199,7 @@ text_volume_id(const char *text, char ret[40])
 	static const char prefix[] = "volume-";
 
 	for (const char *p = text; (p = strstr(p, prefix)); p++) {
-		char id[40];
+		char id[40] = "";
 		bool doubled = p[strlen(prefix)] == '-';
 
 		copy_dashes(p + strlen(prefix) + doubled, doubled, id);
