@@ -101,20 +101,6 @@ lane_host_begin(struct lane_stream *stream, uint64_t end_raw_ns)
 	session->host = to;
 }
 
-static void
-add_counters(struct ctf_stream_counters *sum, const struct ctf_stream_counters *c)
-{
-	sum->packets += c->packets;
-	sum->bytes += c->bytes;
-	sum->events += c->events;
-	sum->wanted += c->wanted;
-	sum->discarded_events += c->discarded_events;
-	sum->missing_packets += c->missing_packets;
-	sum->discarded_glitches += c->discarded_glitches;
-	sum->bad_packets += c->bad_packets;
-	sum->late += c->late;
-}
-
 void
 lane_stream_free(struct lane_stream *stream)
 {
@@ -126,7 +112,7 @@ lane_stream_free(struct lane_stream *stream)
 		lane_keep_position(host->lane, ctf_stream_key(stream->stream), &position);
 		batch_add_position(host->lane->batch, ctf_stream_key(stream->stream), &position);
 	}
-	add_counters(&host->lane->done, ctf_stream_counters(stream->stream));
+	ctf_counters_add(&host->lane->done, ctf_stream_counters(stream->stream));
 	if (stream->waiting) {
 		DL_DELETE(host->waiting, stream);
 	} else {
