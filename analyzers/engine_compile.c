@@ -218,7 +218,9 @@ compile_tables(struct engine *engine)
 	engine->n_routes = ctf_interest_n_events(engine->interest);
 	engine->routes = xcalloc(engine->n_routes, sizeof *engine->routes);
 	for (unsigned i = 0; i < engine->n_programs && !r; i++) {
-		for (const struct rule *rule = engine->table[i]->rules; rule->on; rule++)
+		const struct analyzer *analyzer = engine->programs[i].analyzer;
+
+		for (const struct rule *rule = analyzer->rules; rule->on; rule++)
 			if (!find_route(engine, i, rule->on))
 				make_route(engine, i, rule->on);
 		r = place_rules(engine, i, true);

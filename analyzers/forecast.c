@@ -397,7 +397,9 @@ forecast(const struct forecast_input *in, struct forecast *ret)
 
 	memset(ret, 0, sizeof *ret);
 	ret->remaining_s = ret->downtime_s = -1;
-	how.speed = n ? link_speed(in) : 0;
+	if (!n)
+		return;
+	how.speed = link_speed(in);
 	if (!(how.speed > 0))
 		return;
 	if (in->left_bytes <= how.speed * how.limit_s) {

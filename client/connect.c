@@ -19,10 +19,12 @@
 #include "lib/util.h"
 
 int
-connect_failed(struct cloudtrace_error *error, int code, const char *format, ...)
+connect_fill_error(struct cloudtrace_error *error, int code, const char *format, ...)
 {
 	va_list args;
 
+	if (code <= 0)
+		code = EIO;
 	if (!error)
 		return -code;
 	error->code = code;

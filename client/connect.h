@@ -8,9 +8,11 @@
 #include <sys/types.h>
 
 #include "client/cloudtrace.h"
+#include "lib/error.h"
 
-/* Fills *error (which may be NULL) and returns -'code'. */
-int connect_failed(struct cloudtrace_error *error, int code, const char *format, ...)
+/* Fills *error (which may be NULL) and returns -'code', as error_set() does. */
+#define connect_failed(...) error_negative(connect_fill_error(__VA_ARGS__))
+int connect_fill_error(struct cloudtrace_error *error, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* Waits for 'events' of poll(2) until the monotonic time 'deadline_ns'.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/table.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,7 @@ table_new(unsigned columns)
 {
 	struct table *table = xcalloc(1, sizeof *table);
 
+	assert(columns);
 	table->columns = xcalloc(columns, sizeof *table->columns);
 	table->column_count = columns;
 	return table;
@@ -159,6 +161,7 @@ table_write(const struct table *table, const struct screen *screen, bool headers
 	_cleanup_(freep) unsigned *widths = xcalloc(count, sizeof *widths);
 	_cleanup_(freep) struct cell *titles = xcalloc(count, sizeof *titles);
 
+	assert(count);
 	for (unsigned i = 0; i < count; i++) {
 		titles[i] = (struct cell) { (char *) table->columns[i].title, COLOUR_BOLD };
 		widths[i] = headers ? screen_text_width(titles[i].text) : 1;

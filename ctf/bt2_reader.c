@@ -459,8 +459,7 @@ refused(struct error *error, const struct ctf_found_trace *found)
 		error_set(error, EPROTONOSUPPORT, "%s: this is a CTF 2 trace (JSON metadata), "
 			  "which libbabeltrace2 2.0 does not understand", found->path);
 	/* Does not change a text that is there. */
-	failed(error, found, EBADMSG);
-	return -error->code;
+	return failed(error, found, EBADMSG);
 }
 
 static int

@@ -214,7 +214,7 @@ flush(struct dump *dump, FILE *file, struct error *error)
 }
 
 int
-ctf_reader_dump_all(struct ctf_reader *reader, void *file, struct error *error)
+ctf_reader_dump(struct ctf_reader *reader, void *file, struct error *error)
 {
 	struct dump dump = { .scope = 0 };
 	struct ctf_reader_item item;
@@ -239,19 +239,5 @@ ctf_reader_dump_all(struct ctf_reader *reader, void *file, struct error *error)
 	if (r >= 0 && fflush(file))
 		r = error_set(error, errno, "the events can't be written: %s", strerror(errno));
 	buf_done(&dump.out);
-	return r;
-}
-
-int
-ctf_reader_dump(const char *const *paths, size_t n_paths, enum ctf_backend backend, void *file,
-		struct error *error)
-{
-	struct ctf_reader *reader;
-	int r = ctf_reader_open(paths, n_paths, NULL, backend, &reader, error);
-
-	if (r < 0)
-		return r;
-	r = ctf_reader_dump_all(reader, file, error);
-	ctf_reader_close(reader);
 	return r;
 }

@@ -242,7 +242,7 @@ static int
 next_event(struct ctf_stream *stream, struct error *error)
 {
 	const struct ctf_event_class *class;
-	uint64_t id, cycles, before = stream->at;
+	uint64_t id = 0, cycles, before = stream->at;
 	bool give;
 	int r;
 

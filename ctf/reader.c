@@ -53,15 +53,7 @@ sum_host(const struct host *host, struct ctf_reader_totals *totals)
 			const struct ctf_stream_counters *c =
 				ctf_stream_counters(host->opened[i]->streams[j]);
 
-			sum->packets += c->packets;
-			sum->bytes += c->bytes;
-			sum->events += c->events;
-			sum->wanted += c->wanted;
-			sum->discarded_events += c->discarded_events;
-			sum->missing_packets += c->missing_packets;
-			sum->discarded_glitches += c->discarded_glitches;
-			sum->bad_packets += c->bad_packets;
-			sum->late += c->late;
+			ctf_counters_add(sum, c);
 			totals->bytes_done += c->bytes;
 		}
 }

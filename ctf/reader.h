@@ -59,13 +59,8 @@ void ctf_reader_totals(const struct ctf_reader *reader, struct ctf_reader_totals
  * faults), in order; NULL after the last. */
 const char *ctf_reader_problem(const struct ctf_reader *reader, size_t index);
 
-/* Writes every event as a line of JSON (doc: cloudtraced(8), --dump) to
- * 'file', host by host in time order. */
-int ctf_reader_dump(const char *const *paths, size_t n_paths, enum ctf_backend backend,
-		    void *file, struct error *error);
-
-/* The same of a reader that was opened without an interest; the caller can tell
- * its problems. */
-int ctf_reader_dump_all(struct ctf_reader *reader, void *file, struct error *error);
+/* Writes every event of a reader that was opened without an interest as a line
+ * of JSON (doc: cloudtraced(8), --dump) to 'file', host by host in time order. */
+int ctf_reader_dump(struct ctf_reader *reader, void *file, struct error *error);
 
 #endif /* reader.h */

@@ -494,6 +494,20 @@ ctf_stream_resume(struct ctf_stream *stream, const struct ctf_position *position
 	stream->bound_raw_ns = position->last_raw_ns;
 }
 
+void
+ctf_counters_add(struct ctf_stream_counters *sum, const struct ctf_stream_counters *more)
+{
+	sum->packets += more->packets;
+	sum->bytes += more->bytes;
+	sum->events += more->events;
+	sum->wanted += more->wanted;
+	sum->discarded_events += more->discarded_events;
+	sum->missing_packets += more->missing_packets;
+	sum->discarded_glitches += more->discarded_glitches;
+	sum->bad_packets += more->bad_packets;
+	sum->late += more->late;
+}
+
 const struct ctf_stream_counters *
 ctf_stream_counters(const struct ctf_stream *stream)
 {

@@ -60,6 +60,7 @@ struct ctf_stream_counters {
 	uint64_t bad_packets;     /* Packets with an error inside. */
 	uint64_t late;            /* Events given out of order. */
 };
+void ctf_counters_add(struct ctf_stream_counters *sum, const struct ctf_stream_counters *more);
 
 /* 'key' names the stream for ever ("host/path/channel_0"): ties in time are
  * broken by it and positions are kept under it.  Copied. */

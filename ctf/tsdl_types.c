@@ -532,7 +532,7 @@ enum_type(struct tsdl_parser *p)
 		container = tsdl_type(p);
 	else if (!(container = find_type(p, "int")))
 		tsdl_fail(p, "an enum without a container needs a type \"int\"");
-	if (p->failed || !tsdl_expect(p, '{'))
+	if (!container || !tsdl_expect(p, '{'))
 		return NULL;
 	if (container->kind != CTF_INTEGER) {
 		tsdl_fail(p, "the container of an enum must be an integer");

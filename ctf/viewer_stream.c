@@ -5,6 +5,7 @@
  * metadata that relayd flagged with it was handed over. */
 #include "ctf/viewer_private.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,7 @@ stream_queue_of(struct viewer_stream *stream)
 {
 	struct viewer_session *session = stream->trace->session;
 
+	assert(session);
 	switch (stream->state) {
 	case STREAM_IDLE:
 		return &session->idle;
@@ -164,11 +166,14 @@ viewer_stream_reap(struct viewer_stream *stream)
 static struct trace_queue *
 trace_queue_of(struct viewer_trace *trace)
 {
+	struct viewer_session *session = trace->session;
+
+	assert(session);
 	switch (trace->state) {
 	case TRACE_RETRY:
-		return &trace->session->retry;
+		return &session->retry;
 	case TRACE_WANTS_METADATA:
-		return &trace->session->viewer->want_metadata;
+		return &session->viewer->want_metadata;
 	default:
 		return NULL;
 	}

@@ -163,7 +163,7 @@ archive_dump(const char *const *paths, size_t n_paths, enum ctf_backend backend,
 
 	if (r < 0)
 		return r;
-	r = ctf_reader_dump_all(reader, file, error);
+	r = ctf_reader_dump(reader, file, error);
 	log_problems(reader);
 	ctf_reader_close(reader);
 	return r;

@@ -2,6 +2,7 @@
  *
  * join_record.c -- the record of a migration from its two sides (join.h):
  * proto/schemas/migration.json is its form. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,21 +83,11 @@ struct outcome {
  * without a return path says completed when it has sent everything, and one
  * that was killed says nothing at all. */
 static struct outcome
-outcome_of(const struct side *source, const struct side *destination)
+outcome_of_both(const struct side *source, const struct side *destination)
 {
-	struct outcome outcome = { 0 };
-	bool silent;
+	struct outcome outcome = { source->status, source->end_ns, false };
+	const bool silent = source->status == SIDE_LOST || source->status == SIDE_RUNNING;
 
-	if (!source || !destination) {
-		outcome.told_by_destination = !source;
-		source = source ? source : destination;
-		outcome.status = source->status;
-		outcome.end_ns = source->end_ns;
-		return outcome;
-	}
-	outcome.status = source->status;
-	outcome.end_ns = source->end_ns;
-	silent = source->status == SIDE_LOST || source->status == SIDE_RUNNING;
 	if (destination->status == SIDE_FAILED && (silent || source->status == SIDE_COMPLETED)) {
 		outcome.status = SIDE_FAILED;
 		outcome.told_by_destination = true;
@@ -315,14 +306,20 @@ json_t *
 join_record(const struct side *source, const struct side *destination)
 {
 	const struct side *first = source ? source : destination;
-	struct outcome outcome = outcome_of(source, destination);
+	struct outcome outcome;
 	struct clock_offset offset = { 0, -1 };
-	uint64_t end_ns = outcome.end_ns;
 	json_t *record = json_object();
-	_cleanup_(freep) char *reason = reason_of(source, destination, &outcome);
+	_cleanup_(freep) char *reason = NULL;
+	uint64_t end_ns;
 
-	if (source && destination)
+	assert(first);
+	outcome = (struct outcome) { first->status, first->end_ns, !source };
+	if (source && destination) {
+		outcome = outcome_of_both(source, destination);
 		offset = clock_offset_of(source, destination);
+	}
+	reason = reason_of(source, destination, &outcome);
+	end_ns = outcome.end_ns;
 	/* An end that only the destination told is put on the source's clock. */
 	if (end_ns && source && outcome.told_by_destination && end_ns != source->end_ns)
 		end_ns = (uint64_t) MAX((int64_t) end_ns - offset.ns, (int64_t) source->start_ns);

@@ -343,6 +343,7 @@ start_viewers(struct lane *lane)
 static void
 lane_free(struct lane *lane)
 {
+	struct lane_session *session, *next_session;
 	struct lane_relay *relay, *next_relay;
 	struct lane_memory *memory, *next;
 
@@ -353,8 +354,8 @@ lane_free(struct lane *lane)
 		viewer_free(relay->viewer);
 	lane_hosts_free(lane);
 	LL_FOREACH_SAFE(lane->relays, relay, next_relay) {
-		while (relay->sessions)
-			lane_session_free(relay->sessions);
+		DL_FOREACH_SAFE(relay->sessions, session, next_session)
+			lane_session_free(session);
 		free(relay->name);
 		free(relay);
 	}

@@ -103,20 +103,6 @@ lane_host_begin(struct lane_stream *stream, uint64_t end_raw_ns)
 	session->host = to;
 }
 
-static void
-add_counters(struct ctf_stream_counters *sum, const struct ctf_stream_counters *c)
-{
-	sum->packets += c->packets;
-	sum->bytes += c->bytes;
-	sum->events += c->events;
-	sum->wanted += c->wanted;
-	sum->discarded_events += c->discarded_events;
-	sum->missing_packets += c->missing_packets;
-	sum->discarded_glitches += c->discarded_glitches;
-	sum->bad_packets += c->bad_packets;
-	sum->late += c->late;
-}
-
 void
 lane_stream_free(struct lane_stream *stream)
 {
@@ -128,7 +114,7 @@ lane_stream_free(struct lane_stream *stream)
 		lane_keep_position(host->lane, ctf_stream_key(stream->stream), &position);
 		batch_add_position(host->lane->batch, ctf_stream_key(stream->stream), &position);
 	}
-	add_counters(&host->lane->done, ctf_stream_counters(stream->stream));
+	ctf_counters_add(&host->lane->done, ctf_stream_counters(stream->stream));
 	if (stream->waiting) {
 		DL_DELETE(host->waiting, stream);
 	} else {
@@ -200,27 +186,29 @@ set_watermark(struct lane_host *host)
 	}
 }
 
-/* Streams that are gone leave when their last event was given. */
-static void
+/* Streams that are gone leave when their last event was given.  Returns the
+ * bytes that the others hold. */
+static size_t
 free_drained(struct lane_host *host)
 {
 	struct lane_stream *stream, *next;
 	uint64_t raw_ns;
+	size_t held = 0;
 
 	DL_FOREACH_SAFE(host->streams, stream, next) {
 		tell_error(stream);
 		if (stream->ended && ctf_stream_head(stream->stream, &raw_ns, NULL) == CTF_HEAD_END)
 			lane_stream_free(stream);
+		else
+			held += ctf_stream_memory(stream->stream);
 	}
+	return held;
 }
 
 void
 lane_host_drain(struct lane_host *host)
 {
 	struct ctf_merge_item item;
-	struct lane *lane = host->lane;
-	struct lane_stream *stream;
-	size_t held = 0;
 
 	host->dirty = false;
 	while (ctf_merge_next(host->merge, &item, NULL) > 0) {
@@ -231,10 +219,7 @@ lane_host_drain(struct lane_host *host)
 			engine_loss(host->engine, item.loss);
 	}
 	set_watermark(host);
-	free_drained(host);
-	DL_FOREACH(host->streams, stream)
-		held += ctf_stream_memory(stream->stream);
-	lane->pending_bytes += held;
+	host->lane->pending_bytes += free_drained(host);
 }
 
 void
@@ -392,11 +377,12 @@ host_free(struct lane_host *host)
 	struct lane *lane = host->lane;
 	struct lane_relay *relay;
 	struct lane_session *session;
+	struct lane_stream *stream, *next;
 
-	while (host->streams)
-		lane_stream_free(host->streams);
-	while (host->waiting)
-		lane_stream_free(host->waiting);
+	DL_FOREACH_SAFE(host->streams, stream, next)
+		lane_stream_free(stream);
+	DL_FOREACH_SAFE(host->waiting, stream, next)
+		lane_stream_free(stream);
 	LL_FOREACH(lane->relays, relay)
 		DL_FOREACH(relay->sessions, session)
 			if (session->host == host)
@@ -423,6 +409,8 @@ lane_hosts_prune(struct lane *lane, uint64_t now_mono_ns)
 void
 lane_hosts_free(struct lane *lane)
 {
-	while (lane->hosts)
-		host_free(lane->hosts);
+	struct lane_host *host, *next;
+
+	LL_FOREACH_SAFE(lane->hosts, host, next)
+		host_free(host);
 }

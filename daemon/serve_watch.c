@@ -83,8 +83,12 @@ watch_free(struct serve_client *client, struct serve_watch *watch)
 void
 serve_watch_free_all(struct serve_client *client)
 {
-	while (!LIST_EMPTY(&client->watches))
-		watch_free(client, LIST_FIRST(&client->watches));
+	struct serve_watch *watch, *next;
+
+	for (watch = LIST_FIRST(&client->watches); watch; watch = next) {
+		next = LIST_NEXT(watch, link);
+		watch_free(client, watch);
+	}
 }
 
 /* What changed after 'since'; without what the filter leaves out.  A thing that

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 int
-error_set(struct error *error, int code, const char *format, ...)
+error_fill(struct error *error, int code, const char *format, ...)
 {
 	va_list args;
 
+	if (code <= 0)
+		code = EIO;
 	if (error && !error->code) {
 		error->code = code;
 		va_start(args, format);

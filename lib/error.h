@@ -15,9 +15,20 @@ struct error {
 };
 
 /* Fills 'error' unless it is NULL or already holds a failure.  Returns
- * -'code', so that "return error_set(error, EINVAL, ...)" reads well. */
-int error_set(struct error *error, int code, const char *format, ...)
+ * -'code', so that "return error_set(error, EINVAL, ...)" reads well.  A code
+ * that is no errno, as a library may leave it, becomes EIO: what is returned is
+ * always negative, and the compiler may know. */
+#define error_set(...) error_negative(error_fill(__VA_ARGS__))
+int error_fill(struct error *error, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+static inline int
+error_negative(int r)
+{
+	if (r >= 0)
+		__builtin_unreachable();
+	return r;
+}
 
 /* Puts "prefix: " before the text that is already there; adds nothing when
  * 'error' is NULL or empty.  Returns the negative code that it holds. */

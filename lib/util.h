@@ -19,17 +19,18 @@
 #define CONTAINER_OF(POINTER, STRUCT, MEMBER) \
 	((STRUCT *) (void *) ((char *) (POINTER) - offsetof(STRUCT, MEMBER)))
 #define _cleanup_(FUNCTION) __attribute__((cleanup(FUNCTION)))
+#define _nonnull_ __attribute__((returns_nonnull))
 #define _printf_(FORMAT, FIRST) __attribute__((format(printf, FORMAT, FIRST)))
 
 /* Allocation for start-up, fixed tables and small records: ends the program
  * when memory is gone.  What outsiders can grow is capped by its owner, and
  * large buffers of outside size are allocated with checked malloc(). */
-void *xmalloc(size_t size);
-void *xcalloc(size_t count, size_t size);
-void *xrealloc(void *old, size_t size);
-char *xstrdup(const char *string);
-char *xstrndup(const char *string, size_t length);
-char *xasprintf(const char *format, ...) _printf_(1, 2);
+void *xmalloc(size_t size) _nonnull_;
+void *xcalloc(size_t count, size_t size) _nonnull_;
+void *xrealloc(void *old, size_t size) _nonnull_;
+char *xstrdup(const char *string) _nonnull_;
+char *xstrndup(const char *string, size_t length) _nonnull_;
+char *xasprintf(const char *format, ...) _printf_(1, 2) _nonnull_;
 
 /* For _cleanup_(freep): frees what the pointer variable points to. */
 void freep(void *pointer_to_pointer);

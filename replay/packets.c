@@ -237,11 +237,12 @@ may_begin_packet(const struct packets *packets, uint64_t bit)
 static void
 take_event(struct packets *packets, uint64_t raw, uint64_t begin_bit, uint64_t end_bit)
 {
-	struct slice *slice = packets->n_slices ? &packets->slices[packets->n_slices - 1] : NULL;
+	bool first = !packets->n_slices;
+	struct slice *slice = first ? NULL : &packets->slices[packets->n_slices - 1];
 
-	if (!slice)
+	if (first)
 		packets->header_bits = begin_bit;
-	if (!slice || (period_of(packets, slice->last) != period_of(packets, raw)
+	if (first || (period_of(packets, slice->last) != period_of(packets, raw)
 		       && may_begin_packet(packets, begin_bit))) {
 		add_slice(packets, &(struct slice) { begin_bit, end_bit, raw, raw });
 		return;

@@ -190,15 +190,18 @@ static int
 open_source(struct sources *sources, const char *path, struct error *error)
 {
 	struct source source = { .path = xstrdup(path) };
-	struct dirent **entries;
+	struct dirent **entries = NULL;
 	unsigned alignment;
-	int err, n;
+	int err, n = 0;
 
 	err = open_metadata(&source, error);
-	n = err ? err : list(path, &entries, error);
-	if (n < 0) {
+	if (!err) {
+		n = list(path, &entries, error);
+		err = MIN(n, 0);
+	}
+	if (err) {
 		source_done(&source);
-		return n;
+		return err;
 	}
 	alignment = metadata_max_alignment(&source.metadata);
 	for (int i = 0; i < n; i++) {
@@ -208,7 +211,7 @@ open_source(struct sources *sources, const char *path, struct error *error)
 		if (streq(entries[i]->d_name, "metadata")
 		    || !is_kind(path, entries[i]->d_name, S_IFREG))
 			continue;
-		if (open_stream(&source, entries[i]->d_name, alignment, &bad) < 0) {
+		if (open_stream(&source, entries[i]->d_name, alignment, &bad)) {
 			warn(sources, &bad);
 			continue;
 		}

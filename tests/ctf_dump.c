@@ -353,7 +353,7 @@ dump(const char *const *paths, size_t n, enum ctf_backend backend, struct error 
 
 	if (r < 0)
 		return r;
-	r = ctf_reader_dump_all(reader, stdout, error);
+	r = ctf_reader_dump(reader, stdout, error);
 	print_problems(reader);
 	ctf_reader_close(reader);
 	return r;

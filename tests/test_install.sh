@@ -6,16 +6,7 @@ set -u
 : "${top_builddir:=.}"
 root=$(mktemp -d) || exit 1
 trap 'rm -rf "$root"' EXIT
-n=0
-check() { # WHAT WRONG
-	n=$((n + 1))
-	if [ -z "$2" ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		echo "$2" | sed 's/^/# /'
-	fi
-}
+. "${top_srcdir:=$(dirname "$0")/..}/tests/lib/tap.sh"
 run() { # TARGET
 	unset MAKEFLAGS MFLAGS
 	make -s -C "$top_builddir" "$1" DESTDIR="$root" prefix=/usr sysconfdir=/etc \

@@ -25,6 +25,10 @@ first_error_wins(void **state)
 	assert_int_equal(error_prefix(&error, "%s:%d", "a.conf", 3), -ENOENT);
 	assert_string_equal(error.text, "a.conf:3: no file");
 	assert_int_equal(error_set(NULL, EINVAL, "nobody asks"), -EINVAL);
+	/* A failure is a failure, even if nobody set errno. */
+	error = (struct error) { 0 };
+	assert_int_equal(error_set(&error, 0, "no errno"), -EIO);
+	assert_int_equal(error.code, EIO);
 }
 
 static void

@@ -3,16 +3,7 @@
 # The manual knows every option that the programs know, and formats cleanly.
 set -u
 : "${top_srcdir:=$(dirname "$0")/..}" "${top_builddir:=.}"
-n=0
-check() {
-	n=$((n + 1))
-	if [ -z "$2" ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		echo "$2" | sed 's/^/# /'
-	fi
-}
+. "$top_srcdir/tests/lib/tap.sh"
 keys=$("$top_builddir/cloudtraced" --print-config | sed -n 's/^#*\([a-z-]*\) = .*/\1/p' | sort -u)
 check "cloudtraced lists its keys" "$([ "$(echo "$keys" | wc -l)" -gt 20 ] || echo "only: $keys")"
 check "cloudtraced.conf(5) has every key" "$(for key in $keys; do

@@ -7,16 +7,7 @@ events=$top_srcdir/instrumentation/node/events.h
 page=$top_srcdir/doc/cloudtrace-node-events.md
 tmp=$(mktemp)
 trap 'rm -f "$tmp"' EXIT
-n=0
-check() {
-	n=$((n + 1))
-	if [ -z "$2" ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		echo "$2" | sed 's/^/# /'
-	fi
-}
+. "$top_srcdir/tests/lib/tap.sh"
 
 # The words of one event's section.
 section() {

@@ -10,16 +10,7 @@ if ! command -v systemd-analyze >/dev/null; then
 fi
 root=$(mktemp -d) || exit 1
 trap 'rm -rf "$root"' EXIT
-n=0
-check() { # WHAT WRONG
-	n=$((n + 1))
-	if [ -z "$2" ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		echo "$2" | sed 's/^/# /'
-	fi
-}
+. "$top_srcdir/tests/lib/tap.sh"
 
 # The units, in a root with programs that could be started.
 units=$root/etc/systemd/system

@@ -77,16 +77,16 @@ void
 files_line(char *buffer, size_t size, const char *format, ...)
 {
 	char path[FILES_PATH_SIZE];
-	ssize_t n;
+	size_t n;
 
 	memset(buffer, 0, size);
-	if (MAKE_PATH(path, format) || (n = read_path(buffer, size, path)) < 0)
+	if (MAKE_PATH(path, format) || read_path(buffer, size, path) < 0)
 		return;
 	/* Never more than one text: nothing behind a NUL. */
-	n = (ssize_t) strlen(buffer);
+	n = strlen(buffer);
 	while (n > 0 && isspace((unsigned char) buffer[n - 1]))
 		n--;
-	memset(buffer + n, 0, size - (size_t) n);
+	memset(buffer + n, 0, size - n);
 }
 
 ssize_t
@@ -199,7 +199,7 @@ text_volume_id(const char *text, char ret[40])
 	static const char prefix[] = "volume-";
 
 	for (const char *p = text; (p = strstr(p, prefix)); p++) {
-		char id[40];
+		char id[40] = "";
 		bool doubled = p[strlen(prefix)] == '-';
 
 		copy_dashes(p + strlen(prefix) + doubled, doubled, id);

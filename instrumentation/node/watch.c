@@ -152,7 +152,7 @@ void
 watch_ready(void)
 {
 	char bytes[1024];
-	struct sockaddr_nl from;
+	struct sockaddr_nl from = { 0 };
 	socklen_t from_size;
 	ssize_t n;
 

@@ -30,14 +30,15 @@ int
 wanted_set_url(struct wanted *wanted, const char *url, struct error *error)
 {
 	const char *at = strstr(url, "://");
-	const bool in_brackets = at && at[3] == '[';
+	bool in_brackets;
 	size_t length;
 
 	wanted->url = url;
 	wanted->control_port = 5342;
 	wanted->data_port = 5343;
-	if (!starts_with(url, "net://") && !starts_with(url, "net6://"))
+	if (!at || (!starts_with(url, "net://") && !starts_with(url, "net6://")))
 		goto bad;
+	in_brackets = at[3] == '[';
 	at += 3 + in_brackets;
 	length = strcspn(at, in_brackets ? "]" : ":/");
 	if (length == 0 || length >= sizeof wanted->host || (in_brackets && at[length] != ']'))
