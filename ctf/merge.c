@@ -112,16 +112,16 @@ tree_move_top(struct ctf_merge *merge, struct source *top, uint64_t raw_ns)
 
 	times[top->leaf] = time;
 	for (size_t at = top->leaf; at > TOP; ) {
-		const size_t other = at ^ 1;
+		struct source *other = sources_at[at ^ 1];
+		const uint64_t other_ns = times[at ^ 1];
 
-		if (times[other] == time) {
+		if (other_ns == time) {
 			tree_set(merge, top->leaf, raw_ns, top);
 			return;
 		}
-		if (times[other] < time) {
-			time = times[other];
-			source = sources_at[other];
-		}
+		/* Without a jump, as nobody can foresee it. */
+		source = other_ns < time ? other : source;
+		time = MIN(other_ns, time);
 		at /= 2;
 		times[at] = time;
 		sources_at[at] = source;
