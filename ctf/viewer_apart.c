@@ -57,14 +57,6 @@ viewer_apart_listed(struct viewer_session *session)
 	viewer_session_reap(own);
 }
 
-/* Nothing is left to do on a connection of one session. */
-static void
-apart_over(struct viewer *viewer)
-{
-	viewer->over = true;
-	viewer_wake(viewer->root);
-}
-
 void
 viewer_apart_ended(struct viewer_session *session, enum viewer_session_state state)
 {
@@ -75,8 +67,10 @@ viewer_apart_ended(struct viewer_session *session, enum viewer_session_state sta
 void
 viewer_apart_reaped(struct viewer *viewer)
 {
-	if (viewer->root != viewer && !viewer->sessions)
-		apart_over(viewer);
+	if (viewer->root == viewer || viewer->sessions)
+		return;
+	viewer->over = true;
+	viewer_wake(viewer->root);
 }
 
 void
@@ -88,9 +82,10 @@ viewer_apart_run(struct viewer_session *session)
 	if (!apart || !apart->over)
 		return;
 	gone = apart->gone;
-	if (apart->attached)
+	if (apart->link_since &&
+	    viewer->now - apart->link_since >= viewer->options.backoff_max_ns)
 		session->backoff_ns = viewer->options.backoff_min_ns;
-	else if (!gone)
+	if (!apart->attached && !gone)
 		viewer_session_tell(session, VIEWER_SESSION_LOST, apart->told_text);
 	session->apart = NULL;
 	viewer_free(apart);
