@@ -294,9 +294,10 @@ def latency_and_a_hundred_idle_sessions():
 		      % (cpu, (after["requests"] - before["requests"]) / seconds))
 		print("# from relayd to the owner: median %.1f ms, maximum %.1f ms"
 		      % (latencies[30], latencies[-1]))
-		# Twice the goal: others run beside this test, under sanitizers perhaps.
-		assert cpu < 6 or os.environ.get("ASAN_OPTIONS") and cpu < 20, cpu
-		assert latencies[-2] < 100, latencies
+		# Far from the goals (3 %, 100 ms; bench/ measures them), as others run beside
+		# this test: a loop that never rests, or a wait for some time-out, still shows.
+		assert cpu < 40, cpu
+		assert latencies[30] < 250, latencies
 		probe.end()
 	finally:
 		probe.kill()
