@@ -10,9 +10,11 @@ noinst_LIBRARIES += libclient.a
 libclient_a_SOURCES = client/conn.c client/connect.c client/connect.h
 
 OBJCOPY = objcopy
+# Without what -flto left: it has the names that are not to be seen.
 client/libcloudtrace-all.o: libclient.a libproto.a libct.a
 	$(AM_V_GEN)$(LD) -r -o $@.tmp --whole-archive libclient.a --no-whole-archive libproto.a \
-		libct.a && $(OBJCOPY) --wildcard --keep-global-symbol='cloudtrace_*' $@.tmp $@ && rm -f $@.tmp
+		libct.a && $(OBJCOPY) --wildcard --remove-section='.gnu.lto_*' \
+		--keep-global-symbol='cloudtrace_*' $@.tmp $@ && rm -f $@.tmp
 CLEANFILES += client/libcloudtrace-all.o
 
 bin_PROGRAMS += cloudtracectl
