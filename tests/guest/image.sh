@@ -18,6 +18,8 @@ site() {
 }
 mirror=${MIRROR:-$(site $suite)}
 security=${SECURITY_MIRROR:-$(site $suite-security)}
+: "${mirror:?apt has no mirror of $suite here: set MIRROR}"
+: "${security:?apt has no mirror of $suite-security here: set SECURITY_MIRROR}"
 
 say() {
 	echo "image: $(date +%T) $*"
@@ -41,13 +43,13 @@ step() {
 bootstrap() {
 	rm -rf "$root"
 	debootstrap --variant=minbase --include=udev,kmod,iproute2,initramfs-tools,zstd \
-		$suite "$root" "${mirror:-http://deb.debian.org/debian}"
+		$suite "$root" "$mirror"
 }
 
 configure() {
 	cat > "$root/etc/apt/sources.list" <<-END
-		deb ${mirror:-http://deb.debian.org/debian} $suite main
-		deb ${security:-http://deb.debian.org/debian-security} $suite-security main
+		deb $mirror $suite main
+		deb $security $suite-security main
 	END
 	printf '#!/bin/sh\nexit 101\n' > "$root/usr/sbin/policy-rc.d"
 	chmod 755 "$root/usr/sbin/policy-rc.d"
