@@ -14,9 +14,9 @@
 
 #define POLL_PROCESS_NS    (10 * NS_PER_MS)
 #define POLL_MIN_NS        (25 * NS_PER_MS)
-#define POLL_MAX_NS        (50 * NS_PER_MS)
+#define POLL_MAX_NS        (70 * NS_PER_MS)
 /* At most 5,000 such requests a second. */
-#define POLL_PER_STREAM_NS (200 * NS_PER_US)
+#define POLL_PER_STREAM_NS (350 * NS_PER_US)
 
 static char *
 take_name(struct viewer *viewer, const char *name, size_t length, size_t *ret_account)

@@ -206,6 +206,17 @@ on_retry(evutil_socket_t fd, short what, void *user)
 }
 
 static void
+on_work(evutil_socket_t fd, short what, void *user)
+{
+	struct lane *lane = user;
+
+	lane->alive_ns = clock_mono_ns();
+	lane_grace_tick(lane);
+	lane_submit(lane, false);
+	lane_update_pause(lane);
+}
+
+static void
 on_grace(evutil_socket_t fd, short what, void *user)
 {
 	lane_grace_tick(user);
@@ -367,6 +378,8 @@ lane_free(struct lane *lane)
 		event_free(lane->stop);
 	if (lane->retry)
 		event_free(lane->retry);
+	if (lane->work)
+		event_free(lane->work);
 	if (lane->base)
 		event_base_free(lane->base);
 	HASH_ITER(hh, lane->memory, memory, next)
@@ -409,6 +422,7 @@ lane_start(const struct config *config, struct writer *writer, struct lane **ret
 	lane->housekeeping = event_new(lane->base, -1, EV_PERSIST, on_housekeeping, lane);
 	lane->grace = event_new(lane->base, -1, 0, on_grace, lane);
 	lane->retry = event_new(lane->base, -1, 0, on_retry, lane);
+	lane->work = event_new(lane->base, -1, 0, on_work, lane);
 	lane->stop = event_new(lane->base, -1, 0, on_stop, lane);
 	start_viewers(lane);
 	r = pthread_create(&lane->thread, NULL, run, lane);

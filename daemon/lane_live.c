@@ -351,12 +351,9 @@ static void
 on_batch(void *owner)
 {
 	struct lane_relay *relay = owner;
-	struct lane *lane = relay->lane;
 
-	lane->alive_ns = clock_mono_ns();
-	lane_grace_tick(lane);
-	lane_submit(lane, false);
-	lane_update_pause(lane);
+	/* Many connections are answered in one turn of the loop: once for all. */
+	event_active(relay->lane->work, EV_TIMEOUT, 0);
 }
 
 const struct viewer_ops lane_viewer_ops = {

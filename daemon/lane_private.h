@@ -102,7 +102,7 @@ struct lane {
 	const struct config *config;
 	struct writer *writer;
 	struct event_base *base;
-	struct event *housekeeping, *grace, *stop, *retry;
+	struct event *housekeeping, *grace, *stop, *retry, *work;
 	pthread_t thread;
 	struct engine *engine;
 	struct fact_sink sink;
