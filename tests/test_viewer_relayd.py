@@ -294,10 +294,12 @@ def latency_and_a_hundred_idle_sessions():
 		      % (cpu, (after["requests"] - before["requests"]) / seconds))
 		print("# from relayd to the owner: median %.1f ms, maximum %.1f ms"
 		      % (latencies[30], latencies[-1]))
-		# Far from the goals (3 %, 100 ms; bench/ measures them), as others run beside
-		# this test: a loop that never rests, or a wait for some time-out, still shows.
-		assert cpu < 40, cpu
-		assert latencies[30] < 250, latencies
+		# What idle costs is how often relayd is asked: 200 streams, each 50 ms; this does
+		# not depend on what else the machine does.  bench/ measures the CPU.
+		rate = (after["requests"] - before["requests"]) / seconds
+		assert rate < 6500, rate
+		assert cpu < 20, cpu
+		assert latencies[30] < 100, latencies
 		probe.end()
 	finally:
 		probe.kill()
