@@ -8,17 +8,7 @@ src=$top/instrumentation/openvswitch
 readme=$src/README.md
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
-n=0
-
-check() { # WHAT WRONG
-	n=$((n + 1))
-	if [ -z "$2" ]; then
-		echo "ok $n - $1"
-	else
-		echo "not ok $n - $1"
-		echo "$2" | sed 's/^/# /'
-	fi
-}
+. "$top/tests/lib/tap.sh"
 
 # in_readme: of the words that come in, those that the manual doesn't have.
 in_readme() {
