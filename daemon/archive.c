@@ -129,20 +129,10 @@ read_all(struct archive *archive, struct error *error)
 static void
 add_counters(struct archive *archive)
 {
-	const struct engine_counters *c = engine_counters(archive->engine);
 	struct ctf_reader_totals totals;
 
 	ctf_reader_totals(archive->reader, &totals);
-	batch_add_counter(archive->batch, "input", "events", totals.sum.events);
-	batch_add_counter(archive->batch, "input", "discarded", totals.sum.discarded_events);
-	batch_add_counter(archive->batch, "input", "missing_packets", totals.sum.missing_packets);
-	batch_add_counter(archive->batch, "input", "bad_packets", totals.sum.bad_packets);
-	batch_add_counter(archive->batch, "engine", "used", c->used);
-	batch_add_counter(archive->batch, "engine", "ignored", c->ignored);
-	batch_add_counter(archive->batch, "engine", "unexpected", c->unexpected);
-	batch_add_counter(archive->batch, "engine", "incomplete", c->incomplete);
-	batch_add_counter(archive->batch, "engine", "late", c->late);
-	batch_add_counter(archive->batch, "engine", "capped", c->capped);
+	batch_add_counters(archive->batch, &totals.sum, archive->engine);
 }
 
 static void

@@ -202,6 +202,24 @@ batch_add_counter(struct batch *batch, const char *scope, const char *name, uint
 }
 
 void
+batch_add_counters(struct batch *batch, const struct ctf_stream_counters *input,
+		   const struct engine *engine)
+{
+	const struct engine_counters *c = engine_counters(engine);
+
+	batch_add_counter(batch, "input", "events", input->events);
+	batch_add_counter(batch, "input", "discarded", input->discarded_events);
+	batch_add_counter(batch, "input", "missing_packets", input->missing_packets);
+	batch_add_counter(batch, "input", "bad_packets", input->bad_packets);
+	batch_add_counter(batch, "engine", "used", c->used);
+	batch_add_counter(batch, "engine", "ignored", c->ignored);
+	batch_add_counter(batch, "engine", "unexpected", c->unexpected);
+	batch_add_counter(batch, "engine", "incomplete", c->incomplete);
+	batch_add_counter(batch, "engine", "late", c->late);
+	batch_add_counter(batch, "engine", "capped", c->capped);
+}
+
+void
 batch_add_horizon(struct batch *batch, const char *host, uint64_t t_ns)
 {
 	struct entry *entry = add(batch, ENTRY_HORIZON, 0);

@@ -31,6 +31,9 @@ void batch_add_position(struct batch *batch, const char *stream_key,
 			const struct ctf_position *position);
 void batch_add_source(struct batch *batch, const struct store_source *source);
 void batch_add_counter(struct batch *batch, const char *scope, const char *name, uint64_t value);
+/* All that readers and engine count, live or from disk. */
+void batch_add_counters(struct batch *batch, const struct ctf_stream_counters *input,
+			const struct engine *engine);
 void batch_add_horizon(struct batch *batch, const char *host, uint64_t t_ns);
 /* Adds the flows that changed. */
 void batch_add_flows(struct batch *batch, struct engine *engine);

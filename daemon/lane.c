@@ -104,7 +104,6 @@ lane_find_position(struct lane *lane, const char *key, struct ctf_position *ret)
 static void
 add_counters(struct lane *lane)
 {
-	const struct engine_counters *c = engine_counters(lane->engine);
 	struct ctf_stream_counters sum = lane->done;
 	struct lane_stream *stream;
 	struct lane_host *host;
@@ -119,17 +118,8 @@ add_counters(struct lane *lane)
 			sum.bad_packets += s->bad_packets;
 			sum.late += s->late;
 		}
-	batch_add_counter(lane->batch, "input", "events", sum.events);
-	batch_add_counter(lane->batch, "input", "discarded", sum.discarded_events);
-	batch_add_counter(lane->batch, "input", "missing_packets", sum.missing_packets);
-	batch_add_counter(lane->batch, "input", "bad_packets", sum.bad_packets);
+	batch_add_counters(lane->batch, &sum, lane->engine);
 	batch_add_counter(lane->batch, "input", "refused_hosts", lane->refused_hosts);
-	batch_add_counter(lane->batch, "engine", "used", c->used);
-	batch_add_counter(lane->batch, "engine", "ignored", c->ignored);
-	batch_add_counter(lane->batch, "engine", "unexpected", c->unexpected);
-	batch_add_counter(lane->batch, "engine", "incomplete", c->incomplete);
-	batch_add_counter(lane->batch, "engine", "late", c->late);
-	batch_add_counter(lane->batch, "engine", "capped", c->capped);
 }
 
 static void
