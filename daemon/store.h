@@ -135,7 +135,11 @@ json_t *store_string(const char *text);
 struct store_filter {
 	uint64_t since_ns, until_ns;     /* 0: open */
 	const char *status, *host, *vm;  /* NULL: any */
-	const char *severity, *state, *rule; /* Alerts. */
+	const char *severity, *state, *rule; /* Alerts; of VMs "state" is the vm_state. */
+	const char *kind, *request;      /* Flows: a kind may end in ".*". */
+	const char *volume, *port;
+	uint64_t slow_ns;                /* Flows that took at least so long; 0: any. */
+	const char *service;
 	unsigned limit;                  /* 0: 1000 */
 };
 
@@ -148,6 +152,24 @@ json_t *store_migration_show(struct store *store, const char *id, struct error *
 json_t *store_alert_list(struct store *store, const struct store_filter *filter,
 			 struct error *error);
 json_t *store_node_list(struct store *store, struct error *error);
+/* Requests (proto/schemas/flow.json), newest first, without spans and budget. */
+json_t *store_flow_list(struct store *store, const struct store_filter *filter,
+			struct error *error);
+/* By id, by the id of a request in it, or by a prefix that is unique. */
+json_t *store_flow_show(struct store *store, const char *id, struct error *error);
+/* VMs, volumes and ports (topic "vm", "volume", "port"), by name and id. */
+json_t *store_thing_list(struct store *store, const char *topic, const struct store_filter *filter,
+			 struct error *error);
+/* By id, name (the newest) or a prefix of the id that is unique. */
+json_t *store_thing_show(struct store *store, const char *topic, const char *id,
+			 struct error *error);
+/* Services with what they did in the time of the filter. */
+json_t *store_service_list(struct store *store, const struct store_filter *filter,
+			   struct error *error);
+json_t *store_service_show(struct store *store, const char *id, const struct store_filter *filter,
+			   struct error *error);
+/* What has this id or name in it (proto/schemas/find.json). */
+json_t *store_find(struct store *store, const char *id, unsigned limit, struct error *error);
 /* {"nodes":{...counts by state},"migrations":{...},"alerts":{...},"counters":{...},
  *  "store":{"path","bytes","version"}} */
 json_t *store_summary(struct store *store, struct error *error);
