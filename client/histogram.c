@@ -8,7 +8,7 @@
 #include "lib/clock.h"
 
 /* 1, 2, 5, 10 ... up to 5 * 10^18. */
-enum { MAX_STEPS = 57, MAX_LINES = 24, BAR_WIDTH = 40 };
+enum { MAX_STEPS = 57, MAX_LINES = 24, BAR_WIDTH = 40, LEAST_GAP = 3 };
 
 struct line {
 	uint64_t from, count;
@@ -113,6 +113,16 @@ find_range(const struct line *lines, unsigned count, unsigned *ret_first, unsign
 	*ret_last = last;
 }
 
+static unsigned
+empty_lines(const struct line *lines, unsigned from)
+{
+	unsigned n = 0;
+
+	while (!lines[from + n].count)
+		n++;
+	return n;
+}
+
 void
 plot_histogram(const struct screen *screen, const struct plot_bucket *buckets, size_t bucket_count,
 	       enum plot_unit unit, struct buf *out)
@@ -140,6 +150,15 @@ plot_histogram(const struct screen *screen, const struct plot_bucket *buckets, s
 	for (unsigned i = 0; i < ARRAY_SIZE(titles); i++)
 		table_set_column(table, i, titles[i], i < 4 ? TABLE_RIGHT : 0);
 	for (unsigned i = first; i < last; i++) {
+		unsigned gap = empty_lines(lines, i);
+
+		/* Long empty parts say nothing line by line. */
+		if (gap >= LEAST_GAP) {
+			for (unsigned column = 0; column < ARRAY_SIZE(titles); column++)
+				table_add(table, COLOUR_NONE, column < 2 ? "..." : "");
+			i += gap - 1;
+			continue;
+		}
 		add_bound(table, lines[i].from, unit);
 		add_bound(table, i + 1 < count ? lines[i + 1].from : UINT64_MAX, unit);
 		add_line(table, screen, &lines[i], before, total, most);

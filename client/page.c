@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * page.c -- what pages of one thing have in common. */
+#include <string.h>
+
 #include "client/view.h"
 #include "lib/clock.h"
 
@@ -28,6 +30,14 @@ page_field_name(const char *name, struct buf *out)
 	buf_printf(out, "  %-9s ", name);
 }
 
+static const char *
+gap_before(const struct page_field *field)
+{
+	if (!field->before || !strchr(" ,", *field->before))
+		return "    ";
+	return *field->before ? "" : " ";
+}
+
 void
 page_fields(const struct page_field *fields, const json_t *item, const struct screen *screen,
 	    struct buf *out)
@@ -47,7 +57,7 @@ page_fields(const struct page_field *fields, const json_t *item, const struct sc
 		if (!text.size)
 			continue;
 		if (begun)
-			buf_add_string(out, "    ");
+			buf_add_string(out, gap_before(fields));
 		else
 			page_field_name(name, out);
 		begun = true;

@@ -57,8 +57,14 @@ write_number(const json_t *value, enum value kind, const struct screen *screen, 
 	case VALUE_TIME:
 		screen_add_time(screen, number, out);
 		break;
+	case VALUE_MOMENT:
+		screen_add_moment(screen, number, out);
+		break;
 	case VALUE_AGE:
 		screen_add_age(screen, number, out);
+		break;
+	case VALUE_NUMBER:
+		buf_printf(out, "%" PRIu64, number);
 		break;
 	default:
 		screen_add_count(number, out);
@@ -178,18 +184,8 @@ view_table(const struct view *view, const json_t *list, const struct screen *scr
 /* -- CSV ------------------------------------------------------------------ */
 
 static void
-add_csv_value(const json_t *value, struct buf *out)
+add_csv_text(const char *text, struct buf *out)
 {
-	const char *text = json_string_value(value);
-
-	if (json_is_integer(value))
-		buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-	else if (json_is_real(value))
-		buf_printf(out, "%.17g", json_real_value(value));
-	else if (json_is_boolean(value))
-		buf_add_string(out, json_is_true(value) ? "true" : "false");
-	if (!text)
-		return;
 	if (!strpbrk(text, ",\"\r\n")) {
 		buf_add_string(out, text);
 		return;
@@ -198,6 +194,38 @@ add_csv_value(const json_t *value, struct buf *out)
 	for (; *text; text++)
 		buf_printf(out, *text == '"' ? "\"\"" : "%c", *text);
 	buf_add_char(out, '"');
+}
+
+/* Words of an array with blanks between. */
+static void
+add_csv_list(const json_t *list, struct buf *out)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	json_t *item;
+	size_t i;
+
+	json_array_foreach((json_t *) list, i, item) {
+		if (json_is_string(item))
+			buf_printf(&text, "%s%s", text.size ? " " : "", json_string_value(item));
+	}
+	if (text.size)
+		add_csv_text(text.data, out);
+}
+
+static void
+add_csv_value(const json_t *value, struct buf *out)
+{
+
+	if (json_is_integer(value))
+		buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	else if (json_is_real(value))
+		buf_printf(out, "%.17g", json_real_value(value));
+	else if (json_is_boolean(value))
+		buf_add_string(out, json_is_true(value) ? "true" : "false");
+	else if (json_is_string(value))
+		add_csv_text(json_string_value(value), out);
+	else if (json_is_array(value))
+		add_csv_list(value, out);
 }
 
 static void

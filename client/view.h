@@ -12,6 +12,8 @@
 enum value {
 	VALUE_TEXT, VALUE_STATE, VALUE_ID, VALUE_COUNT, VALUE_BYTES, VALUE_DURATION, VALUE_TIME,
 	VALUE_AGE, VALUE_RATE, VALUE_LIST,
+	VALUE_NUMBER,      /* Without gaps: a pid, a code. */
+	VALUE_MOMENT,      /* A time with milliseconds. */
 };
 
 enum {
@@ -42,7 +44,7 @@ extern const struct view migration_view, in_flight_view, alert_view, node_view;
 extern const struct view flow_view, flow_short_view, flow_spans_csv;
 extern const struct view vm_view, vm_history_view;
 extern const struct view service_view, operation_view;
-extern const struct view volume_view, port_view;
+extern const struct view volume_view, port_view, find_view;
 
 /* By dots: "forecast.verdict"; NULL when absent or null. */
 const json_t *json_at(const json_t *item, const char *path);
@@ -67,7 +69,8 @@ struct page_field {
 	const char *name;
 	const char *path;
 	enum value value;
-	const char *before;   /* Text before the value, such as "on "; or NULL. */
+	const char *before;   /* Text before the value, such as "on "; NULL: none; "" or
+			       * beginning with a comma: close to the one before. */
 	const char *after;
 };
 
@@ -100,6 +103,9 @@ void view_migration(const json_t *migration, const json_t *alerts, const struct 
 		    struct buf *out);
 typedef void page_fn(const json_t *item, const struct screen *screen, struct buf *out);
 page_fn view_flow, view_vm, view_vm_history, view_service, view_volume, view_port, view_find;
+
+/* Things and flows of what "find" gave, for CSV; a new reference. */
+json_t *find_rows(const json_t *found);
 
 /* view_waterfall.c: all spans of a flow on an axis of time. */
 void view_waterfall(const json_t *flow, const struct screen *screen, struct buf *out);

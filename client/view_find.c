@@ -11,7 +11,27 @@ static const struct column thing_columns[] = {
 	{ .title = NULL }
 };
 
-static const struct view thing_view = { "", NULL, thing_columns, NULL, "nothing" };
+static const char *const find_csv[] = {
+	"topic", "id", "name", "by", "kind", "status", "start_ns", "end_ns", NULL
+};
+
+const struct view find_view = { "", NULL, thing_columns, find_csv, "nothing" };
+
+json_t *
+find_rows(const json_t *found)
+{
+	json_t *rows = json_array(), *flow;
+	size_t i;
+
+	json_array_extend(rows, json_object_get(found, "things"));
+	json_array_foreach(json_at(found, "flows"), i, flow) {
+		json_t *row = json_copy(flow);
+
+		json_object_set_new(row, "topic", json_string("flow"));
+		json_array_append_new(rows, row);
+	}
+	return rows;
+}
 
 void
 view_find(const json_t *found, const struct screen *screen, struct buf *out)
@@ -19,7 +39,7 @@ view_find(const json_t *found, const struct screen *screen, struct buf *out)
 	const json_t *things = json_at(found, "things"), *flows = json_at(found, "flows");
 
 	if (json_array_size(things))
-		view_table(&thing_view, things, screen, out);
+		view_table(&find_view, things, screen, out);
 	if (json_array_size(things) && json_array_size(flows))
 		buf_add_char(out, '\n');
 	if (json_array_size(flows))

@@ -116,12 +116,12 @@ static const struct column flow_columns[] = {
 	FIELD("AGE", "start_ns", AGE, 0),
 	PIECE("TOOK", flow_write_took, COLUMN_RIGHT),
 	FIELD("API", "api_ns", DURATION, COLUMN_RIGHT | COLUMN_WIDE),
-	FIELD("HTTP", "http_status", TEXT, COLUMN_RIGHT | COLUMN_WIDE),
+	FIELD("HTTP", "http_status", NUMBER, COLUMN_RIGHT | COLUMN_WIDE),
 	FIELD("FROM", "source", TEXT, COLUMN_WIDE | COLUMN_SPARE),
 	FIELD("TO", "destination", TEXT, COLUMN_WIDE | COLUMN_SPARE),
 	FIELD("USER", "user", ID, COLUMN_WIDE | COLUMN_SPARE),
 	FIELD("PROJECT", "project", ID, COLUMN_WIDE | COLUMN_SPARE),
-	PIECE("WHY", flow_write_why, COLUMN_FLEX | COLUMN_SPARE),
+	PIECE("WHY", flow_write_why, COLUMN_FLEX),
 	{ .title = NULL }
 };
 
@@ -141,7 +141,6 @@ static const struct column short_columns[] = {
 	FIELD("STARTED", "start_ns", TIME, 0),
 	FIELD("AGE", "start_ns", AGE, COLUMN_SPARE),
 	PIECE("TOOK", flow_write_took, COLUMN_RIGHT),
-	PIECE("WHY", flow_write_why, COLUMN_FLEX | COLUMN_SPARE),
 	{ .title = NULL }
 };
 
@@ -159,15 +158,14 @@ const struct view flow_spans_csv = { "flow", "spans", flow_columns, spans_csv, "
 
 static const struct page_field flow_fields[] = {
 	{ "request", "method", VALUE_TEXT, NULL, NULL },
-	{ NULL, "path", VALUE_TEXT, NULL, NULL },
-	{ NULL, "http_status", VALUE_TEXT, "HTTP ", NULL },
+	{ NULL, "path", VALUE_TEXT, "", NULL },
+	{ NULL, "http_status", VALUE_NUMBER, "HTTP ", NULL },
 	{ NULL, "api_ns", VALUE_DURATION, "answered in ", NULL },
 	{ NULL, "host", VALUE_TEXT, "on ", NULL },
-	{ "id", "request_id", VALUE_TEXT, NULL, NULL },
 	{ "by", "user", VALUE_TEXT, "user ", NULL },
 	{ NULL, "project", VALUE_TEXT, "project ", NULL },
-	{ "from", "source", VALUE_TEXT, NULL, NULL },
-	{ "to", "destination", VALUE_TEXT, NULL, NULL },
+	{ "hosts", "source", VALUE_TEXT, "from ", NULL },
+	{ NULL, "destination", VALUE_TEXT, "to ", NULL },
 	{ "volume", "volume", VALUE_TEXT, NULL, NULL },
 	{ "port", "port", VALUE_TEXT, NULL, NULL },
 	{ "migration", "migration", VALUE_TEXT, NULL, "   (cloudtracectl migration show)" },

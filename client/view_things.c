@@ -54,7 +54,7 @@ static const struct page_field volume_fields[] = {
 	{ "of", "user", VALUE_TEXT, "user ", NULL },
 	{ NULL, "project", VALUE_TEXT, "project ", NULL },
 	{ "changed", "changed_ns", VALUE_TIME, NULL, NULL },
-	{ NULL, "changed_ns", VALUE_AGE, NULL, NULL },
+	{ NULL, "changed_ns", VALUE_AGE, ", ", NULL },
 	{ .path = NULL }
 };
 
@@ -125,7 +125,7 @@ static const struct page_field port_fields[] = {
 	{ "of", "user", VALUE_TEXT, "user ", NULL },
 	{ NULL, "project", VALUE_TEXT, "project ", NULL },
 	{ "changed", "changed_ns", VALUE_TIME, NULL, NULL },
-	{ NULL, "changed_ns", VALUE_AGE, NULL, NULL },
+	{ NULL, "changed_ns", VALUE_AGE, ", ", NULL },
 	{ .path = NULL }
 };
 
@@ -140,7 +140,7 @@ write_took(const json_t *step, const struct screen *screen, struct buf *out)
 }
 
 static const struct column step_columns[] = {
-	FIELD("TIME", "t_ns", TIME, 0),
+	FIELD("TIME", "t_ns", MOMENT, 0),
 	PIECE("TOOK", write_took, COLUMN_RIGHT),
 	FIELD("HOST", "host", TEXT, 0),
 	FIELD("SERVICE", "service", TEXT, COLUMN_SPARE),

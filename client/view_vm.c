@@ -22,7 +22,7 @@ static const struct column vm_columns[] = {
 	FIELD("POWER", "power_state", TEXT, 0),
 	FIELD("CHANGED", "changed_ns", AGE, COLUMN_SPARE),
 	FIELD("LIBVIRT", "instance_name", TEXT, COLUMN_WIDE),
-	FIELD("PID", "pid", TEXT, COLUMN_RIGHT | COLUMN_WIDE),
+	FIELD("PID", "pid", NUMBER, COLUMN_RIGHT | COLUMN_WIDE),
 	FIELD("VCPUS", "vcpus", COUNT, COLUMN_RIGHT | COLUMN_WIDE | COLUMN_SPARE),
 	FIELD("MEMORY", "memory_mib", COUNT, COLUMN_RIGHT | COLUMN_WIDE | COLUMN_SPARE),
 	FIELD("FLAVOR", "flavor", TEXT, COLUMN_WIDE | COLUMN_SPARE),
@@ -41,7 +41,7 @@ const struct view vm_view = { "vm", NULL, vm_columns, vm_csv, "no VMs" };
 /* -- History: the page's and its own ---------------------------------------- */
 
 static const struct column history_columns[] = {
-	FIELD("TIME", "t_ns", TIME, 0),
+	FIELD("TIME", "t_ns", MOMENT, 0),
 	FIELD("AFTER", "after_ns", DURATION, COLUMN_RIGHT),
 	FIELD("HOST", "host", TEXT, 0),
 	FIELD("SERVICE", "service", TEXT, COLUMN_WIDE),
@@ -94,7 +94,7 @@ view_vm_history(const json_t *history, const struct screen *screen, struct buf *
 static const struct page_field vm_fields[] = {
 	{ "uuid", "uuid", VALUE_TEXT, NULL, NULL },
 	{ "host", "host", VALUE_TEXT, NULL, NULL },
-	{ NULL, "pid", VALUE_TEXT, "qemu pid ", NULL },
+	{ NULL, "pid", VALUE_NUMBER, "qemu pid ", NULL },
 	{ NULL, "instance_name", VALUE_TEXT, "libvirt ", NULL },
 	{ "state", "vm_state", VALUE_STATE, NULL, NULL },
 	{ NULL, "task_state", VALUE_TEXT, "task ", NULL },
@@ -107,7 +107,7 @@ static const struct page_field vm_fields[] = {
 	{ "of", "user", VALUE_TEXT, "user ", NULL },
 	{ NULL, "project", VALUE_TEXT, "project ", NULL },
 	{ "created", "created_ns", VALUE_TIME, NULL, NULL },
-	{ NULL, "created_ns", VALUE_AGE, NULL, NULL },
+	{ NULL, "created_ns", VALUE_AGE, ", ", NULL },
 	{ .path = NULL }
 };
 

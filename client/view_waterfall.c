@@ -2,6 +2,7 @@
  *
  * view_waterfall.c -- the spans of a flow: who did what where, from when, for how
  * long, and a bar for each on the flow's axis of time. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,27 +12,36 @@
 #include "client/waterfall.h"
 #include "lib/clock.h"
 
-enum { MAX_ROWS = 60, MAX_SERVICE = 20, MAX_HOST = 16, MIN_WHAT = 24, MAX_INDENT = 8, TIMES = 22,
-       STATUS = 9 };
+enum { MAX_ROWS = 60, MAX_INDENT = 8, MAX_WIDTH = 240, TIMES = 22, STATUS = 9 };
+
+/* Columns of text, by the width of the screen. */
+static const struct widths {
+	unsigned below, service, host, what, bar, indent;
+} widths_table[] = {
+	{ 100, 12, 11, 20, 12, 1 },
+	{ 140, 16, 13, 20, 14, 2 },
+	{ UINT_MAX, 25, 24, 40, 30, 2 },
+};
 
 struct drawing {
 	const struct waterfall *waterfall;
 	const struct screen *screen;
 	struct table *table;
 	struct plot_axis axis;
-	unsigned what_width;
+	struct widths widths;
 	bool with_status;     /* Some row did not end well. */
 };
 
 static void
-add_name(const struct waterfall_row *row, const struct screen *screen, struct buf *cell)
+add_name(const struct waterfall_row *row, unsigned indent, const struct screen *screen,
+	 struct buf *cell)
 {
 	_cleanup_(buf_done) struct buf name = { 0 };
 
-	buf_printf(cell, "%*s", (int) (2 * MIN(row->depth, (unsigned) MAX_INDENT)), "");
+	buf_printf(cell, "%*s", (int) (indent * MIN(row->depth, (unsigned) MAX_INDENT)), "");
 	if (row->count > 1)
 		buf_printf(cell, "%zu %s ", row->count, screen->utf8 ? "\u00d7" : "x");
-	waterfall_add_name(row, &name);
+	waterfall_add_name(row, screen->wide, &name);
 	screen_add_text(screen, name.data, cell);
 }
 
@@ -46,42 +56,51 @@ width_of_member(const struct waterfall *w, const char *member, const struct scre
 		if (w->rows[i].hidden || !value)
 			continue;
 		screen_add_text(screen, value, &text);
-		least = MAX(least, MIN(text.size ? screen_text_width(text.data) : 0, most));
+		least = MAX(least, text.size ? screen_text_width(text.data) : 0U);
 	}
-	return least;
+	return MIN(least, most);
 }
 
 static unsigned
-width_of_names(const struct waterfall *w, const struct screen *screen)
+width_of_names(const struct waterfall *w, unsigned indent, const struct screen *screen)
 {
-	unsigned width = MIN_WHAT;
+	unsigned width = 4;
 
 	for (size_t i = 0; i < w->count; i++) {
 		_cleanup_(buf_done) struct buf text = { 0 };
 
 		if (w->rows[i].hidden)
 			continue;
-		add_name(&w->rows[i], screen, &text);
+		add_name(&w->rows[i], indent, screen, &text);
 		width = MAX(width, screen_text_width(text.data));
 	}
 	return width;
 }
 
-/* WHAT gets what it needs, up to half of what the drawing has not. */
+/* WHAT gets what it needs, up to 3/5 of what is left for it and the bars. */
 static void
 measure(struct drawing *d)
 {
-	const struct screen *screen = d->screen;
+	unsigned width = d->screen->width ? d->screen->width : d->screen->wide ? 160 : 80, used;
 	const struct waterfall *w = d->waterfall;
-	unsigned used = width_of_member(w, "service", screen, 7, MAX_SERVICE) + 2 +
-			width_of_member(w, "host", screen, 4, MAX_HOST) + 2 + TIMES +
-			(d->with_status ? STATUS + 2 : 0) + 2;
-	unsigned room = page_draw_width(screen, used);
-	unsigned most = screen->width || !screen->wide ? MAX(room / 2, (unsigned) MIN_WHAT) : 200;
+	unsigned i = 0, most, need;
 
-	d->what_width = MIN(width_of_names(w, screen), most);
-	d->axis = (struct plot_axis) { w->start_ns, w->end_ns,
-				       page_draw_width(screen, used + d->what_width) };
+	while (width >= widths_table[i].below)
+		i++;
+	d->widths = widths_table[i];
+	used = width_of_member(w, "service", d->screen, 7, d->widths.service) + 2 +
+	       width_of_member(w, "host", d->screen, 4, d->widths.host) + 2 + 2 + TIMES +
+	       (d->with_status ? STATUS + 2 : 0);
+	width = MIN(width, (unsigned) MAX_WIDTH);
+	width = width > used ? width - used : 0;
+	most = MAX(width * 3 / 5, d->widths.what);
+	need = MIN(width_of_names(w, d->widths.indent, d->screen), most);
+	/* The whole, where nothing need fit. */
+	d->widths.what = d->screen->width ? need : width_of_names(w, d->widths.indent, d->screen);
+	d->axis = (struct plot_axis) {
+		w->start_ns, w->end_ns,
+		width > need + d->widths.bar ? width - need : d->widths.bar
+	};
 }
 
 static void
@@ -98,15 +117,15 @@ add_cut(const struct drawing *d, enum colour colour, const char *text, unsigned 
 static void
 add_offset(const struct drawing *d, const struct waterfall_row *row)
 {
-	uint64_t offset = row->start_ns - d->waterfall->start_ns;
+	double offset = (double) (int64_t) (row->start_ns - d->waterfall->start_ns);
 	uint64_t whole = d->waterfall->end_ns - d->waterfall->start_ns;
 	_cleanup_(buf_done) struct buf cell = { 0 };
 
 	if (whole < NS_PER_S)
-		buf_printf(&cell, "%.2f ms", (double) offset / 1e6);
+		buf_printf(&cell, "%.2f ms", offset / 1e6);
 	else
 		buf_printf(&cell, whole < 100 * NS_PER_S ? "%.3f s" : "%.1f s",
-			   (double) offset / 1e9);
+			   offset / 1e9);
 	table_add(d->table, COLOUR_NONE, cell.data);
 }
 
@@ -136,10 +155,10 @@ add_row(const struct drawing *d, const struct waterfall_row *row, bool running)
 	const char *status = json_text_at(row->span, "status");
 	_cleanup_(buf_done) struct buf cell = { 0 }, cut = { 0 };
 
-	add_cut(d, COLOUR_NONE, json_text_at(row->span, "service"), MAX_SERVICE);
-	add_cut(d, COLOUR_NONE, json_text_at(row->span, "host"), MAX_HOST);
-	add_name(row, d->screen, &cell);
-	screen_add_cut(d->screen, cell.data, d->what_width, &cut);
+	add_cut(d, COLOUR_NONE, json_text_at(row->span, "service"), d->widths.service);
+	add_cut(d, COLOUR_NONE, json_text_at(row->span, "host"), d->widths.host);
+	add_name(row, d->widths.indent, d->screen, &cell);
+	screen_add_cut(d->screen, cell.data, d->widths.what, &cut);
 	table_add(d->table, colour, cut.data);
 	if (d->with_status)
 		add_cut(d, status ? screen_state_colour(status) : COLOUR_NONE, status, STATUS);

@@ -216,32 +216,51 @@ id_length(const char *text)
 	return n >= 32 ? n : digits && digits == n ? n : 0;
 }
 
+/* Whether an id can begin behind what was added. */
+static bool
+at_word(const struct buf *out)
+{
+	return !out->size || strchr("/ -_=", out->data[out->size - 1]);
+}
+
 /* "GET /v2.0/ports?device_id=..." as "GET /v2.0/ports", ids as "*". */
 static void
 add_pattern(const char *name, struct buf *out)
 {
 	while (*name && *name != '?') {
-		bool starts = !out->size || strchr("/ -_=", out->data[out->size - 1]);
-		size_t n = starts ? id_length(name) : 0;
+		size_t n = at_word(out) ? id_length(name) : 0;
 
-		if (n)
-			buf_add_char(out, '*');
-		else
-			buf_add_char(out, *name);
+		buf_add_char(out, n ? '*' : *name);
 		name += n ? n : 1;
 	}
 }
 
+/* Long ids by their first eight characters. */
+static void
+add_short(const char *name, struct buf *out)
+{
+	enum { LONG = 32, SHORT = 8 };
+
+	while (*name) {
+		size_t n = at_word(out) ? id_length(name) : 0;
+
+		buf_add(out, name, n >= LONG ? SHORT : 1);
+		name += n >= LONG ? n : 1;
+	}
+}
+
 void
-waterfall_add_name(const struct waterfall_row *row, struct buf *out)
+waterfall_add_name(const struct waterfall_row *row, bool whole, struct buf *out)
 {
 	const char *name = json_text_at(row->span, "name");
 
 	name = name && *name ? name : "?";
 	if (row->count > 1)
 		add_pattern(name, out);
-	else
+	else if (whole)
 		buf_add_string(out, name);
+	else
+		add_short(name, out);
 }
 
 static uint64_t
@@ -423,10 +442,9 @@ waterfall_init(struct waterfall *w, const json_t *flow, uint64_t now_ns, size_t 
 	count = read_nodes(spans, w->end_ns, nodes);
 	link_nodes(nodes, count);
 	walk(w, nodes, count);
-	for (size_t i = 0; i < w->count; i++) {
-		w->start_ns = MIN(w->start_ns, w->rows[i].start_ns);
+	/* Of a flow without an end the last that was seen. */
+	for (size_t i = 0; i < w->count && !json_at(flow, "end_ns"); i++)
 		w->end_ns = MAX(w->end_ns, w->rows[i].end_ns);
-	}
 	mark_critical(w, 0, w->count, w->end_ns);
 	if (!max_rows)
 		return;

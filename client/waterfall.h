@@ -42,7 +42,8 @@ struct waterfall {
 void waterfall_init(struct waterfall *waterfall, const json_t *flow, uint64_t now_ns,
 		    size_t max_rows);
 void waterfall_done(struct waterfall *waterfall);
-/* Adds the name of what a row tells, with ids replaced where it tells of several. */
-void waterfall_add_name(const struct waterfall_row *row, struct buf *out);
+/* Adds the name of what a row tells: with "*" for ids where it tells of several,
+ * else with the beginnings of ids unless they are wanted 'whole'. */
+void waterfall_add_name(const struct waterfall_row *row, bool whole, struct buf *out);
 
 #endif /* waterfall.h */
