@@ -129,7 +129,9 @@ histogram_quantile(const struct histogram *histogram, unsigned per_mille)
 				 MIN(per_mille, 1000U);
 	__uint128_t before = 0;
 
-	for (unsigned i = 0; i < histogram->n; i++) {
+	if (!per_mille)
+		return histogram->min;
+	for (unsigned i = 0; i < histogram->n && per_mille < 1000; i++) {
 		const __uint128_t here = (__uint128_t) histogram->counts[i] * 1000;
 		const unsigned bucket = histogram->first + i;
 		uint64_t value;
