@@ -25,8 +25,9 @@ say() {
 	echo "image: $(date +%T) $*"
 }
 
+# A TMPDIR of this machine's isn't there in the guest.
 in_root() {
-	DEBIAN_FRONTEND=noninteractive LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+	TMPDIR=/tmp DEBIAN_FRONTEND=noninteractive LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin \
 		chroot "$root" "$@"
 }
 

@@ -63,7 +63,7 @@ def boot(lab, options):
     append += "tsc=reliable no_timer_check "
     append += " ".join(f"guest.{key}={value}" for key, value in words.items())
     return lab.start(
-        ["nice", "-n", "15", "qemu-system-x86_64", "-accel", f"tcg,thread={options.thread}",
+        ["nice", "-n", "5", "qemu-system-x86_64", "-accel", f"tcg,thread={options.thread}",
          "-cpu", "max", "-smp", "2", "-m", "2G", "-kernel", f"{work}/vmlinuz", "-initrd", f"{work}/initrd.img",
          "-append", append, "-drive", f"file={work}/root.img,if=virtio,format=raw,snapshot=on",
          "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net",
