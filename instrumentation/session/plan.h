@@ -38,6 +38,7 @@ struct plan {
 	size_t n;
 	const char *because;  /* Why the session is made anew; NULL if it isn't. */
 	enum domain failed;   /* Which one plan_run() failed in; N_DOMAINS: in none. */
+	size_t n_done;        /* Steps that plan_run() has carried out. */
 };
 
 /* 'lost' says why the session that is there is of no use, or is NULL. */

@@ -63,7 +63,7 @@ def boot(lab, options):
     append += "tsc=reliable no_timer_check "
     append += " ".join(f"guest.{key}={value}" for key, value in words.items())
     return lab.start(
-        ["nice", "-n", "5", "qemu-system-x86_64", "-accel", f"tcg,thread={options.thread}",
+        ["nice", "-n", "5", options.qemu, "-accel", f"tcg,thread={options.thread}",
          "-cpu", "max", "-smp", "2", "-m", "2G", "-kernel", f"{work}/vmlinuz", "-initrd", f"{work}/initrd.img",
          "-append", append, "-drive", f"file={work}/root.img,if=virtio,format=raw,snapshot=on",
          "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net",
@@ -184,6 +184,7 @@ def main():
     parser.add_argument("--host", default="compute1", help="host name of the guest")
     parser.add_argument("--rounds", type=int, default=10, help="loads and unloads under packets")
     parser.add_argument("--limit", type=int, default=900, help="seconds for the scenario")
+    parser.add_argument("--qemu", default="qemu-system-x86_64", help="the program")
     parser.add_argument("--thread", choices=("single", "multi"), default="single",
                         help="QEMU's: multi is faster, but see README.md")
     parser.add_argument("--parts", default="module,unload,roles,kprobes,clones,usdt")
