@@ -162,7 +162,7 @@ class Node(contextlib.ExitStack):
 
 def profiles(bench):
     """The section of bench/run."""
-    pairs, seconds = (1, 0.3) if bench.options.quick else (7, 0.7)
+    pairs, seconds = (1, 0.3) if bench.options.quick else (5, 0.6)
     print(f"\nprofiles: user-space events of each role, {pairs} pairs of {seconds} s")
     with Node(bench) as node:
         results = {role: [(node.loads(seconds), turn(node, role, seconds)) for _ in range(pairs)]

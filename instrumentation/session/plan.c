@@ -58,16 +58,6 @@ same_relayd(const struct wanted *wanted, const char *path)
 	return same;
 }
 
-static const struct lttng_event *
-find_event(const struct domain_state *state, const struct wanted_event *event)
-{
-	for (int i = 0; i < state->n_events; i++)
-		if (state->events[i].type == event->type &&
-		    streq(state->events[i].name, event->enable))
-			return &state->events[i];
-	return NULL;
-}
-
 /* Whether a probe is on another function than the one that is wanted. */
 static bool
 has_other_symbol(const struct wanted *wanted, enum domain domain, const struct domain_state *state)
@@ -75,7 +65,7 @@ has_other_symbol(const struct wanted *wanted, enum domain domain, const struct d
 	for (size_t i = 0; i < wanted->events.n; i++) {
 		const struct wanted_event *event = &wanted->events.items[i];
 		const struct lttng_event *old =
-			event->symbol && event_wanted(event, domain) ? find_event(state, event) : NULL;
+			event->symbol && event_wanted(event, domain) ? state_find_event(state, event) : NULL;
 
 		if (old && !streq(old->attr.probe.symbol_name, event->symbol))
 			return true;
@@ -138,7 +128,7 @@ plan_events(struct plan *plan, const struct wanted *wanted, enum domain domain,
 {
 	for (size_t i = 0; i < wanted->events.n; i++) {
 		const struct wanted_event *event = &wanted->events.items[i];
-		const struct lttng_event *old = find_event(state, event);
+		const struct lttng_event *old = state_find_event(state, event);
 
 		if (event_wanted(event, domain) && (!old || !old->enabled))
 			add(plan, &(struct step) { .kind = STEP_ENABLE, .domain = domain,
@@ -261,6 +251,13 @@ plan_print(const struct plan *plan, const struct wanted *wanted, FILE *file)
 
 /* -- Doing --------------------------------------------------------------- */
 
+void
+tell_no_probe(const char *name, const char *symbol, struct buf *text)
+{
+	buf_printf(text, "kernel event %s: no probe on %s: is it in /proc/kallsyms, with its module "
+		   "loaded, and not in /sys/kernel/debug/kprobes/blacklist?\n", name, symbol);
+}
+
 static bool
 session_exists(const char *name)
 {
@@ -371,6 +368,15 @@ run_in_domain(const struct step *step, const struct wanted *wanted)
 	return r;
 }
 
+static void
+tell_problem(const struct step *step, const char *why, struct buf *problems)
+{
+	if (step->symbol)
+		tell_no_probe(step->name, step->symbol, problems);
+	else
+		buf_printf(problems, "%s event %s: %s\n", domains[step->domain].key, step->name, why);
+}
+
 /* 1 when it was carried out, 0 when it was told in 'problems' and left out. */
 static int
 run_step(const struct step *step, const struct wanted *wanted, struct buf *problems,
@@ -399,8 +405,7 @@ run_step(const struct step *step, const struct wanted *wanted, struct buf *probl
 	 * is one for all. */
 	if ((step->kind == STEP_ENABLE || step->kind == STEP_DISABLE) && sessiond_is_there() &&
 	    r != -LTTNG_ERR_RELAYD_CONNECT_FAIL) {
-		buf_printf(problems, "%s event %s: %s\n", domains[step->domain].key, step->name,
-			   lttng_strerror(r));
+		tell_problem(step, lttng_strerror(r), problems);
 		return 0;
 	}
 	return lttng_failed(error, r, names[step->kind]);

@@ -52,6 +52,9 @@ void plan_print(const struct plan *plan, const struct wanted *wanted, FILE *file
 int plan_run(struct plan *plan, const struct wanted *wanted, struct buf *problems,
 	     struct error *error);
 
+/* Adds the line for a probe that the kernel doesn't take. */
+void tell_no_probe(const char *name, const char *symbol, struct buf *text);
+
 /* Ends a session: what was recorded is sent first, for at most 'wait_ms'.  No
  * error when there is none. */
 int session_destroy(const char *name, unsigned wait_ms, struct error *error);
