@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "instrumentation/session/node.h"
 #include "instrumentation/session/plan.h"
 #include "lib/util.h"
 
@@ -220,6 +221,34 @@ test_kernel_plan(void **state)
 	}
 }
 
+/* What brings a missing event is said once for all that come from there. */
+static void
+test_missing_kernel(void **state)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct event_list list = { 0 };
+
+	assert_int_equal(parse(&list,
+			       "kernel sched_switch\nkernel odd_one\nkernel ovs_packet_receive\n"
+			       "kernel ovs_dp_upcall\nkernel kvm_x86_exit\nkernel ovs_packet_send\n"
+			       "kernel odd_two\nkernel kvm_x86_entry\nkernel-probe ovs_x f\n", NULL), 0);
+	for (size_t i = 1; i < 8; i++)
+		list.items[i].missing = true;
+	node_missing(&list, 0, &text);
+	buf_add_char(&text, '\0');
+	assert_string_equal(text.data,
+		"kernel event ovs_dp_upcall: modprobe lttng-probe-openvswitch (package "
+		"cloudtrace-openvswitch-dkms)\n"
+		"kernel event ovs_packet_receive, ovs_packet_send: modprobe lttng-ovs-addon (package "
+		"cloudtrace-openvswitch-dkms)\n"
+		"kernel event kvm_x86_exit, kvm_x86_entry: lttng-modules has them only where it was "
+		"built with the kernel's full source, and with kvm loaded (modprobe "
+		"lttng-probe-kvm-x86)\n"
+		"kernel event odd_one: this kernel's tracer does not have it\n"
+		"kernel event odd_two: this kernel's tracer does not have it\n");
+	events_done(&list);
+}
+
 static void
 test_bad_lists(void **state)
 {
@@ -331,6 +360,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused), cmocka_unit_test(test_list),
 		cmocka_unit_test(test_kernel_list), cmocka_unit_test(test_kernel_plan),
+		cmocka_unit_test(test_missing_kernel),
 		cmocka_unit_test(test_bad_lists), cmocka_unit_test(test_long_name),
 		cmocka_unit_test(test_url), cmocka_unit_test(test_memory),
 	};

@@ -332,7 +332,8 @@ cost_of_role() { # cost_of_role ROLE
 		/share/cloudtrace-session "$1" --relayd="$relayd" --kernel=yes --session=cost \
 			--events=/tmp/list --once || return
 		loads "$1" with >> /out/loads
-		/share/cloudtrace-session "$1" --session=cost --status > "/out/status.cost-$1"
+		/share/cloudtrace-session "$1" --session=cost --events=/tmp/list --status \
+			> "/out/status.cost-$1"
 		/share/cloudtrace-session "$1" --session=cost --stop
 	done
 }
