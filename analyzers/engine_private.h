@@ -10,7 +10,7 @@
 
 #include "analyzers/analyzer.h"
 
-enum { MAX_ANALYZERS = 16, MAX_FIELDS = 16, KEY_TEXT_SIZE = 24 };
+enum { MAX_ANALYZERS = 32, MAX_FIELDS = 16, KEY_TEXT_SIZE = 24 };
 /* Over so many flows of a host, those at rest make room for new ones. */
 #define KEEP_FLOWS 512u
 
@@ -77,11 +77,23 @@ struct gone {
 	UT_hash_handle hh;
 };
 
+/* A native analyzer on one host (engine_native.c). */
+struct native_run {
+	void *state;           /* NULL: it has seen no event. */
+	uint64_t last_ns;      /* Of the last call: time does not go back. */
+	uint64_t wake_ns;      /* 0: none. */
+	bool woken;            /* By the watermark, since the last event. */
+	bool changed;          /* Since engine_save(). */
+	struct gone *saved;    /* Keys of records that were given out... */
+	struct gone *gone;     /* and of those of an earlier run, to be forgotten. */
+};
+
 struct engine_host {
 	struct engine *engine;
 	char *name;
 	struct entry *flows;
 	struct gone *gone;
+	struct native_run *natives; /* By analyzer; NULL before the first event of any. */
 	uint64_t next_deadline_ns;  /* No flow has an earlier one; UINT64_MAX: none has any. */
 	UT_hash_handle hh;
 };
@@ -95,6 +107,8 @@ struct engine {
 	unsigned n_programs;
 	struct route **routes;      /* By index of the event in the interest. */
 	unsigned n_routes;
+	struct native_route **native_routes; /* The same for native analyzers. */
+	bool has_natives;
 	struct engine_host *hosts;
 	struct unexpected *unexpected;
 	struct engine_counters counters;
@@ -108,5 +122,23 @@ size_t flow_used(const struct analyzer *analyzer, const struct flow *flow);
 struct entry *entry_find(struct engine_host *host, unsigned analyzer, uint64_t key);
 /* NULL when the host has all it may have. */
 struct entry *entry_new(struct engine_host *host, unsigned analyzer, uint64_t key);
+
+/* Native analyzers (engine_native.c). */
+
+/* Their events and fields, before the routes are made; then their routes. */
+void natives_declare(struct engine *engine);
+int natives_compile(struct engine *engine);
+void natives_compile_free(struct engine *engine);
+void natives_host_free(struct engine_host *host);
+void natives_event(struct engine_host *host, const struct ctf_event *event);
+void natives_loss(struct engine_host *host, const struct ctf_loss *loss);
+void natives_watermark(struct engine_host *host, uint64_t t_ns);
+void natives_end(struct engine_host *host);
+void natives_save(struct engine_host *host, engine_save_fn *save, void *context);
+/* -ENOENT: that is no native analyzer; else as engine_restore(). */
+int natives_restore(struct engine *engine, const char *hostname, const char *analyzer,
+		    const char *key, const void *blob, size_t size);
+/* Prints the native analyzers' events for --print-events. */
+void natives_print_events(const struct analyzer *const *table, unsigned roles, FILE *file);
 
 #endif /* engine_private.h */

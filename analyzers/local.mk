@@ -3,7 +3,9 @@ noinst_LIBRARIES += libanalyzers.a
 libanalyzers_a_SOURCES = \
 	analyzers/analyzer.h analyzers/analyzers.c \
 	analyzers/engine.c analyzers/engine.h analyzers/engine_private.h \
-	analyzers/engine_compile.c analyzers/engine_save.c analyzers/engine_tables.c \
+	analyzers/engine_compile.c analyzers/engine_native.c analyzers/engine_save.c \
+	analyzers/engine_tables.c \
+	analyzers/windows.c analyzers/windows.h \
 	analyzers/facts.c analyzers/facts.h \
 	analyzers/forecast.c analyzers/forecast.h \
 	analyzers/node.c analyzers/node.h analyzers/node_host.c \
