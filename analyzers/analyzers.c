@@ -5,12 +5,13 @@
 #include "analyzers/analyzer.h"
 
 extern const struct analyzer node_analyzer, node_service_analyzer, node_host_analyzer;
-extern const struct analyzer qemu_analyzer;
+extern const struct analyzer ovs_analyzer, qemu_analyzer;
 
 const struct analyzer *const analyzers[] = {
 	&node_analyzer,
 	&node_service_analyzer,
 	&node_host_analyzer,
 	&qemu_analyzer,
+	&ovs_analyzer,
 	NULL
 };

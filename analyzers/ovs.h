@@ -178,7 +178,7 @@ struct ovs {
 	struct ovs_window window;
 	struct ovs_slow slow[OVS_N_SLOW];
 	unsigned n_slow;
-	bool packets_saved;
+	uint32_t queues_saved, threads_saved;  /* Records in the checkpoint. */
 };
 
 /* Fields of ovs_packet_receive and _send. */
@@ -186,6 +186,32 @@ struct ovs_packet_fields {
 	uint64_t tag, tag_state, skbaddr, port_no, len, eth_type, saddr, daddr, l4_proto, pkt_hash;
 	int64_t ifindex, tid, pid;
 	struct text ifname, src_mac, dst_mac, comm;
+};
+/* Of the events with less. */
+struct ovs_brief_fields {
+	uint64_t tag, skbaddr, a, b, c;
+	int64_t ret;
+};
+struct ovs_upcall_fields {
+	uint64_t tag, skbaddr, cmd, portid, len, eth_type, l4_proto, saddr, daddr, pkt_hash;
+	int64_t ret;
+};
+struct ovs_execute_fields {
+	uint64_t tag;
+	int64_t tid;
+};
+struct ovs_genl_fields {
+	uint64_t phase;
+	int64_t ret, tid;
+	struct text op, name, comm;
+};
+/* Of system calls: 'value' is the descriptor, or what was returned. */
+struct ovs_recvmsg_fields {
+	int64_t tid, value;
+};
+struct ovs_kprobe_fields {
+	int64_t tid;
+	struct text comm;
 };
 
 #define COUNT(OVS, WHAT) ((OVS)->window.counters[OVS_##WHAT]++)
@@ -240,7 +266,7 @@ struct ovs_packet *ovs_upcall_next(struct ovs *ovs, uint64_t tid, bool unread);
 void ovs_upcall_forget(struct ovs *ovs, struct ovs_packet *packet);
 
 /* ovs_kprobes.c */
-enum ovs_kprobe { KP_RECEIVE, KP_PROCESS, KP_LOOKUP, KP_ACTIONS, KP_SEND, KP_UPCALL, KR_UPCALL_ENTRY,
+enum ovs_kprobe { KP_RECEIVE, KP_LOOKUP, KP_ACTIONS, KP_SEND, KP_UPCALL, KR_UPCALL_ENTRY,
 		  KR_UPCALL_EXIT, KP_EXECUTE, KR_EXECUTE_ENTRY, KR_EXECUTE_EXIT, KP_INSERT,
 		  KP_REMOVE };
 void ovs_kprobe(struct ovs *ovs, const struct step *step, enum ovs_kprobe what);

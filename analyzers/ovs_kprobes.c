@@ -13,10 +13,6 @@
 
 #include "analyzers/ovs.h"
 
-struct kprobe {
-	int64_t tid;
-};
-
 static struct ovs_packet *
 current(struct ovs *ovs, const struct ovs_cpu *cpu, int64_t tid)
 {
@@ -157,13 +153,12 @@ execute_probe(struct ovs *ovs, const struct step *step, struct ovs_cpu *cpu, int
 	struct ovs_thread *thread = ovs_thread_get(ovs, (uint64_t) tid);
 
 	if (what == KR_EXECUTE_EXIT) {
-		if (thread)
-			thread->executing = 0;
+		thread->executing = 0;
 		if (cpu->tid == tid)
 			cpu->seq = 0;
 		return;
 	}
-	if (!thread || (what == KP_EXECUTE && thread->executing))
+	if (what == KP_EXECUTE && thread->executing)
 		return;
 	thread->executing = what == KR_EXECUTE_ENTRY;
 	execute(ovs, step, cpu, tid);
@@ -187,7 +182,7 @@ upcall_probe(struct ovs *ovs, const struct step *step, struct ovs_cpu *cpu, int6
 void
 ovs_kprobe(struct ovs *ovs, const struct step *step, enum ovs_kprobe what)
 {
-	const int64_t tid = ((const struct kprobe *) step->values)->tid;
+	const int64_t tid = ((const struct ovs_kprobe_fields *) step->values)->tid;
 	struct ovs_cpu *cpu;
 
 	if (what == KP_INSERT)
@@ -220,7 +215,6 @@ ovs_kprobe(struct ovs *ovs, const struct step *step, enum ovs_kprobe what)
 	case KR_EXECUTE_EXIT:
 		execute_probe(ovs, step, cpu, tid, what);
 		break;
-	case KP_PROCESS:
 	case KP_INSERT:
 	case KP_REMOVE:
 		break;

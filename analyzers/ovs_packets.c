@@ -448,16 +448,10 @@ ovs_send(struct ovs *ovs, const struct step *step)
 	ovs_address_forwarded(ovs, step, &unknown, (uint32_t) fields->port_no);
 }
 
-/* Of the events with less. */
-struct brief {
-	uint64_t tag, skbaddr, a, b, c;
-	int64_t ret;
-};
-
 void
 ovs_lookup_begin(struct ovs *ovs, const struct step *step)
 {
-	const struct brief *fields = step->values;
+	const struct ovs_brief_fields *fields = step->values;
 	struct ovs_packet *packet = ovs_packet_find(ovs, fields->tag, fields->skbaddr);
 
 	if (!packet)
@@ -470,7 +464,7 @@ ovs_lookup_begin(struct ovs *ovs, const struct step *step)
 void
 ovs_lookup_end(struct ovs *ovs, const struct step *step)
 {
-	const struct brief *fields = step->values;
+	const struct ovs_brief_fields *fields = step->values;
 	struct ovs_packet *packet = ovs_packet_find(ovs, fields->tag, fields->skbaddr);
 
 	COUNT(ovs, LOOKUPS);
@@ -493,7 +487,7 @@ ovs_lookup_end(struct ovs *ovs, const struct step *step)
 void
 ovs_actions_begin(struct ovs *ovs, const struct step *step)
 {
-	const struct brief *fields = step->values;
+	const struct ovs_brief_fields *fields = step->values;
 	struct ovs_packet *packet = ovs_packet_find(ovs, fields->tag, fields->skbaddr);
 
 	if (!packet)
@@ -509,7 +503,7 @@ ovs_actions_begin(struct ovs *ovs, const struct step *step)
 void
 ovs_output(struct ovs *ovs, const struct step *step)
 {
-	const struct brief *fields = step->values;
+	const struct ovs_brief_fields *fields = step->values;
 	struct ovs_packet *packet = ovs_packet_find(ovs, fields->tag, fields->skbaddr);
 
 	if (!packet)
@@ -522,7 +516,7 @@ ovs_output(struct ovs *ovs, const struct step *step)
 void
 ovs_actions_end(struct ovs *ovs, const struct step *step)
 {
-	const struct brief *fields = step->values;
+	const struct ovs_brief_fields *fields = step->values;
 	struct ovs_packet *packet = ovs_packet_find(ovs, fields->tag, fields->skbaddr);
 
 	if (!packet)
@@ -543,7 +537,7 @@ ovs_actions_end(struct ovs *ovs, const struct step *step)
 void
 ovs_skb_kfree(struct ovs *ovs, const struct step *step)
 {
-	const struct brief *fields = step->values;
+	const struct ovs_brief_fields *fields = step->values;
 	const struct ovs_index *index = keyed_find(&ovs->by_skb, &fields->skbaddr);
 	struct ovs_packet *packet = index ? ovs_packet_of_seq(ovs, index->seq) : NULL;
 

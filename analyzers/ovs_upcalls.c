@@ -20,8 +20,11 @@ queue_get(struct ovs *ovs, uint64_t id)
 {
 	struct ovs_queue *queue = keyed_get(&ovs->queues, &id, NULL);
 
-	if (!queue)
+	if (!queue) {
 		COUNT(ovs, EVICTED_OTHERS);
+		keyed_clear(&ovs->queues);
+		queue = keyed_get(&ovs->queues, &id, NULL);
+	}
 	return queue;
 }
 
@@ -31,9 +34,13 @@ ovs_thread_get(struct ovs *ovs, uint64_t tid)
 	bool is_new;
 	struct ovs_thread *thread = keyed_get(&ovs->threads, &tid, &is_new);
 
-	if (!thread)
+	/* Threads come and go over months: all are learnt anew. */
+	if (!thread) {
 		COUNT(ovs, EVICTED_OTHERS);
-	else if (is_new)
+		keyed_clear(&ovs->threads);
+		thread = keyed_get(&ovs->threads, &tid, &is_new);
+	}
+	if (is_new)
 		thread->fd = thread->upcall_fd = -1;
 	return thread;
 }
@@ -86,8 +93,7 @@ ovs_upcall_wait(struct ovs *ovs, struct ovs_packet *packet, uint64_t id)
 	ovs->main.waiting++;
 	ovs->window.counters[OVS_WAITING_MAX] =
 		MAX(ovs->window.counters[OVS_WAITING_MAX], (uint64_t) ovs->main.waiting);
-	if (queue)
-		queue_push(queue, packet->seq);
+	queue_push(queue, packet->seq);
 }
 
 void
@@ -120,14 +126,9 @@ ovs_upcall_next(struct ovs *ovs, uint64_t tid, bool unread)
 
 /* -- Events ------------------------------------------------------------------ */
 
-struct upcall {
-	uint64_t tag, skbaddr, cmd, portid, len, eth_type, l4_proto, saddr, daddr, pkt_hash;
-	int64_t tid;
-};
-
 /* One whose receive was not seen: only upcalls are traced, or it was lost. */
 static struct ovs_packet *
-stranger(struct ovs *ovs, const struct step *step, const struct upcall *fields)
+stranger(struct ovs *ovs, const struct step *step, const struct ovs_upcall_fields *fields)
 {
 	struct ovs_packet *packet = ovs_packet_new(ovs, step, fields->tag ? fields->tag :
 						   fields->skbaddr);
@@ -145,7 +146,7 @@ stranger(struct ovs *ovs, const struct step *step, const struct upcall *fields)
 void
 ovs_upcall_begin(struct ovs *ovs, const struct step *step)
 {
-	const struct upcall *fields = step->values;
+	const struct ovs_upcall_fields *fields = step->values;
 	struct ovs_packet *packet = ovs_packet_find(ovs, fields->tag, fields->skbaddr);
 
 	COUNT(ovs, UPCALLS);
@@ -168,18 +169,17 @@ ovs_upcall_begin(struct ovs *ovs, const struct step *step)
 void
 ovs_upcall_end(struct ovs *ovs, const struct step *step)
 {
-	const struct upcall *fields = step->values;
-	const int64_t ret = (int64_t) fields->tid;   /* "ret", in this event. */
+	const struct ovs_upcall_fields *fields = step->values;
 	struct ovs_packet *packet = ovs_packet_find(ovs, fields->tag, fields->skbaddr);
 
-	if (ret < 0)
+	if (fields->ret < 0)
 		COUNT(ovs, UPCALLS_REFUSED);
 	if (!packet || !packet->upcall_ns)
 		return;
-	if (ret < 0) {
+	if (fields->ret < 0) {
 		ovs_upcall_forget(ovs, packet);
 		ovs_packet_step(ovs, packet, step, OVS_STEP_REFUSED, OVS_NO_PORT);
-		ovs_packet_drop(ovs, packet, OVS_AT_UPCALL, (uint32_t) -ret, OVS_NO_PORT);
+		ovs_packet_drop(ovs, packet, OVS_AT_UPCALL, (uint32_t) -fields->ret, OVS_NO_PORT);
 		return;
 	}
 	/* A thread on another CPU may have read it by now. */
@@ -207,21 +207,16 @@ ovs_upcall_answered(struct ovs *ovs, struct ovs_packet *packet, const struct ste
 	packet->execute_ns = step->t_ns;
 	packet->flags &= (uint8_t) ~PACKET_DONE;
 	ovs_packet_step(ovs, packet, step, OVS_STEP_EXECUTE, OVS_NO_PORT);
-	if (queue && thread) {
+	if (queue) {
 		queue->tid = (int64_t) thread->tid;
 		thread->reads_upcalls = 1;
 	}
 }
 
-struct execute {
-	uint64_t tag;
-	int64_t tid;
-};
-
 void
 ovs_execute(struct ovs *ovs, const struct step *step)
 {
-	const struct execute *fields = step->values;
+	const struct ovs_execute_fields *fields = step->values;
 	struct ovs_packet *packet = ovs_packet_find(ovs, fields->tag, 0);
 
 	COUNT(ovs, EXECUTES);
@@ -234,14 +229,10 @@ ovs_execute(struct ovs *ovs, const struct step *step)
 
 /* -- Reads ------------------------------------------------------------------- */
 
-struct recvmsg {
-	int64_t tid, value;          /* fd, or what it returned. */
-};
-
 void
 ovs_recvmsg_entry(struct ovs *ovs, const struct step *step)
 {
-	const struct recvmsg *fields = step->values;
+	const struct ovs_recvmsg_fields *fields = step->values;
 	struct ovs_thread *thread = keyed_find(&ovs->threads, &fields->tid);
 
 	if (thread && thread->reads_upcalls)
@@ -274,7 +265,7 @@ read_one(struct ovs *ovs, const struct step *step, struct ovs_packet *packet)
 void
 ovs_recvmsg_exit(struct ovs *ovs, const struct step *step)
 {
-	const struct recvmsg *fields = step->values;
+	const struct ovs_recvmsg_fields *fields = step->values;
 	struct ovs_thread *thread = keyed_find(&ovs->threads, &fields->tid);
 	struct ovs_packet *packet;
 
@@ -290,7 +281,7 @@ ovs_recvmsg_exit(struct ovs *ovs, const struct step *step)
 void
 ovs_usdt_read(struct ovs *ovs, const struct step *step)
 {
-	const struct recvmsg *fields = step->values;
+	const struct ovs_recvmsg_fields *fields = step->values;
 	struct ovs_packet *packet = ovs_upcall_next(ovs, (uint64_t) fields->tid, true);
 
 	if (packet)

@@ -486,25 +486,3 @@ ovs_window_read(struct ovs_window *window, const void *bytes, size_t size)
 	ovs_window_clear(window);
 	return -EINVAL;
 }
-
-int
-ovs_window_merge_bytes(const void *a, size_t a_size, const void *b, size_t b_size,
-		       struct buf *out)
-{
-	struct ovs_window sum, other;
-	int r;
-
-	ovs_window_init(&sum);
-	ovs_window_init(&other);
-	r = ovs_window_read(&sum, a, a_size);
-	if (!r)
-		r = ovs_window_read(&other, b, b_size);
-	if (!r) {
-		ovs_window_merge(&sum, &other);
-		ovs_window_trim(&sum);
-		ovs_window_write(&sum, out);
-	}
-	ovs_window_done(&sum);
-	ovs_window_done(&other);
-	return r;
-}

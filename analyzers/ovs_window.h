@@ -9,6 +9,7 @@
 #ifndef ANALYZERS_OVS_WINDOW_H
 #define ANALYZERS_OVS_WINDOW_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -142,8 +143,19 @@ void ovs_window_write(struct ovs_window *window, struct buf *out);
 /* Reads them back into an initialized window, replacing its contents.  -EINVAL
  * (empty then) for what ovs_window_write() can't have written. */
 int ovs_window_read(struct ovs_window *window, const void *bytes, size_t size);
-/* Two blobs as one, for thinning: adds to 'out'.  -EINVAL as above. */
-int ovs_window_merge_bytes(const void *a, size_t a_size, const void *b, size_t b_size,
-			   struct buf *out);
+
+/* ovs_json.c: as JSON (new references), parts and all; "" and no port are null. */
+json_t *ovs_window_json(const struct ovs_window *window);
+json_t *ovs_counters_json(const struct ovs_window *window);
+json_t *ovs_components_json(const struct ovs_window *window);
+json_t *ovs_path_json(const struct ovs_path *path);
+json_t *ovs_conversation_json(const struct ovs_conversation *conversation);
+json_t *ovs_port_json(const struct ovs_port *port);
+json_t *ovs_drop_json(const struct ovs_drop *drop);
+json_t *ovs_command_json(const struct ovs_command *command);
+json_t *ovs_histogram_json(const struct histogram *histogram);
+json_t *ovs_text_json(const char *text);
+json_t *ovs_mac_json(const uint8_t mac[6]);
+json_t *ovs_ip_json(uint32_t ip);
 
 #endif /* ovs_window.h */
