@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyzers/windows.h"
 
+extern const struct window_kind ovs_window_kind;
+
 const struct window_kind *const window_kinds[] = {
+	&ovs_window_kind,
 	NULL
 };
 
