@@ -182,6 +182,15 @@ ctl_print_json(const struct ctl *ctl, const json_t *value)
 	return ctl_flush(&out);
 }
 
+json_t *
+ctl_major(const struct ctl *ctl, const struct view *view, json_t *list)
+{
+	bool asked = ctl->output == OUTPUT_WIDE || json_object_get(ctl->params, "kind") ||
+		     json_object_get(ctl->params, "request");
+
+	return asked ? json_incref(list) : view_major(view, list);
+}
+
 static bool
 is_json(const struct ctl *ctl)
 {
@@ -210,6 +219,21 @@ run_status(struct ctl *ctl, const struct command *command, char **args)
 	return r ? r : ctl_flush(&out);
 }
 
+static void
+write_table(struct ctl *ctl, const struct view *view, json_t *list, struct buf *out)
+{
+	json_t *shown = ctl_major(ctl, view, list);
+	size_t left_out = json_array_size(list) - json_array_size(shown);
+
+	if (json_array_size(shown))
+		view_table(view, shown, &ctl->screen, out);
+	else
+		log_info("%s", view->none);
+	if (left_out)
+		log_info("%zu %s", left_out, view->minor);
+	json_decref(shown);
+}
+
 static int
 run_list(struct ctl *ctl, const struct command *command, char **args)
 {
@@ -224,10 +248,8 @@ run_list(struct ctl *ctl, const struct command *command, char **args)
 		r = ctl_print_json(ctl, list);
 	else if (ctl->output == OUTPUT_CSV)
 		view_csv(command->view, list, ctl->screen.headers, &out);
-	else if (json_array_size(list))
-		view_table(command->view, list, &ctl->screen, &out);
 	else
-		log_info("%s", command->view->none);
+		write_table(ctl, command->view, list, &out);
 	json_decref(list);
 	return r ? r : ctl_flush(&out);
 }
@@ -464,7 +486,7 @@ const struct command commands[] = {
 	SHOW(port, NULL, view_port, "one port: the steps of its binding, requests",
 	     "  cloudtracectl port show fa:16:3e:5b:01:9c\n"),
 	{ "trace", "", "ID", 1, 1, "find", &find_view, view_find, NULL, run_trace,
-	  "what is known by any id or name: request, VM, port, volume, MAC, ...",
+	  "what is known by any id or name, of a request, VM, port, volume, MAC",
 	  "  cloudtracectl trace req-9f3a5c0d      the request, or the one that it is part of\n"
 	  "  cloudtracectl trace tap1e2f3a4b-5c    the port, and requests about it\n"
 	  "  cloudtracectl trace web-14\n" },

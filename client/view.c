@@ -181,6 +181,22 @@ view_table(const struct view *view, const json_t *list, const struct screen *scr
 	table_free(table);
 }
 
+json_t *
+view_major(const struct view *view, json_t *list)
+{
+	json_t *major, *item;
+	size_t i;
+
+	if (!view->is_minor)
+		return json_incref(list);
+	major = json_array();
+	json_array_foreach(list, i, item) {
+		if (!view->is_minor(item))
+			json_array_append(major, item);
+	}
+	return major;
+}
+
 /* -- CSV ------------------------------------------------------------------ */
 
 static void

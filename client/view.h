@@ -38,6 +38,9 @@ struct view {
 	const struct column *columns;  /* Ended by a NULL title. */
 	const char *const *csv;        /* Paths, ended by NULL. */
 	const char *none;              /* Said of an empty list. */
+	/* Those that a table leaves out unless they are asked for; or NULL. */
+	bool (*is_minor)(const json_t *item);
+	const char *minor;             /* What they are called, and how to see them. */
 };
 
 extern const struct view migration_view, in_flight_view, alert_view, node_view;
@@ -57,6 +60,8 @@ void view_value(const json_t *value, enum value kind, const struct screen *scree
 		struct buf *out);
 void view_table(const struct view *view, const json_t *list, const struct screen *screen,
 		struct buf *out);
+/* Those of a list that are not minor; a new reference. */
+json_t *view_major(const struct view *view, json_t *list);
 /* RFC 4180, raw values: times and durations in ns. */
 void view_csv(const struct view *view, const json_t *list, bool headers, struct buf *out);
 /* "path,value" for each single value of an object. */

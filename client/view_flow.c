@@ -132,7 +132,20 @@ static const char *const flow_csv[] = {
 	"error.cause", "error.service", "error.host", "error.exception", "error.message", NULL
 };
 
-const struct view flow_view = { "flow", NULL, flow_columns, flow_csv, "no flows" };
+/* Somebody only looked, and no service broke: clients ask by the hundred, and get
+ * 404 while they wait for an end. */
+static bool
+is_query(const json_t *flow)
+{
+	const char *kind = json_text_at(flow, "kind");
+
+	return kind && streq(kind, "api.get") && json_number_at(flow, "http_status") < 500;
+}
+
+const struct view flow_view = {
+	"flow", NULL, flow_columns, flow_csv, "no flows", is_query,
+	"queries (api.get) left out; --kind=api.get or -o wide shows them"
+};
 
 static const struct column short_columns[] = {
 	FIELD("ID", "id", ID, 0),
@@ -145,14 +158,14 @@ static const struct column short_columns[] = {
 };
 
 /* In the pages of things. */
-const struct view flow_short_view = { "flow", NULL, short_columns, flow_csv, "no flows" };
+const struct view flow_short_view = VIEW("flow", NULL, short_columns, flow_csv, "no flows");
 
 static const char *const spans_csv[] = {
 	"@id", "@parent", "@layer", "@service", "@host", "@name", "@status", "@start_ns", "@end_ns",
 	NULL
 };
 
-const struct view flow_spans_csv = { "flow", "spans", flow_columns, spans_csv, "no spans" };
+const struct view flow_spans_csv = VIEW("flow", "spans", flow_columns, spans_csv, "no spans");
 
 /* -- The page ------------------------------------------------------------- */
 

@@ -46,9 +46,8 @@ static const char *const service_csv[] = {
 	"rpc.queue_max_ns", NULL
 };
 
-const struct view service_view = {
-	"service", NULL, service_columns, service_csv, "no services were heard"
-};
+const struct view service_view =
+	VIEW("service", NULL, service_columns, service_csv, "no services were heard");
 
 static const struct column operation_columns[] = {
 	FIELD("OPERATION", "name", TEXT, COLUMN_FLEX),
@@ -70,9 +69,8 @@ static const char *const operation_csv[] = {
 	"@p50_ns", "@p90_ns", "@p99_ns", "@max_ns", "@slowest", NULL
 };
 
-const struct view operation_view = {
-	"service", "operations", operation_columns, operation_csv, "no operations"
-};
+const struct view operation_view =
+	VIEW("service", "operations", operation_columns, operation_csv, "no operations");
 
 /* -- The page ------------------------------------------------------------- */
 

@@ -38,7 +38,7 @@ static const char *const volume_csv[] = {
 	"device", "path", "attachment", "user", "project", "changed_ns", NULL
 };
 
-const struct view volume_view = { "volume", NULL, volume_columns, volume_csv, "no volumes" };
+const struct view volume_view = VIEW("volume", NULL, volume_columns, volume_csv, "no volumes");
 
 static const struct page_field volume_fields[] = {
 	{ "id", "id", VALUE_TEXT, NULL, NULL },
@@ -69,9 +69,8 @@ static const struct column attachment_columns[] = {
 	{ .title = NULL }
 };
 
-static const struct view attachment_view = {
-	"volume", NULL, attachment_columns, NULL, "was not attached"
-};
+static const struct view attachment_view =
+	VIEW("volume", NULL, attachment_columns, NULL, "was not attached");
 
 void
 view_volume(const json_t *volume, const struct screen *screen, struct buf *out)
@@ -109,7 +108,7 @@ static const char *const port_csv[] = {
 	"vif_type", "device_owner", "user", "project", "changed_ns", NULL
 };
 
-const struct view port_view = { "port", NULL, port_columns, port_csv, "no ports" };
+const struct view port_view = VIEW("port", NULL, port_columns, port_csv, "no ports");
 
 static const struct page_field port_fields[] = {
 	{ "id", "id", VALUE_TEXT, NULL, NULL },
@@ -151,7 +150,7 @@ static const struct column step_columns[] = {
 	{ .title = NULL }
 };
 
-static const struct view step_view = { "port", NULL, step_columns, NULL, "no steps" };
+static const struct view step_view = VIEW("port", NULL, step_columns, NULL, "no steps");
 
 void
 view_port(const json_t *port, const struct screen *screen, struct buf *out)
