@@ -10,6 +10,7 @@
 #include "client/ctl.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "proto/methods.h"
 
 /* -- Finding -------------------------------------------------------------- */
 
@@ -248,6 +249,8 @@ run_list(struct ctl *ctl, const struct command *command, char **args)
 		r = ctl_print_json(ctl, list);
 	else if (ctl->output == OUTPUT_CSV)
 		view_csv(command->view, list, ctl->screen.headers, &out);
+	else if (command->page && json_array_size(list))
+		command->page(list, &ctl->screen, &out);
 	else
 		write_table(ctl, command->view, list, &out);
 	json_decref(list);
@@ -272,7 +275,7 @@ write_csv(const struct command *command, const json_t *thing, const struct scree
 		return;
 	}
 	list = command->member ? json_incref(json_object_get(thing, command->member)) :
-				 json_pack("[O]", thing);
+	       json_is_array(thing) ? json_incref((json_t *) thing) : json_pack("[O]", thing);
 	view_csv(command->view, list, screen->headers, out);
 	json_decref(list);
 }
@@ -300,23 +303,42 @@ show(struct ctl *ctl, const struct command *command, json_t *thing)
 	return r ? r : ctl_flush(&out);
 }
 
-/* The filters, and the id that stands behind the command. */
+/* The filters, and what stands behind the command: the method's mandatory
+ * parameters in their order. */
 static json_t *
-params_with_id(const struct ctl *ctl, const char *id)
+params_with(const struct ctl *ctl, const struct command *command, char **args)
 {
+	const struct rpc_param *param = rpc_method_find(command->method)->params;
 	json_t *params = json_copy(ctl->params);
 
-	json_object_set_new(params, "id", json_string(id));
+	for (; param->name && *args; param++)
+		if (param->mandatory)
+			json_object_set_new(params, param->name, json_string(*args++));
 	return params;
+}
+
+/* An empty list, which only JSON can tell on standard output. */
+static int
+show_none(struct ctl *ctl, const struct command *command, json_t *list)
+{
+	int r = is_json(ctl) ? ctl_print_json(ctl, list) : EXIT_OK;
+
+	log_error("%s", command->view->none);
+	json_decref(list);
+	return r;
 }
 
 static int
 run_show(struct ctl *ctl, const struct command *command, char **args)
 {
 	json_t *thing;
-	int r = ctl_call(ctl, command->method, params_with_id(ctl, args[0]), &thing);
+	bool found;
+	int r = ctl_call(ctl, command->method, params_with(ctl, command, args), &thing);
 
-	return r ? r : show(ctl, command, thing);
+	/* Nothing was found by what was given. */
+	found = r || !json_is_array(thing) || json_array_size(thing);
+	r = r ? r : found ? show(ctl, command, thing) : show_none(ctl, command, thing);
+	return r || found ? r : EXIT_NOT_FOUND;
 }
 
 /* One request that is all there is to an id is shown itself. */
@@ -349,7 +371,7 @@ run_trace(struct ctl *ctl, const struct command *command, char **args)
 {
 	json_t *found;
 	size_t things, flows;
-	int r = ctl_call(ctl, command->method, params_with_id(ctl, args[0]), &found);
+	int r = ctl_call(ctl, command->method, params_with(ctl, command, args), &found);
 
 	if (r)
 		return r;

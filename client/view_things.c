@@ -3,19 +3,6 @@
  * view_things.c -- volumes and ports: what VMs are attached to. */
 #include "client/columns.h"
 
-static void
-write_vm(const json_t *item, const struct screen *screen, struct buf *out)
-{
-	const char *name = json_text_at(item, "vm.name"), *uuid = json_text_at(item, "vm.uuid");
-
-	if (name)
-		screen_add_text(screen, name, out);
-	else if (uuid)
-		screen_printf(screen, out, screen->wide ? "%s" : "%.8s", uuid);
-	if (name && uuid && screen->wide)
-		screen_printf(screen, out, " (%s)", uuid);
-}
-
 /* -- Volumes -------------------------------------------------------------- */
 
 static const struct column volume_columns[] = {
@@ -23,7 +10,7 @@ static const struct column volume_columns[] = {
 	FIELD("NAME", "name", TEXT, COLUMN_FLEX),
 	FIELD("STATUS", "status", STATE, 0),
 	FIELD("GIB", "size_gib", COUNT, COLUMN_RIGHT),
-	PIECE("VM", write_vm, COLUMN_FLEX),
+	PIECE("VM", page_write_vm, COLUMN_FLEX),
 	FIELD("HOST", "host", TEXT, COLUMN_SPARE),
 	FIELD("DEVICE", "device", TEXT, 0),
 	FIELD("BACKEND", "backend", TEXT, COLUMN_FLEX | COLUMN_SPARE),
@@ -61,7 +48,7 @@ static const struct page_field volume_fields[] = {
 static const struct column attachment_columns[] = {
 	FIELD("ATTACHED", "start_ns", TIME, 0),
 	FIELD("DETACHED", "end_ns", TIME, 0),
-	PIECE("VM", write_vm, COLUMN_FLEX),
+	PIECE("VM", page_write_vm, COLUMN_FLEX),
 	FIELD("HOST", "host", TEXT, 0),
 	FIELD("DEVICE", "device", TEXT, 0),
 	FIELD("PATH", "path", TEXT, COLUMN_FLEX),
@@ -91,7 +78,7 @@ static const struct column port_columns[] = {
 	FIELD("ID", "id", ID, 0),
 	FIELD("NAME", "name", TEXT, COLUMN_FLEX | COLUMN_WIDE),
 	FIELD("STATUS", "status", STATE, 0),
-	PIECE("VM", write_vm, COLUMN_FLEX),
+	PIECE("VM", page_write_vm, COLUMN_FLEX),
 	FIELD("HOST", "host", TEXT, 0),
 	FIELD("MAC", "mac", TEXT, 0),
 	FIELD("IPS", "ips", LIST, COLUMN_FLEX),
