@@ -3,6 +3,7 @@
  * log_decoder.c -- lttng_python:event, in which each record of Python's logging
  * comes, as derived events.  The logger's name stands outside of the JSON: what
  * nobody wants is left there. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 
 const char *const log_event_names[N_LOG_EVENTS] = {
 	[LOG_NOTHING] = "log:nothing",
+	[LOG_RECORD] = "log:record",
 	[LOG_API_BEGIN] = "api:begin",
 	[LOG_API_DETAIL] = "api:detail",
 	[LOG_API_ANSWER] = "api:answer",
@@ -52,12 +54,13 @@ const char *const log_event_names[N_LOG_EVENTS] = {
 
 struct values {
 	struct text msg, logger, procname;
-	uint64_t level, vpid;
+	uint64_t level, thread, vpid;
 };
 static const struct field fields[] = {
 	FIELD(TEXT, struct values, msg, "msg"),
 	FIELD(TEXT, struct values, logger, "logger_name"),
 	FIELD(U64, struct values, level, "int_loglevel", .optional = true),
+	FIELD(U64, struct values, thread, "thread", .optional = true),
 	FIELD(TEXT, struct values, procname, "procname", .scope = CTF_EVENT_CONTEXT, .optional = true),
 	FIELD(U64, struct values, vpid, "vpid", .scope = CTF_EVENT_CONTEXT, .optional = true),
 	{ 0 }
@@ -70,6 +73,7 @@ struct decoding {
 	struct scratch scratch;
 	struct record record;
 	struct line line;
+	char thread[24];
 };
 
 static void *
@@ -96,12 +100,24 @@ give(void *context, enum log_event event, const struct line *line)
 
 /* What the record itself does not say is known of its process. */
 static void
-fill_in(struct record *record, const struct values *values)
+fill_in(struct decoding *state, const struct values *values)
 {
+	struct record *record = &state->record;
+
 	if (!record_has(record, RECORD_SERVICE) && values->procname.size)
 		record->texts[RECORD_SERVICE] = values->procname;
 	if (!record->pid)
 		record->pid = values->vpid;
+	if (!record_has(record, RECORD_THREAD) && values->thread) {
+		const int n = snprintf(state->thread, sizeof state->thread, "%" PRIu64,
+				       values->thread);
+
+		record->texts[RECORD_THREAD] = (struct text) { state->thread, (size_t) n };
+	}
+	state->line.record = record;
+	state->line.logger = values->logger;
+	state->line.request = record_text(record, RECORD_REQUEST_ID);
+	state->line.replaced = false;
 }
 
 /* A line that no pattern knows: told when it is an error, counted otherwise. */
@@ -112,7 +128,6 @@ give_other(struct decoding *state, const struct step *step, bool watched)
 	struct line *line = &state->line;
 
 	memset(line->fields, 0, sizeof line->fields);
-	line->record = &state->record;
 	line->pattern = NULL;
 	line->flags = 0;
 	line->subject = F_NONE;
@@ -136,8 +151,8 @@ decode(void *context, const struct step *step)
 	if (logger < 0 && !notification && values->level < LEVEL_ERROR)
 		return;
 	record_read(&state->record, &values->msg, &state->scratch);
-	fill_in(&state->record, values);
-	state->line.logger = values->logger;
+	fill_in(state, values);
+	give(to, LOG_RECORD, &state->line);
 	if (notification)
 		known = notification_match(&state->record, &state->line, give, to);
 	else

@@ -338,7 +338,6 @@ matcher_match(struct matcher *matcher, int index, struct record *record, struct 
 	const struct text text = formatted ? record_text(record, RECORD_FORMAT) : message;
 	const struct known *known = find_known(matcher, index, &text);
 
-	line->record = record;
 	if (known) {
 		give_lines(known, record, NULL, line, give, context);
 		return true;

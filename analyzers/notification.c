@@ -270,7 +270,6 @@ notification_match(struct record *record, struct line *line, line_fn *give, void
 	unsigned step = TOOK;
 
 	memset(line->fields, 0, sizeof line->fields);
-	line->record = record;
 	line->pattern = NULL;
 	line->flags = RID_OK | BY_REQUEST;
 	line->subject = F_NONE;

@@ -37,6 +37,7 @@ enum log_field {
 /* Derived events.  Each family of services has its own steps. */
 enum log_event {
 	LOG_NOTHING,            /* Known, and of no interest. */
+	LOG_RECORD,             /* Any, before what it means. */
 	LOG_API_BEGIN, LOG_API_DETAIL, LOG_API_ANSWER, LOG_API_END, LOG_API_DONE,
 	LOG_RPC_CALL, LOG_RPC_CAST, LOG_RPC_RECEIVED, LOG_RPC_RECEIVED_CAST, LOG_RPC_REPLY,
 	LOG_RPC_GOT_REPLY, LOG_RPC_DONE,
@@ -78,8 +79,13 @@ struct line {
 	struct record *record;
 	const struct pattern *pattern;    /* NULL for notifications. */
 	struct text logger;
+	/* Of the request that the thread serves, where that is known: that of the
+	 * record is sometimes of a context that was made in between. */
+	struct text request;
+	bool replaced;                    /* It is not that of the record, but in 'held'. */
+	char held[FACT_KEY_SIZE];
 	struct text name;                 /* Of the step, ... */
-	unsigned flags;
+	unsigned flags;                   /* enum pattern_flag */
 	enum log_field subject;
 	struct text fields[N_LOG_FIELDS]; /* Of size 0: not there. */
 };

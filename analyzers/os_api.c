@@ -16,6 +16,8 @@
 /* A request goes on for so long at most; an answer waits so long for the end. */
 #define PATIENCE_NS (900 * NS_PER_S)
 #define GRACE_NS (500 * NS_PER_MS)
+/* The begin that is reckoned from the end may be off by so much. */
+#define SLACK_NS (20 * NS_PER_MS)
 
 enum { RUNNING = FLOW_IDLE + 1, ANSWERED, OK, FAILED, GONE, N_STATES };
 
@@ -30,21 +32,30 @@ static const struct state states[] = {
 	[GONE]      = { .name = "gone", .final = true },
 };
 
-/* A request id is one request's in one service: glance goes by its caller's. */
+/* A thread (or greenlet) serves one request at a time, whatever request id its
+ * lines carry. */
 static size_t
 identify(char name[NAME_SIZE], unsigned event, const void *values)
 {
 	const struct line *line = values;
-	const struct text id = record_text(line->record, RECORD_REQUEST_ID);
+	const struct text thread = record_text(line->record, RECORD_THREAD);
 	const struct text service = line_service(line);
 	size_t size;
 
 	(void) event;
-	if (!id.size)
+	if (!line->request.size && event != LOG_RECORD)
 		return 0;
 	size = name_add(name, 0, &service);
-	size = name_add_string(name, size, "/");
-	return name_add(name, size, &id);
+	size = name_add_string(name, size, " ");
+	size = name_add(name, size, &thread);
+	memcpy(name + MIN(size, (size_t) NAME_SIZE - 8), &line->record->pid, 8);
+	return MIN(size, (size_t) NAME_SIZE - 8) + 8;
+}
+
+static bool
+same(const struct text *a, const struct text *b)
+{
+	return a->size == b->size && (!a->size || !memcmp(a->s, b->s, a->size));
 }
 
 /* The first key of a body, JSON or Python's text of a dictionary. */
@@ -165,7 +176,7 @@ tell_parent(const struct step *step, const struct flow *flow, const struct notes
 	struct fact fact = { .type = FACT_LINK, .kind = "request.child", .start_ns = flow->start_ns };
 	json_t *attributes;
 
-	if (!global.size || (global.size == own.size && !memcmp(global.s, own.s, own.size)))
+	if (!global.size || same(&global, &own))
 		return;
 	attributes = json_object();
 	json_object_set_new(attributes, "request_id", text_json(&global));
@@ -195,11 +206,11 @@ static void
 begin(struct flow *flow, const struct step *step)
 {
 	struct subject *subject = CONTAINER_OF(flow, struct subject, flow);
-	const struct line *line = step->values;
-	const struct text id = record_text(line->record, RECORD_REQUEST_ID);
+	struct line *line = (struct line *) (uintptr_t) step->values;
 
-	memset(&subject->notes, 0, sizeof subject->notes);
-	text_copy(subject->key, sizeof subject->key, &id);
+	line->request = record_text(line->record, RECORD_REQUEST_ID);
+	line->replaced = false;
+	subject_begin(subject, &line->request);
 	note_line(&subject->notes, line);
 	flow->deadline_ns = step->t_ns + PATIENCE_NS;
 	tell_parent(step, flow, &subject->notes);
@@ -272,6 +283,49 @@ moved(struct flow *flow, const struct step *step, unsigned from, unsigned to)
 		flow->end_ns = CONTAINER_OF(flow, struct subject, flow)->extra;
 }
 
+/* The line is of the request that its thread serves: it says so itself, or could
+ * not have begun earlier. */
+static bool
+is_of(const struct flow *flow, const struct step *step)
+{
+	const struct subject *subject = CONTAINER_OF(flow, const struct subject, flow);
+	const struct line *line = step->values;
+	const struct text seconds = line_field(line, F_SECONDS);
+	const struct text method = line_field(line, F_METHOD);
+	const struct text known = notes_get(&subject->notes, F_METHOD);
+	const struct text own = record_text(line->record, RECORD_REQUEST_ID);
+
+	if (text_is(&own, subject->key))
+		return true;
+	if (!seconds.size || (known.size && !same(&method, &known)))
+		return false;
+	return flow->start_ns + SLACK_NS + seconds_ns(&seconds) >= step->t_ns;
+}
+
+/* Another request than the one that is open: its end was not seen. */
+static bool
+is_other(const struct flow *flow, const struct step *step)
+{
+	const struct text own = record_text(((const struct line *) step->values)->record,
+					    RECORD_REQUEST_ID);
+
+	return !text_is(&own, CONTAINER_OF(flow, const struct subject, flow)->key);
+}
+
+/* What the thread says while it serves a request is of that request. */
+static void
+claim(struct flow *flow, const struct step *step)
+{
+	const struct subject *subject = CONTAINER_OF(flow, const struct subject, flow);
+	struct line *line = (struct line *) (uintptr_t) step->values;
+
+	if (line->request.size && !text_is(&line->request, subject->key)) {
+		snprintf(line->held, sizeof line->held, "%s", subject->key);
+		line->request = (struct text) { line->held, strlen(line->held) };
+		line->replaced = true;
+	}
+}
+
 static bool
 is_ok(const struct flow *flow, const struct step *step)
 {
@@ -287,16 +341,24 @@ is_ok(const struct flow *flow, const struct step *step)
 #define END "api:end"
 #define OPEN (IN(RUNNING) | IN(ANSWERED))
 
+static bool
+is_of_and_ok(const struct flow *flow, const struct step *step)
+{
+	return is_of(flow, step) && is_ok(flow, step);
+}
+
 static const struct rule rules[] = {
+	{ .on = "log:record", .in = OPEN, .to = STAY, .act = claim },
 	{ .on = BEGIN, .in = IN(FLOW_IDLE), .to = RUNNING, .act = begin, .begins = true },
+	{ .on = BEGIN, .in = OPEN, .to = RUNNING, .act = begin, .begins = true, .when = is_other },
 	{ .on = BEGIN, .in = OPEN, .to = STAY, .act = detail },
 	{ .on = DETAIL, .in = OPEN, .to = STAY, .act = detail },
 	{ .on = ANSWER, .in = OPEN, .to = ANSWERED, .act = answer },
-	{ .on = END, .in = IN(FLOW_IDLE), .to = OK, .act = begin_and_end, .begins = true,
+	{ .on = END, .in = OPEN, .to = OK, .act = end, .when = is_of_and_ok },
+	{ .on = END, .in = OPEN, .to = FAILED, .act = end, .when = is_of },
+	{ .on = END, .in = IN(FLOW_IDLE) | OPEN, .to = OK, .act = begin_and_end, .begins = true,
 	  .when = is_ok },
-	{ .on = END, .in = IN(FLOW_IDLE), .to = FAILED, .act = begin_and_end, .begins = true },
-	{ .on = END, .in = OPEN, .to = OK, .act = end, .when = is_ok },
-	{ .on = END, .in = OPEN, .to = FAILED, .act = end },
+	{ .on = END, .in = IN(FLOW_IDLE) | OPEN, .to = FAILED, .act = begin_and_end, .begins = true },
 	{ 0 }
 };
 

@@ -20,8 +20,7 @@ static size_t
 identify_child(char name[NAME_SIZE], unsigned event, const void *values)
 {
 	const struct text callee = line_field(values, F_CALLEE);
-	const struct text caller = record_text(((const struct line *) values)->record,
-					       RECORD_REQUEST_ID);
+	const struct text caller = ((const struct line *) values)->request;
 
 	(void) event;
 	if (!caller.size || (caller.size == callee.size &&
@@ -163,7 +162,7 @@ message_of(const struct line *line)
 static struct text
 about(const struct line *line)
 {
-	struct text text = record_text(line->record, RECORD_REQUEST_ID);
+	struct text text = line->request;
 
 	if (!text.size || line->flags & RID_WRONG)
 		text = line_field(line, F_INSTANCE);

@@ -294,7 +294,6 @@ notes_line(struct notes *notes, const struct line *line)
 		enum record_member member;
 	} members_of[] = {
 		{ F_SERVICE, RECORD_SERVICE },
-		{ F_REQUEST_ID, RECORD_REQUEST_ID },
 		{ F_GLOBAL_REQUEST_ID, RECORD_GLOBAL_REQUEST_ID },
 		{ F_USER, RECORD_USER },
 		{ F_PROJECT, RECORD_PROJECT },
@@ -303,13 +302,15 @@ notes_line(struct notes *notes, const struct line *line)
 
 	for (size_t i = 0; i < ARRAY_SIZE(members_of); i++)
 		if (!line->fields[members_of[i].field].size &&
-		    !(line->flags & RID_WRONG && members_of[i].member <= RECORD_GLOBAL_REQUEST_ID &&
-		      members_of[i].member >= RECORD_REQUEST_ID))
+		    !((line->flags & RID_WRONG || line->replaced) &&
+		      members_of[i].member == RECORD_GLOBAL_REQUEST_ID))
 			notes_set(notes, members_of[i].field,
 				  record_text(record, members_of[i].member));
+	if (!(line->flags & RID_WRONG))
+		notes_set(notes, F_REQUEST_ID, line->request);
 	if (record->pid)
 		notes_set_u64(notes, F_PID, record->pid);
-	if (line->flags & RID_OK && record_has(record, RECORD_REQUEST_ID))
+	if (line->flags & RID_OK && line->request.size)
 		notes_set_string(notes, F_RID_OK, "true");
 	for (unsigned field = 1; field < N_LOG_FIELDS; field++)
 		if (line->fields[field].size && fields[field].kind != HIDDEN)

@@ -34,7 +34,7 @@ subject_of(const struct line *line)
 	if (!text.size)
 		text = record_text(line->record, RECORD_INSTANCE);
 	if (!text.size)
-		text = record_text(line->record, RECORD_REQUEST_ID);
+		text = line->request;
 	return text;
 }
 
@@ -56,10 +56,8 @@ identify(char name[NAME_SIZE], unsigned event, const void *values)
 
 	(void) event;
 	if (line->flags & BY_REQUEST) {
-		const struct text id = record_text(line->record, RECORD_REQUEST_ID);
-
 		size = name_add_string(name, size, "/");
-		size = name_add(name, size, &id);
+		size = name_add(name, size, &line->request);
 	}
 	return size;
 }

@@ -61,7 +61,7 @@ field_of(const struct line *line, enum log_field field)
 	if (field == F_INSTANCE)
 		return record_text(line->record, RECORD_INSTANCE);
 	if (field == F_REQUEST_ID)
-		return record_text(line->record, RECORD_REQUEST_ID);
+		return line->request;
 	return text;
 }
 

@@ -37,7 +37,6 @@ tell_change(struct subject *vm, const struct step *step, const char *what, const
 {
 	const struct line *line = step->values;
 	struct fact fact = { .type = FACT_MARK, .kind = "vm.change" };
-	const struct text id = record_text(line->record, RECORD_REQUEST_ID);
 	const struct text host = line_field(line, F_HOST), service = line_service(line);
 
 	/* No two changes of an instance are at the same time. */
@@ -46,7 +45,7 @@ tell_change(struct subject *vm, const struct step *step, const char *what, const
 	snprintf(fact.key, sizeof fact.key, "%.40s/%s", vm->key, what);
 	fact.attributes = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:i}", "instance", vm->key,
 				    "what", what, "from", text_json(from), "to",
-				    text_json(to), "request_id", text_json(&id), "host",
+				    text_json(to), "request_id", text_json(&line->request), "host",
 				    text_json(&host), "service", text_json(&service), "seq",
 				    (int) seq);
 	step_tell(step, &vm->flow, &fact);
@@ -139,26 +138,32 @@ change(struct flow *flow, const struct step *step)
 	const struct text task = line_field(line, F_TASK_STATE);
 	const struct text old_task = line_field(line, F_OLD_TASK_STATE);
 	const struct text power = line_field(line, F_POWER_STATE), host = line_field(line, F_HOST);
-	const bool first = !*vm->key && text_is(&state, "building") && same(&state, &old) &&
-		text_is(&task, "scheduling");
+	const bool first = !vm->notes.size;
+	const bool made = first && text_is(&state, "building") && text_is(&task, "scheduling");
+	const struct text known = made ? none : first ? old : notes_get(&vm->notes, F_STATE);
+	const struct text known_task = made ? none : first ? old_task
+		: notes_get(&vm->notes, F_TASK_STATE);
 	unsigned seq = 0;
 
 	text_copy(vm->key, sizeof vm->key, &id);
-	/* The first of all is told as it is, not as a change. */
-	if (first || !same(&state, &old))
-		tell_change(vm, step, "vm_state", first ? &none : &old, &state, seq++);
-	if (first || !same(&task, &old_task))
-		tell_change(vm, step, "task_state", first ? &none : &old_task, &task, seq++);
+	/* A notification that was written late holds the new state as the old one: what
+	 * was told before counts. */
+	if (!same(&state, &old) || !same(&state, &known))
+		tell_change(vm, step, "vm_state", same(&state, &old) ? &known : &old, &state,
+			    seq++);
+	if (!same(&task, &old_task) || !same(&task, &known_task))
+		tell_change(vm, step, "task_state", same(&task, &old_task) ? &known_task : &old_task,
+			    &task, seq++);
 	if (power.size) {
 		const struct text before = notes_get(&vm->notes, F_POWER_STATE);
 
-		if ((first || before.size) && !same(&power, &before))
+		if ((made || before.size) && !same(&power, &before))
 			tell_change(vm, step, "power_state", &before, &power, seq++);
 	}
 	if (host.size) {
 		const struct text before = notes_get(&vm->notes, F_HOST);
 
-		if ((before.size || vm->notes.size) && !same(&host, &before))
+		if (!first && !same(&host, &before))
 			tell_change(vm, step, "host", &before, &host, seq++);
 	}
 	tell_host(vm, step);

@@ -17,6 +17,8 @@ static const struct {
 	MEMBER("hostname", RECORD_HOST),
 	MEMBER("pid", RECORD_PID),
 	MEMBER("process", RECORD_PID),
+	MEMBER("gt", RECORD_THREAD),
+	MEMBER("thread", RECORD_THREAD),
 	MEMBER("level", RECORD_LEVEL),
 	MEMBER("levelname", RECORD_LEVEL),
 	MEMBER("request_id", RECORD_REQUEST_ID),

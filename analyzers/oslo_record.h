@@ -16,6 +16,7 @@ enum record_member {
 	RECORD_SERVICE,
 	RECORD_HOST,
 	RECORD_PID,
+	RECORD_THREAD,          /* Of greenlets: theirs. */
 	RECORD_LEVEL,
 	RECORD_REQUEST_ID,
 	RECORD_GLOBAL_REQUEST_ID,

@@ -195,7 +195,7 @@ static int
 written(void *context, const char *id, const json_t *record, struct error *error)
 {
 	struct hub *hub = context;
-	int r = record ? touch_migration(&hub->touch, hub->store, record, error) : 0;
+	int r = touch_migration(&hub->touch, hub->store, id, record, error);
 
 	if (r)
 		return r;

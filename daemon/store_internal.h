@@ -103,6 +103,8 @@ int store_changed(struct store *store, const char *topic, const char *id, struct
 char *store_text(const json_t *json);
 /* Answers of one thing, by topic ("migration", "alert", "node"); NULL if gone. */
 json_t *store_item(struct store *store, const char *topic, const char *id);
+/* A flow as lists show it, or NULL. */
+json_t *store_flow_item(struct store *store, const char *id);
 /* An alert from its row (doc, seen_ns) at the wall time now. */
 json_t *store_alert_json(sqlite3_stmt *stmt, int doc_column, int seen_column, uint64_t now_ns);
 

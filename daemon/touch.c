@@ -182,12 +182,15 @@ touch_fact(struct touch *touch, struct store *store, const struct fact *fact, st
 }
 
 int
-touch_migration(struct touch *touch, struct store *store, const json_t *record,
-		struct error *error)
+touch_migration(struct touch *touch, struct store *store, const char *id,
+		const json_t *record, struct error *error)
 {
+	json_t *request = store_request_of_migration(store, id);
 	const char *uuid = text_member(json_object_get(record, "vm"), "uuid");
 	uint64_t start_ns = flow_number(record, "start_ns"), end_ns = flow_number(record, "end_ns");
 
+	add_request(touch, json_string_value(request));
+	json_decref(request);
 	return add_flows_about(touch, store, uuid, start_ns, end_ns ? end_ns : INT64_MAX, error);
 }
 
