@@ -20,6 +20,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/hub.c daemon/hub.h \
 	daemon/join.h \
 	daemon/join_migration.c \
+	daemon/join_network.c \
 	daemon/join_pair.c \
 	daemon/join_record.c \
 	daemon/store.c daemon/store.h daemon/store_internal.h \
@@ -29,6 +30,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/store_facts.c \
 	daemon/store_json.c \
 	daemon/store_find.c \
+	daemon/store_network.c \
 	daemon/store_recover.c \
 	daemon/store_ref.c \
 	daemon/store_request.c \
