@@ -5,7 +5,12 @@ noinst_LIBRARIES += libdaemon_serve.a
 libdaemon_serve_a_SOURCES = \
 	daemon/serve.c daemon/serve.h daemon/serve_internal.h \
 	daemon/serve_client.c \
+	daemon/network.c daemon/network.h \
+	daemon/network_changes.c \
+	daemon/network_path.c \
+	daemon/network_views.c \
 	daemon/serve_methods.c \
+	daemon/serve_network.c \
 	daemon/serve_status.c \
 	daemon/serve_watch.c
 noinst_LIBRARIES += libdaemon_store.a
