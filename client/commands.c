@@ -470,6 +470,9 @@ run_raw(struct ctl *ctl, const struct command *command, char **args)
 #define SHOW(NOUN, CSV, PAGE, DOC, EXAMPLES) \
 	{ #NOUN, "show", "ID", 1, 1, #NOUN ".show", CSV, PAGE, NULL, run_show, DOC, EXAMPLES }
 
+#define NETWORK_LIST(VERB, VIEW, PAGE, DOC, EXAMPLES) \
+	{ "network", #VERB, "", 0, 0, "network." #VERB, VIEW, PAGE, NULL, run_list, DOC, EXAMPLES }
+
 const struct command commands[] = {
 	{ "status", "", "", 0, 0, "status", NULL, NULL, NULL, run_status,
 	  "health; requests and migrations in flight, what failed, alerts, nodes not live", NULL },
@@ -518,6 +521,27 @@ const struct command commands[] = {
 	  "stages, rounds and dirty-page curve of one (ID: its beginning, or a VM)",
 	  "  cloudtracectl migration show web-14\n" },
 	WATCH(migration, &migration_view),
+	NETWORK_LIST(bridges, &bridge_view, NULL, "Open vSwitch: bridges, their rates and latencies",
+		     NULL),
+	NETWORK_LIST(ports, &switch_port_view, NULL, "ports of bridges and whose they are", NULL),
+	NETWORK_LIST(flows, &conversation_view, NULL, "conversations with most bytes, latency or loss",
+		     "  cloudtracectl network flows --sort lost --host compute-03\n"),
+	NETWORK_LIST(latency, &network_component_view, view_network_latency,
+		     "where packets spend their time, drops, slowest packets",
+		     "  cloudtracectl network latency --host compute-03 --since 5m\n"),
+	NETWORK_LIST(upcalls, &network_component_view, view_network_upcalls,
+		     "what waits for ovs-vswitchd, storms, commands",
+		     "  cloudtracectl network upcalls --host compute-03\n"),
+	{ "network", "changes", "", 0, 0, "network.changes", &network_change_csv,
+	  view_network_changes, NULL, run_show,
+	  "changes of ports and flows, by whom and for which request; addresses that moved",
+	  "  cloudtracectl network changes --since 10m\n" },
+	{ "network", "where", "ADDRESS", 1, 1, "network.where", &place_view, view_network_where,
+	  NULL, run_show, "where a MAC or IP address is: host, port, VM",
+	  "  cloudtracectl network where fa:16:3e:5b:01:9c\n" },
+	{ "network", "path", "SRC DST", 2, 2, "network.path", &network_hop_csv, view_network_path,
+	  NULL, run_show, "the way of packets between two addresses, with the latency of each hop",
+	  "  cloudtracectl network path 192.168.50.92 192.168.50.11\n" },
 	LIST(node, &node_view, "nodes and what comes from them", NULL),
 	LIST(alert, &alert_view, "alerts, newest first",
 	     "  cloudtracectl alert list --state firing\n"),

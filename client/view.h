@@ -105,6 +105,9 @@ void page_write_vm(const json_t *item, const struct screen *screen, struct buf *
 void page_write_port(const json_t *item, const char *name, const char *number,
 		     const struct screen *screen, struct buf *out);
 
+/* view_network.c: "tcp", "arp" ... of a conversation. */
+void network_write_protocol(const json_t *item, const struct screen *screen, struct buf *out);
+
 /* view_migration.c: pieces that lists and pages share. */
 void migration_write_vm(const json_t *item, const struct screen *screen, struct buf *out);
 void migration_write_route(const json_t *item, const struct screen *screen, struct buf *out);

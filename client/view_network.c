@@ -140,8 +140,8 @@ write_out(const json_t *item, const struct screen *screen, struct buf *out)
 	page_write_port(item, "out_ifname", "out_port", screen, out);
 }
 
-static void
-write_protocol(const json_t *item, const struct screen *screen, struct buf *out)
+void
+network_write_protocol(const json_t *item, const struct screen *screen, struct buf *out)
 {
 	static const struct {
 		unsigned number;
@@ -151,7 +151,10 @@ write_protocol(const json_t *item, const struct screen *screen, struct buf *out)
 			  { 58, "icmp6" }, { 132, "sctp" } };
 	uint64_t type = json_number_at(item, "eth_type"), l4 = json_number_at(item, "l4_proto");
 
-	for (unsigned i = 0; i < ARRAY_SIZE(protocols); i++)
+	bool ip = !type || type == 0x0800 || type == 0x86dd;
+
+	/* Of ARP it is the operation. */
+	for (unsigned i = 0; ip && i < ARRAY_SIZE(protocols); i++)
 		if (l4 == protocols[i].number) {
 			buf_add_string(out, protocols[i].name);
 			return;
@@ -161,16 +164,17 @@ write_protocol(const json_t *item, const struct screen *screen, struct buf *out)
 			buf_add_string(out, types[i].name);
 			return;
 		}
-	if (type)
-		buf_printf(out, type == 0x0800 ? "ip %" PRIu64 : "0x%04" PRIx64,
-			   type == 0x0800 ? l4 : type);
+	if (type == 0x0800)
+		buf_printf(out, "ip %" PRIu64, l4);
+	else if (type)
+		buf_printf(out, "0x%04" PRIx64, type);
 }
 
 static const struct column conversation_columns[] = {
 	FIELD("HOST", "host", TEXT, 0),
 	PIECE("FROM", write_from, COLUMN_FLEX),
 	PIECE("TO", write_to, COLUMN_FLEX),
-	PIECE("PROTO", write_protocol, 0),
+	PIECE("PROTO", network_write_protocol, 0),
 	PIECE("IN", write_in, COLUMN_FLEX),
 	PIECE("OUT", write_out, COLUMN_FLEX),
 	FIELD("HOP", "hop", NUMBER, COLUMN_RIGHT | COLUMN_WIDE),

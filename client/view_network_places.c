@@ -188,6 +188,7 @@ static const struct column hop_columns[] = {
 	FIELD("BRIDGE", "hop", NUMBER, COLUMN_RIGHT),
 	PIECE("IN", write_in, COLUMN_FLEX),
 	PIECE("OUT", write_out, COLUMN_FLEX),
+	PIECE("PROTO", network_write_protocol, 0),
 	FIELD("PACKETS", "packets", COUNT, COLUMN_RIGHT),
 	FIELD("BYTES", "bytes", BYTES, COLUMN_RIGHT),
 	FIELD("SLOW", "slow", COUNT, COLUMN_RIGHT | COLUMN_SPARE),
@@ -231,22 +232,46 @@ write_end(const char *name, const json_t *places, const struct screen *screen, s
 	buf_add_char(out, '\n');
 }
 
-/* What the medians of the hops come to. */
-static void
-write_sum(const json_t *hops, struct buf *out)
+static bool
+is_same(const json_t *a, const json_t *b, const char *const *members)
 {
+	for (; *members; members++) {
+		const json_t *one = json_at(a, *members), *other = json_at(b, *members);
+
+		if (one != other && !json_equal(one, other))
+			return false;
+	}
+	return true;
+}
+
+/* What the medians of those that speak most come to, hop by hop. */
+static void
+write_sum(const json_t *hops, const struct screen *screen, struct buf *out)
+{
+	static const char *const members[] = { "eth_type", "l4_proto", "src_mac", "dst_mac",
+					       "src_ip", "dst_ip", NULL };
+	const json_t *most = NULL;
+	unsigned count = 0;
 	uint64_t sum = 0;
 	json_t *hop;
 	size_t i;
 
 	json_array_foreach((json_t *) hops, i, hop) {
-		sum += json_number_at(hop, "latency.p50_ns");
+		if (!most || json_number_at(hop, "packets") > json_number_at(most, "packets"))
+			most = hop;
 	}
-	if (json_array_size(hops) > 1) {
-		buf_add_string(out, "together ");
-		page_duration(sum, out);
-		buf_add_string(out, " by the medians\n");
+	json_array_foreach((json_t *) hops, i, hop) {
+		if (!is_same(hop, most, members))
+			continue;
+		count++;
+		sum += MIN(json_number_at(hop, "latency.p50_ns"), (uint64_t) INT32_MAX * 1000);
 	}
+	if (count < 2)
+		return;
+	network_write_protocol(most, screen, out);
+	buf_add_string(out, " together ");
+	page_duration(sum, out);
+	buf_add_string(out, ", by the medians\n");
 }
 
 void
@@ -259,7 +284,7 @@ view_network_path(const json_t *path, const struct screen *screen, struct buf *o
 	if (!json_array_size(hops) && !json_array_size(back))
 		buf_add_string(out, "\nno packet between them was seen\n");
 	page_list("There", &hop_view, hops, screen, out);
-	write_sum(hops, out);
+	write_sum(hops, screen, out);
 	page_list("Back", &hop_view, back, screen, out);
-	write_sum(back, out);
+	write_sum(back, screen, out);
 }

@@ -185,6 +185,8 @@ def test_replies_match_schemas():
               "flow.show": {"id": "req-9f3a"}, "vm.show": {"id": "web-14"},
               "service.show": {"id": "nova-compute@compute-03"}, "volume.show": {"id": "data"},
               "port.show": {"id": "1e2f"}, "find": {"id": "web-14"},
+              "network.where": {"address": "fa:16:3e:5b:01:9c"},
+              "network.path": {"src": "10.1.0.1", "dst": "10.1.0.2"},
               "unwatch": {"watch": 1}, "echo": {"data": [1]}}
     with Daemon() as daemon:
         client = Client(daemon.path)
