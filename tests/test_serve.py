@@ -708,7 +708,7 @@ def test_ctl_many_spans():
             span(i, "s0", i * 1000, "step " + "ghijklmnop"[i % 10] * (i // 10 + 1))
             for i in range(1, 500)])
         shown = [line for line in lines if "step" in line]
-        assert len(shown) == 59 and any(line.startswith("440 more") for line in lines), lines
+        assert len(shown) == 39 and any(line.startswith("460 more") for line in lines), lines
         for spans in ([span(i, "s%d" % (i - 1), many - i) for i in range(many)],
                       [span(i, "s%d" % (i + 1)) for i in range(many)],
                       [span(i, "s%d" % ((i + 1) % many)) for i in range(many)],
