@@ -100,7 +100,7 @@ fact_of(json_t *json)
 		.key = or_empty(text_member(json, "key")),
 		.status = or_empty(text_member(json, "status")),
 		.name = or_empty(text_member(attributes, family == FAMILY_ERROR ? "cause" :
-					     "name")),
+					     family == FAMILY_API ? "service" : "name")),
 		.service = or_empty(text_member(attributes, "service")),
 		.request_id = or_empty(text_member(attributes, "request_id")),
 		.family = family,
@@ -194,6 +194,9 @@ behalf_of(struct store *store, const char *request, struct behalf *ret, int dept
 
 		if (!streq(fact.key, request))
 			continue;
+		/* A service made it, even if its line does not say for whom. */
+		if (fact.family == FAMILY_CHILD)
+			ret->own = false;
 		if (fact.family == FAMILY_CHILD && !link && *fact.request_id &&
 		    !streq(fact.request_id, request))
 			link = fact.request_id;
@@ -202,7 +205,8 @@ behalf_of(struct store *store, const char *request, struct behalf *ret, int dept
 		ret->served = true;
 		if (asked && !streq(asked, request) && !global)
 			global = asked;
-		if (is_event_of_neutron(&fact) || (asked && streq(fact.service, "placement")))
+		/* Operators have no business with placement. */
+		if (is_event_of_neutron(&fact) || starts_with(fact.service, "placement"))
 			ret->own = false;
 	}
 	if (link && global && !streq(link, global) && depth < FLOW_MAX_DEPTH &&
@@ -589,14 +593,23 @@ is_claimed(const struct flow *flow, const json_t *newer, const struct flow_fact 
 	return false;
 }
 
+bool
+flow_is_stray(struct store *store, const char *request)
+{
+	struct behalf behalf;
+
+	behalf_of(store, request, &behalf, 0);
+	return behalf.served && !behalf.own && !*behalf.parent;
+}
+
 /* A fact without a request id that is known to be right. */
 static bool
-is_loose(const struct flow_fact *fact)
+is_loose(const struct flow *flow, const struct flow_fact *fact)
 {
 	if (fact->family == FAMILY_STEP)
 		return !*fact->request_id || !flow_true(fact, "rid_ok");
 	if (fact->family == FAMILY_API)
-		return is_event_of_neutron(fact);
+		return flow_is_stray(flow->store, fact->key);
 	return fact->family == FAMILY_ERROR && !*fact->request_id;
 }
 
@@ -615,7 +628,7 @@ add_loose_of(struct flow *flow, const char *subject, const char *kind, const jso
 		struct flow_fact fact = fact_of(json);
 		const char *instance = flow_text(&fact, "instance");
 
-		if (is_loose(&fact) && flow_kind_takes(flow->kind, fact.name, fact.family) &&
+		if (is_loose(flow, &fact) && flow_kind_takes(flow->kind, fact.name, fact.family) &&
 		    (!instance || !json_object_size(flow->instances) ||
 		     json_object_get(flow->instances, instance)) &&
 		    !is_claimed(flow, newer, &fact))

@@ -59,7 +59,8 @@ static const struct flow_kind kinds[] = {
 	  "instance.create build", "instance.create.error", false },
 	{ "server.delete", "delete network volume other", "instance.delete", "", false },
 	{ "server.force-delete", "delete network volume other", "instance.delete", "", false },
-	{ "server.live-migrate", "migrate network volume image other", "", "", true },
+	{ "server.live-migrate", "migrate network volume image other",
+	  "instance.live_migration_post_dest", "", true },
 	{ "server.evacuate", "build network volume image other", "instance.rebuild", "", false },
 	{ "server.rebuild", "build network volume image power other", "instance.rebuild", "", false },
 	{ "server.resize", "resize network volume image power other",
@@ -167,11 +168,20 @@ sort_of(const char *step)
 	return "other";
 }
 
+/* What a request to this service is about; of those to Nova only Neutron's
+ * events are asked for. */
+static const char *
+sort_of_service(const char *service)
+{
+	return flow_matches("neutron* nova*", service) ? "network" :
+	       starts_with(service, "cinder") ? "volume" :
+	       starts_with(service, "glance") ? "image" : "other";
+}
+
 bool
 flow_kind_takes(const struct flow_kind *kind, const char *step, enum fact_family family)
 {
-	/* An event of Neutron is about a port. */
-	const char *sort = family == FAMILY_API ? "network" : sort_of(step);
+	const char *sort = family == FAMILY_API ? sort_of_service(step) : sort_of(step);
 
 	return flow_matches(kind->takes, sort);
 }

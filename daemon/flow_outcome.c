@@ -153,8 +153,11 @@ status_of_migration(const struct flow *flow, const struct seen *seen)
 		return "cancelled";
 	if (qemu && !streq(qemu, "ok"))
 		return qemu;
-	if (flow_cause_rank(cause) < flow_cause_rank("vif-plug-timeout") || seen->bad)
+	if (flow_cause_rank(*cause ? cause : NULL) < flow_cause_rank("vif-plug-timeout") ||
+	    seen->bad)
 		return "error";
+	if (!qemu && seen->done)
+		return "ok";
 	if (qemu && (seen->open || flow->core_open))
 		return "running";
 	return qemu;
@@ -165,15 +168,19 @@ status_of_steps(const struct flow *flow, const struct seen *seen)
 {
 	const char *state = flow_text(seen->state, "to");
 	bool failed = state && streq(state, "error");
-	bool accepted = flow_number(flow->root->attributes, "http_status") == 202;
+	uint64_t http_status = flow_number(flow->root->attributes, "http_status");
+	bool accepted = http_status == 202;
 
 	if (seen->done && !is_bad(seen->done) &&
 	    (!failed || last_of(seen->done) > seen->state->start_ns))
 		return "ok";
 	if (failed || seen->done || seen->bad ||
-	    (seen->worst && flow_cause_rank(seen->worst->name) <
+	    (seen->worst && *seen->worst->name && flow_cause_rank(seen->worst->name) <
 	     flow_cause_rank("vif-plug-timeout")))
 		return "error";
+	/* What the API did at once, it did. */
+	if (http_status && !accepted && !*flow->kind->done)
+		return "ok";
 	if (streq(flow->root->status, "lost") || seen->lost)
 		return "lost";
 	if (!is_over(flow->root) || seen->open)
@@ -393,6 +400,19 @@ find_all(struct flow *flow, const struct seen *seen)
 
 /* -- All ------------------------------------------------------------------ */
 
+/* When it was over for whoever asked; services may still tidy up. */
+static uint64_t
+end_of(const struct flow *flow, const struct seen *seen)
+{
+	uint64_t http_status = flow_number(flow->root->attributes, "http_status");
+
+	if (http_status >= 400 || (http_status && http_status != 202 && !*flow->kind->done))
+		return flow->root->end_ns;
+	if (streq(flow->status, "ok") && seen->done)
+		return last_of(seen->done);
+	return seen->last_ns;
+}
+
 void
 flow_outcome(struct flow *flow)
 {
@@ -409,8 +429,7 @@ flow_outcome(struct flow *flow)
 		status = status_of_migration(flow, &seen);
 	flow->status = status ? status : status_of_steps(flow, &seen);
 	if (!streq(flow->status, "running"))
-		flow->end_ns = MAX(http_status >= 400 ? flow->root->end_ns : seen.last_ns,
-				   flow->start_ns);
+		flow->end_ns = MAX(end_of(flow, &seen), flow->start_ns);
 	if (streq(flow->status, "error") || streq(flow->status, "cancelled"))
 		find_error(flow, &seen);
 	find_all(flow, &seen);

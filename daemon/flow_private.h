@@ -41,7 +41,8 @@ struct flow_fact {
 	const json_t *attributes;
 	const char *id, *kind, *host, *key;
 	const char *status;          /* "" if it has none. */
-	const char *name;            /* Of a step, cause of an error; "" if it has none. */
+	const char *name;            /* Of a step, cause of an error, service of an API;
+				      * "" if it has none. */
 	const char *service;         /* "" if it has none. */
 	const char *request_id;      /* Of its line; "" if it has none. */
 	enum fact_family family;
@@ -100,6 +101,9 @@ uint64_t flow_number(const json_t *object, const char *name);
 const char *flow_first(const json_t *set);
 /* Where an API request began: better than when its first line was seen. */
 uint64_t flow_began(const struct flow_fact *fact);
+
+/* Whether a service made this request, but nobody said for which of its own. */
+bool flow_is_stray(struct store *store, const char *request);
 
 /* flow_kinds.c */
 const struct flow_kind *flow_kind_of(const char *name);

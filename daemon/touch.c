@@ -89,7 +89,7 @@ static int
 touch_requests(struct touch *touch, struct store *store, const struct fact *fact,
 	       struct error *error)
 {
-	static const char *const subjects[] = { "instance", "port", "volume" };
+	static const char *const subjects[] = { "instance", "port", "volume", "resource_id" };
 	bool link = streq(fact->kind, "vm.port");
 	int r = 0;
 
