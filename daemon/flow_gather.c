@@ -192,7 +192,7 @@ behalf_of(struct store *store, const char *request, struct behalf *ret, int dept
 		struct flow_fact fact = fact_of(json);
 		const char *asked = flow_text(&fact, "global_request_id");
 
-		if (!streq(fact.key, request))
+		if (!streq(fact.key, request) || flow_text(&fact, "by"))
 			continue;
 		/* A service made it, even if its line does not say for whom. */
 		if (fact.family == FAMILY_CHILD)
