@@ -166,6 +166,25 @@ is_event_of_neutron(const struct flow_fact *fact)
 	return path && strstr(path, "/os-server-external-events");
 }
 
+/* Some clients pass on the id of their own previous request to the same API;
+ * no service asks itself. */
+static bool
+is_own_client(struct store *store, const char *global, const char *service)
+{
+	json_t *claims = claims_of(store, global), *json;
+	bool same = false;
+	size_t i;
+
+	json_array_foreach(claims, i, json) {
+		struct flow_fact fact = fact_of(json);
+
+		same |= fact.family == FAMILY_API && streq(fact.key, global) &&
+			streq(fact.service, service);
+	}
+	json_decref(claims);
+	return same;
+}
+
 struct behalf {
 	char parent[FACT_KEY_SIZE];  /* "": none is known. */
 	char global[FACT_KEY_SIZE];  /* The id that the callee was told, or "". */
@@ -203,7 +222,8 @@ behalf_of(struct store *store, const char *request, struct behalf *ret, int dept
 		if (fact.family != FAMILY_API)
 			continue;
 		ret->served = true;
-		if (asked && !streq(asked, request) && !global)
+		if (asked && !streq(asked, request) && !global &&
+		    !is_own_client(store, asked, fact.service))
 			global = asked;
 		/* Operators have no business with placement. */
 		if (is_event_of_neutron(&fact) || starts_with(fact.service, "placement"))
