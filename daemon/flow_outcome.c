@@ -163,11 +163,19 @@ status_of_migration(const struct flow *flow, const struct seen *seen)
 	return qemu;
 }
 
+/* Whether the VM's state is what tells that it failed. */
+static bool
+has_failed(const struct seen *seen)
+{
+	const char *state = flow_text(seen->state, "to");
+
+	return state && streq(state, "error");
+}
+
 static const char *
 status_of_steps(const struct flow *flow, const struct seen *seen)
 {
-	const char *state = flow_text(seen->state, "to");
-	bool failed = state && streq(state, "error");
+	bool failed = has_failed(seen);
 	uint64_t http_status = flow_number(flow->root->attributes, "http_status");
 	bool accepted = http_status == 202;
 
@@ -410,6 +418,8 @@ end_of(const struct flow *flow, const struct seen *seen)
 		return flow->root->end_ns;
 	if (streq(flow->status, "ok") && seen->done)
 		return last_of(seen->done);
+	if (streq(flow->status, "error") && has_failed(seen) && !flow->kind->migrates)
+		return seen->state->start_ns;
 	return seen->last_ns;
 }
 
