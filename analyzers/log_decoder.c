@@ -92,10 +92,32 @@ stop(void *state)
 	free(state);
 }
 
+/* Steps of libraries are those of the service that uses them. */
+static enum log_event
+of_family(enum log_event event, const struct line *line)
+{
+	static const struct {
+		const char *service;
+		enum log_event first;
+	} families[] = {
+		{ "nova", LOG_NOVA_BEGIN }, { "neutron", LOG_NEUTRON_BEGIN },
+		{ "cinder", LOG_CINDER_BEGIN },
+	};
+	const struct text service = line_service(line);
+
+	if (event < LOG_NOVA_BEGIN || event > LOG_CINDER_NOTE)
+		return event;
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
+		if (text_begins(&service, families[i].service))
+			return families[i].first + (event - LOG_NOVA_BEGIN) %
+				(LOG_NEUTRON_BEGIN - LOG_NOVA_BEGIN);
+	return event;
+}
+
 static void
 give(void *context, enum log_event event, const struct line *line)
 {
-	step_derive(context, &log_decoder, event, line);
+	step_derive(context, &log_decoder, of_family(event, line), line);
 }
 
 /* What the record itself does not say is known of its process. */

@@ -295,6 +295,9 @@ notification_match(struct record *record, struct line *line, line_fn *give, void
 		give(context, LOG_INSTANCE, line);
 	}
 	line->name = operation_of(event, without);
+	/* What is being made has no id yet. */
+	if (family != NOVA && ends_with(&line->name, ".create"))
+		line->subject = F_REQUEST_ID;
 	if (family == NEUTRON && step != BEGIN && line->fields[F_PORT].size &&
 	    text_is(&thing, "port"))
 		give(context, LOG_PORT, line);

@@ -30,7 +30,8 @@ enum log_field {
 	F_DEVICE, F_FILE, F_MAC, F_TAP, F_IPS, F_VIF_TYPE, F_DEVICE_OWNER, F_DEVICE_ID,
 	F_DISPLAY_NAME, F_INSTANCE_NAME, F_FLAVOR, F_MEMORY_MIB, F_VCPUS, F_CREATED, F_SIZE_GIB,
 	F_VOLUME_TYPE, F_BACKEND, F_CONNECTION, F_ADDRESSES, F_BLOCK_DEVICES, F_COUNT, F_UPDATE_ID,
-	F_FAULT, F_STATE, F_OLD_STATE, F_TASK_STATE, F_OLD_TASK_STATE, F_POWER_STATE, F_FUNCTION,
+	F_FAULT, F_STATE, F_OLD_STATE, F_TASK_STATE, F_OLD_TASK_STATE, F_POWER_STATE,
+	F_FUNCTION, F_MILLISECONDS, F_ID,
 	N_LOG_FIELDS
 };
 
@@ -56,16 +57,17 @@ enum { MAX_HOLES = 12 };
 enum pattern_flag {
 	RID_OK = 1,       /* Such lines carry the request id of what they are about. */
 	BY_REQUEST = 2,   /* The request id is part of what names the flow. */
-	RID_WRONG = 8,    /* They carry that of something else: it is not taken. */
-	FREE = 4,         /* Ids stand in the format itself: match the message. */
+	RID_WRONG = 4,    /* They carry that of something else: it is not taken. */
+	KEEPS = 8,        /* A begin that does not begin again what is open. */
+	TIMED_OUT = 16,   /* A failure that is a timeout. */
 };
 
 /* What a kind of line means.  A line may fit several: each gives an event. */
 struct pattern {
 	const char *logger;     /* Ending with '.': all loggers below it. */
 	/* The format, or the message where it has no arguments.  Its conversions
-	 * (%s, %(name)s, ...) are the holes of a template that messages without a
-	 * format are held against. */
+	 * (%s, %(name)s, ...) are the holes of a template that messages of other or no
+	 * formats are held against: so a row covers other ways to write the same. */
 	const char *text;
 	enum log_event event;
 	const char *name;       /* Of the step, the cause, ... */
@@ -73,6 +75,9 @@ struct pattern {
 	unsigned flags;
 	enum log_field subject; /* What a step is about; F_NONE: the instance, or the request. */
 	const char *detail;     /* F_DETAIL of such lines. */
+	/* It counts only if this hole (from 1) has this value. */
+	unsigned hole;
+	const char *value;
 };
 
 struct line {

@@ -134,7 +134,7 @@ note_body(struct notes *notes, const struct line *line)
 	const struct text action = line_field(line, F_ACTION);
 	const char *operation = NULL;
 
-	if (!key.size || notes_get(notes, F_OPERATION).size)
+	if (!key.size)
 		return;
 	if (text_is(&action, "action"))
 		operation = operation_of_action(&key);

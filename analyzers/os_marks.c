@@ -126,12 +126,46 @@ static const struct {
 	{ "Timeout", "timeout" },
 };
 
+/* Words of a message that name the cause, where no exception does. */
+static const struct {
+	const char *words, *cause;
+} wordings[] = {
+	{ "No valid host was found", "no-valid-host" },
+	{ "No valid backend was found", "no-backend" },
+	{ "No valid service", "no-backend" },
+	{ "No weighed backends", "no-backend" },
+	{ "Quota exceeded", "quota" },
+	{ "quota exceeded", "quota" },
+	{ "exceeds allowed", "quota" },
+	{ "Insufficient compute resources", "no-resources" },
+	{ "canceled by client", "migration-aborted" },
+	{ "cancelled by client", "migration-aborted" },
+	{ "Exceeded maximum number of retries", "no-valid-host" },
+	{ "Timed out waiting for a reply", "rpc-timeout" },
+	{ "MessagingTimeout", "rpc-timeout" },
+	{ "Binding failed for port", "port-binding-failed" },
+	{ "Failed to allocate the network", "network-setup-failed" },
+	{ "Unable to detach", "detach-failed" },
+	{ "Device detach failed", "detach-failed" },
+	{ "Connection to the hypervisor is broken", "libvirt" },
+	{ "job 'migration out'", "migration-failed" },
+	{ "Live Migration failure", "migration-failed" },
+};
+
 static const char *
-cause_of(const struct text *exception)
+cause_of(const struct text *exception, const struct text *message)
 {
+	struct text name = *exception;
+
+	/* Those that came over RPC. */
+	if (name.size > 7 && !memcmp(name.s + name.size - 7, "_Remote", 7))
+		name.size -= 7;
 	for (size_t i = 0; i < ARRAY_SIZE(causes); i++)
-		if (text_is(exception, causes[i].exception))
+		if (text_is(&name, causes[i].exception))
 			return causes[i].cause;
+	for (size_t i = 0; i < ARRAY_SIZE(wordings); i++)
+		if (memmem(message->s, message->size, wordings[i].words, strlen(wordings[i].words)))
+			return wordings[i].cause;
 	return "error";
 }
 
@@ -143,7 +177,19 @@ exception_of(const struct line *line)
 	return text.size ? text : record_text(line->record, RECORD_EXCEPTION);
 }
 
-/* The text of an exception without what stands before it: "Class: text". */
+/* Without Python's traceback, and spaces at the end. */
+static struct text
+without_trace(struct text text)
+{
+	const char *trace = memmem(text.s, text.size, "\nTraceback", 10);
+
+	if (trace)
+		text.size = (size_t) (trace - text.s);
+	while (text.size && (text.s[text.size - 1] == '\n' || text.s[text.size - 1] == ' '))
+		text.size--;
+	return text;
+}
+
 static struct text
 message_of(const struct line *line)
 {
@@ -153,8 +199,16 @@ message_of(const struct line *line)
 		text = record_text(line->record, RECORD_EXCEPTION_TEXT);
 	if (!text.size)
 		text = record_text(line->record, RECORD_MESSAGE);
-	while (text.size && text.s[text.size - 1] == '\n')
-		text.size--;
+	text = without_trace(text);
+	/* An exception's text begins with its class. */
+	if (record_has(line->record, RECORD_EXCEPTION)) {
+		const char *colon = memmem(text.s, text.size, ": ", 2);
+		const char *space = memchr(text.s, ' ', text.size);
+
+		if (colon && space == colon + 1)
+			text = (struct text) { colon + 2,
+					       (size_t) (text.s + text.size - colon - 2) };
+	}
 	return text;
 }
 
@@ -193,7 +247,7 @@ tell_cause(struct flow *flow, const struct step *step)
 	if (line->name.size && line->pattern)
 		notes_set(&notes, F_CAUSE, line->name);
 	else
-		notes_set_string(&notes, F_CAUSE, cause_of(&exception));
+		notes_set_string(&notes, F_CAUSE, cause_of(&exception, &message));
 	notes_set(&notes, F_EXCEPTION, exception);
 	notes_set(&notes, F_LOGGER, line->logger);
 	notes_line(&notes, line);

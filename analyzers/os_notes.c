@@ -94,6 +94,8 @@ static const struct {
 	[F_OLD_TASK_STATE] = { "old_task_state", HIDDEN },
 	[F_POWER_STATE] = { "power_state", TEXT },
 	[F_FUNCTION] = { "function", HIDDEN },
+	[F_MILLISECONDS] = { "milliseconds", HIDDEN },
+	[F_ID] = { "id", HIDDEN },
 };
 
 /* Each entry: the field, two bytes of length, the text. */

@@ -263,8 +263,11 @@ operation_find(const struct text *method, const struct text *url, const struct t
 	for (size_t i = 0; i < ARRAY_SIZE(operations) && !name; i++)
 		if (text_is(method, operations[i].method) && path_is(&path, operations[i].path))
 			name = operations[i].name;
-	if (!name && text_is(&path.segments[path.n - 1], "action"))
+	if (!name && text_is(&path.segments[path.n - 1], "action")) {
+		if (!action->size)
+			return false;  /* It is told later. */
 		name = operation_of_action(action);
+	}
 	if (name) {
 		snprintf(ret->name, sizeof ret->name, "%s", name);
 		return true;

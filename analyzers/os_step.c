@@ -11,13 +11,15 @@
 
 #define PATIENCE_NS (7200 * NS_PER_S)
 
-enum { RUNNING = FLOW_IDLE + 1, OK, FAILED, GONE, N_STATES };
+enum { RUNNING = FLOW_IDLE + 1, OK, FAILED, TIMEOUT, GONE, N_STATES };
 
 #define STATES(KIND) { \
 	[FLOW_IDLE] = { .name = "idle" }, \
 	[RUNNING]   = { .name = "running", .span = KIND }, \
 	[OK]        = { .name = "ok", .span = KIND, .status = "ok", .ended = true, .final = true }, \
 	[FAILED]    = { .name = "failed", .span = KIND, .status = "error", .ended = true, .final = true }, \
+	[TIMEOUT]   = { .name = "timeout", .span = KIND, .status = "timeout", .ended = true, \
+			.final = true }, \
 	[GONE]      = { .name = "gone", .final = true }, \
 }
 
@@ -28,6 +30,8 @@ subject_of(const struct line *line)
 {
 	struct text text = line_field(line, line->subject);
 
+	if (line->subject == F_REQUEST_ID)
+		return line->request;
 	if (line->subject && text.size)
 		return text;
 	text = line_field(line, F_INSTANCE);
@@ -110,7 +114,9 @@ static void
 took(struct flow *flow, const struct step *step)
 {
 	const struct text seconds = line_field(step->values, F_SECONDS);
-	const uint64_t lasted_ns = (uint64_t) (text_real(&seconds) * 1e9 + 0.5);
+	const struct text ms = line_field(step->values, F_MILLISECONDS);
+	const uint64_t lasted_ns = seconds.size ? (uint64_t) (text_real(&seconds) * 1e9 + 0.5)
+		: (uint64_t) (text_real(&ms) * 1e6 + 0.5);
 
 	begin(flow, step);
 	flow->deadline_ns = 0;
@@ -125,6 +131,20 @@ failed_at_once(struct flow *flow, const struct step *step)
 	fail(flow, step);
 }
 
+static bool
+is_kept(const struct flow *flow, const struct step *step)
+{
+	(void) flow;
+	return ((const struct line *) step->values)->flags & KEEPS;
+}
+
+static bool
+is_timeout(const struct flow *flow, const struct step *step)
+{
+	(void) flow;
+	return ((const struct line *) step->values)->flags & TIMED_OUT;
+}
+
 static unsigned
 expires(const struct flow *flow, const struct step *step)
 {
@@ -134,10 +154,12 @@ expires(const struct flow *flow, const struct step *step)
 }
 
 #define RULES(FAMILY) { \
+	{ .on = FAMILY ":begin", .in = IN(RUNNING), .to = STAY, .act = note, .when = is_kept }, \
 	{ .on = FAMILY ":begin", .in = IN(FLOW_IDLE) | IN(RUNNING), .to = RUNNING, .act = begin, \
 	  .begins = true }, \
 	{ .on = FAMILY ":note", .in = IN(RUNNING), .to = STAY, .act = note }, \
 	{ .on = FAMILY ":end", .in = IN(RUNNING), .to = OK, .act = end }, \
+	{ .on = FAMILY ":fail", .in = IN(RUNNING), .to = TIMEOUT, .act = fail, .when = is_timeout }, \
 	{ .on = FAMILY ":fail", .in = IN(RUNNING), .to = FAILED, .act = fail }, \
 	{ .on = FAMILY ":fail", .in = IN(FLOW_IDLE), .to = FAILED, .act = failed_at_once, \
 	  .begins = true }, \
