@@ -40,6 +40,7 @@ struct seen {
 	const struct flow_fact *migration;  /* The last that Nova told of. */
 	const struct flow_fact *worst;      /* The error that is the cause. */
 	const json_t *record;               /* Of the live migration, or NULL. */
+	bool fatal;                         /* One of its errors is. */
 	bool cast;                          /* Somebody was told to go on with it. */
 	bool open, lost;                    /* Some of it goes on; was lost from sight. */
 	uint64_t last_ns;                   /* The last that was done under its own id. */
@@ -61,7 +62,7 @@ look_at(const struct flow *flow, const struct flow_fact *fact, struct seen *seen
 	bool own = streq(fact->request_id, flow->id);
 
 	if (fact->family == FAMILY_STEP && flow_matches(flow->kind->done, fact->name) &&
-	    is_over(fact) && (!seen->done || last_of(fact) >= last_of(seen->done)))
+	    fact->end_ns && !streq(fact->status, "lost") && (!seen->done || last_of(fact) >= last_of(seen->done)))
 		seen->done = fact;
 	if (fact->family == FAMILY_STEP && own && fact->surely && is_bad(fact) && !seen->bad)
 		seen->bad = fact;
@@ -71,6 +72,7 @@ look_at(const struct flow *flow, const struct flow_fact *fact, struct seen *seen
 		seen->migration = fact;
 	if (fact->family == FAMILY_ERROR && is_worse(fact, seen->worst))
 		seen->worst = fact;
+	seen->fatal |= fact->family == FAMILY_ERROR && flow_is_fatal(fact);
 	if (fact->family == FAMILY_CALL && own && what && !streq(what, "call"))
 		seen->cast = true;
 	if (!own || !fact->surely)
@@ -153,11 +155,12 @@ status_of_migration(const struct flow *flow, const struct seen *seen)
 		return "cancelled";
 	if (qemu && !streq(qemu, "ok"))
 		return qemu;
-	if (flow_cause_rank(*cause ? cause : NULL) < flow_cause_rank("vif-plug-timeout") ||
-	    seen->bad)
+	if (seen->fatal)
 		return "error";
 	if (!qemu && seen->done)
-		return "ok";
+		return is_bad(seen->done) ? "error" : "ok";
+	if (!qemu && seen->bad)
+		return "error";
 	if (qemu && (seen->open || flow->core_open))
 		return "running";
 	return qemu;
@@ -182,9 +185,7 @@ status_of_steps(const struct flow *flow, const struct seen *seen)
 	if (seen->done && !is_bad(seen->done) &&
 	    (!failed || last_of(seen->done) > seen->state->start_ns))
 		return "ok";
-	if (failed || seen->done || seen->bad ||
-	    (seen->worst && *seen->worst->name && flow_cause_rank(seen->worst->name) <
-	     flow_cause_rank("vif-plug-timeout")))
+	if (failed || seen->done || seen->bad || seen->fatal)
 		return "error";
 	/* What the API did at once, it did. */
 	if (http_status && !accepted && !*flow->kind->done)
@@ -420,6 +421,8 @@ end_of(const struct flow *flow, const struct seen *seen)
 		return last_of(seen->done);
 	if (streq(flow->status, "error") && has_failed(seen) && !flow->kind->migrates)
 		return seen->state->start_ns;
+	if (streq(flow->status, "error") && seen->worst && seen->worst->surely)
+		return MAX(seen->last_ns, seen->worst->start_ns);
 	return seen->last_ns;
 }
 

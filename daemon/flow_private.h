@@ -113,6 +113,9 @@ bool flow_kind_takes(const struct flow_kind *kind, const char *step, enum fact_f
 bool flow_matches(const char *patterns, const char *name);
 /* How specific a cause is: the smaller the more; with no cause last. */
 int flow_cause_rank(const char *cause);
+/* Whether a request fails by this error, unless the step that ends it says
+ * otherwise. */
+bool flow_is_fatal(const struct flow_fact *error);
 /* What time in this span counts as in the budget. */
 const char *flow_what(const struct flow_fact *fact);
 
