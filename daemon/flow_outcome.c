@@ -246,6 +246,32 @@ error_of_record(const json_t *record)
 			 json_integer_value(json_object_get(record, "end_ns")));
 }
 
+/* The exception that the error led to, if it is not one itself: the same cause,
+ * said by somebody else. */
+static void
+add_exception(const struct flow *flow, const struct flow_fact *cause, json_t *error)
+{
+	const char *said = json_string_value(json_object_get(error, "message")), *why;
+
+	if (json_is_string(json_object_get(error, "exception")) || !*cause->name)
+		return;
+	for (size_t i = 0; i < flow->n; i++) {
+		const struct flow_fact *one = flow->facts[i];
+		const char *exception = flow_text(one, "exception");
+
+		if (one->family != FAMILY_ERROR || !exception || !streq(one->name, cause->name))
+			continue;
+		why = flow_text(one, "message");
+		json_object_set_new(error, "exception", text_json(exception));
+		if (why && said && !strstr(said, why) && !strstr(why, said)) {
+			_cleanup_(freep) char *both = xasprintf("%s (%s)", why, said);
+
+			json_object_set_new(error, "message", text_json(both));
+		}
+		return;
+	}
+}
+
 static bool
 says_something(const struct flow_fact *fact)
 {
@@ -269,6 +295,8 @@ find_error(struct flow *flow, const struct seen *seen)
 		fact = seen->bad;
 	if (fact && (fact != flow->root || says_something(fact) || refused))
 		flow->error = error_of(fact);
+	if (flow->error)
+		add_exception(flow, fact, flow->error);
 	else if (word && !streq(word, "ok"))
 		flow->error = error_of_record(seen->record);
 	else if (seen->bad)
@@ -277,10 +305,29 @@ find_error(struct flow *flow, const struct seen *seen)
 
 /* -- Findings ------------------------------------------------------------- */
 
+/* What was said before, or of the error itself, is not said again. */
+static bool
+is_said(const struct flow *flow, const char *rule, const char *text)
+{
+	json_t *finding;
+	size_t i;
+
+	json_array_foreach(flow->findings, i, finding)
+		if (streq(json_string_value(json_object_get(finding, "rule")), rule) &&
+		    streq(json_string_value(json_object_get(finding, "text")), text))
+			return true;
+	return false;
+}
+
 static void
 add_finding(struct flow *flow, const char *rule, char *text, const struct flow_fact *fact,
 	    json_t *evidence)
 {
+	if (is_said(flow, rule, text)) {
+		json_decref(evidence);
+		free(text);
+		return;
+	}
 	json_object_set_new(evidence, "fact", text_json(fact ? fact->id : NULL));
 	if (fact)
 		json_object_set_new(evidence, "t_ns", json_integer((json_int_t) fact->start_ns));
@@ -389,7 +436,7 @@ find_all(struct flow *flow, const struct seen *seen)
 		waited |= is_vif_timeout(flow->facts[i]);
 	for (size_t i = 0; i < flow->n; i++) {
 		const struct flow_fact *fact = flow->facts[i];
-		bool cause = flow->error && fact == seen->worst;
+		bool cause = flow->error && seen->worst && streq(fact->name, seen->worst->name);
 
 		if (is_vif_timeout(fact))
 			find_vif_timeout(flow, fact);
