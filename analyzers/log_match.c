@@ -334,6 +334,34 @@ short_name(struct text name)
 	return name;
 }
 
+/* What stands behind 'mark' in a text: up to a quote, and of digits. */
+static struct text
+quoted_after(const struct text *text, const char *mark)
+{
+	const char *at = memmem(text->s, text->size, mark, strlen(mark)), *to;
+
+	if (!at)
+		return (struct text) { "", 0 };
+	at += strlen(mark);
+	to = memchr(at, '\'', (size_t) (text->s + text->size - at));
+	return (struct text) { at, to ? (size_t) (to - at) : 0 };
+}
+
+static struct text
+number_after(const struct text *text, const char *mark)
+{
+	const char *at = memmem(text->s, text->size, mark, strlen(mark));
+	struct text number = { "", 0 };
+
+	if (!at)
+		return number;
+	number.s = at + strlen(mark);
+	while (number.s + number.size < text->s + text->size && number.s[number.size] >= '0' &&
+	       number.s[number.size] <= '9')
+		number.size++;
+	return number;
+}
+
 /* What follows from the fields that were taken. */
 static void
 complete(struct line *line)
@@ -352,6 +380,10 @@ complete(struct line *line)
 		if (id.kind == JSON_TEXT && id.size == 36)
 			fields[F_ID] = (struct text) { id.s, id.size };
 	}
+	if (fields[F_CONNECTION].size)
+		fields[F_ATTACHMENT] = quoted_after(&fields[F_CONNECTION], "'attachment_id': '");
+	if (fields[F_SIZE_GIB].size && *fields[F_SIZE_GIB].s == '{')
+		fields[F_SIZE_GIB] = number_after(&fields[F_SIZE_GIB], "'volume_size': ");
 	if (!line->name.size && fields[F_FUNCTION].size)
 		line->name = short_name(fields[F_FUNCTION]);
 }
@@ -376,9 +408,9 @@ give_lines(const struct known *known, struct record *record, const struct text *
 		for (unsigned i = 0; i < known->template.n_holes; i++)
 			if (pattern->take[i] && !is_none(&holes[i]))
 				line->fields[pattern->take[i]] = holes[i];
-		if (pattern->detail)
-			line->fields[F_DETAIL] =
-				(struct text) { pattern->detail, strlen(pattern->detail) };
+		if (pattern->sets)
+			line->fields[pattern->sets] =
+				(struct text) { pattern->to, strlen(pattern->to) };
 		line->pattern = pattern;
 		line->flags = pattern->flags;
 		line->subject = pattern->subject;

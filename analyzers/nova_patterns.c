@@ -116,12 +116,12 @@ const struct pattern nova_patterns[] = {
 	     F_INSTANCE, F_DETAIL),
 	{ "nova.scheduler.manager", "Got no allocation candidates from the Placement API. This could "
 	  "be due to insufficient resources or a temporary occurrence as compute nodes start up.",
-	  LOG_CAUSE, "no-valid-host", .flags = RID_OK, .detail = "no allocation candidates" },
+	  LOG_CAUSE, "no-valid-host", .flags = RID_OK, .sets = F_DETAIL, .to = "no allocation candidates" },
 	{ "nova.scheduler.manager", "Got no allocation candidates from the Placement API. This may be "
 	  "a temporary occurrence as compute nodes start up.", LOG_CAUSE, "no-valid-host",
-	  .flags = RID_OK, .detail = "no allocation candidates" },
+	  .flags = RID_OK, .sets = F_DETAIL, .to = "no allocation candidates" },
 	{ "nova.scheduler.manager", "Got no allocation candidates from the Placement API%s", LOG_CAUSE,
-	  "no-valid-host", .flags = RID_OK, .detail = "no allocation candidates" },
+	  "no-valid-host", .flags = RID_OK, .sets = F_DETAIL, .to = "no allocation candidates" },
 	{ "nova.scheduler.manager", "Selected host: %(host)s", LOG_NOVA_TOOK, "weighed",
 	  .take = { F_DETAIL }, .flags = RID_OK },
 	STEP("nova.scheduler.manager", "Unable to successfully claim against any host.", LOG_CAUSE,

@@ -39,15 +39,15 @@ enum log_field {
 enum log_event {
 	LOG_NOTHING,            /* Known, and of no interest. */
 	LOG_RECORD,             /* Any, before what it means. */
-	LOG_API_BEGIN, LOG_API_DETAIL, LOG_API_ANSWER, LOG_API_END, LOG_API_DONE,
+	LOG_API_BEGIN, LOG_API_DETAIL, LOG_API_ANSWER, LOG_API_END,
 	LOG_RPC_CALL, LOG_RPC_CAST, LOG_RPC_RECEIVED, LOG_RPC_RECEIVED_CAST, LOG_RPC_REPLY,
-	LOG_RPC_GOT_REPLY, LOG_RPC_DONE,
+	LOG_RPC_GOT_REPLY,
 	LOG_CHILD,
 	LOG_NOVA_BEGIN, LOG_NOVA_END, LOG_NOVA_FAIL, LOG_NOVA_TOOK, LOG_NOVA_NOTE,
 	LOG_NEUTRON_BEGIN, LOG_NEUTRON_END, LOG_NEUTRON_FAIL, LOG_NEUTRON_TOOK, LOG_NEUTRON_NOTE,
 	LOG_CINDER_BEGIN, LOG_CINDER_END, LOG_CINDER_FAIL, LOG_CINDER_TOOK, LOG_CINDER_NOTE,
 	LOG_INSTANCE, LOG_PORT, LOG_VOLUME, LOG_VM_PORT, LOG_VM_VOLUME, LOG_MIGRATION,
-	LOG_CAUSE, LOG_ALIVE, LOG_UNKNOWN,
+	LOG_CAUSE, LOG_SERVICE_BEGAN, LOG_SERVICE_DONE, LOG_ALIVE, LOG_UNKNOWN,
 	N_LOG_EVENTS
 };
 extern const char *const log_event_names[N_LOG_EVENTS];
@@ -74,7 +74,8 @@ struct pattern {
 	unsigned char take[MAX_HOLES];  /* enum log_field of each hole, F_NONE: not taken. */
 	unsigned flags;
 	enum log_field subject; /* What a step is about; F_NONE: the instance, or the request. */
-	const char *detail;     /* F_DETAIL of such lines. */
+	enum log_field sets;    /* What such lines say without saying it: this field */
+	const char *to;         /* has this value. */
 	/* It counts only if this hole (from 1) has this value. */
 	unsigned hole;
 	const char *value;
@@ -164,6 +165,7 @@ size_t name_add_string(char name[NAME_SIZE], size_t size, const char *string);
 struct subject {
 	struct flow flow;       /* Must be first. */
 	uint64_t extra;         /* For the analyzer: a time, a hash. */
+	uint64_t began;         /* For the analyzer: the begin was told to its service. */
 	char key[FACT_KEY_SIZE];
 	struct notes notes;
 };
@@ -174,6 +176,21 @@ size_t subject_used(const struct flow *flow);
 bool subject_check(const struct flow *flow);
 const char *subject_key(const struct flow *flow);
 json_t *subject_attributes(const struct flow *flow, const struct step *step, unsigned state);
+
+/* -- Services (os_service.c) --------------------------------------------------- */
+
+/* Something that a service did: values of service:began and service:done. */
+struct work {
+	struct text service, operation, request;
+	uint64_t lasted_ns;
+	bool failed;
+	bool began;             /* It was told by service_began(). */
+	bool abandoned;         /* Its end was not seen. */
+};
+void service_began(const struct step *step, const struct text *service);
+void service_done(const struct step *step, const struct work *work);
+/* Of its operation alone, not of all that the service did. */
+void service_done_only(const struct step *step, const struct work *work);
 
 /* -- Operations (os_operations.c) -------------------------------------------- */
 
