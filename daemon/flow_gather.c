@@ -690,15 +690,18 @@ name_linked(struct flow *flow, struct error *error)
 	if (!flow_kind_takes(flow->kind, "port.binding", FAMILY_STEP))
 		return 0;
 	json_object_foreach(flow->instances, instance, unused) {
-		links = store_facts_naming_in(flow->store, instance, "vm.port", 0, to_ns, error);
+		links = store_facts_naming_in(flow->store, instance, "vm.port", 0, INT64_MAX,
+					      error);
 		if (!links)
 			return -EIO;
 		json_array_foreach(links, i, link) {
-			const char *port = text_member(json_object_get(link, "attributes"), "port");
+			const json_t *said = json_object_get(link, "attributes");
+			const char *port = text_member(said, "port");
 			const char *key = or_empty(text_member(link, "key"));
 			const char *slash = strchr(key, '/');
 
-			name(flow->ports, port ? port : slash ? slash + 1 : NULL);
+			if (flow_number(said, "t_ns") <= to_ns)
+				name(flow->ports, port ? port : slash ? slash + 1 : NULL);
 		}
 		json_decref(links);
 	}

@@ -23,7 +23,7 @@ static const struct {
 	{ "neutron.step", KEY_OTHER, { "request_id", "instance", "port", "volume" } },
 	{ "cinder.step", KEY_OTHER, { "request_id", "instance", "port", "volume" } },
 	{ "log.error", KEY_OTHER, { "request_id", "instance", "port", "volume" } },
-	{ "vm.change", KEY_NAME, { "request_id", "instance" } },
+	{ "vm.change", KEY_OTHER, { "request_id", "instance" } },
 	{ "vm.port", KEY_NAMES, { "instance", "port" } },
 	{ "vm.volume", KEY_NAMES, { "instance", "volume" } },
 	{ "vm.host", KEY_NAMES, { "instance" } },
