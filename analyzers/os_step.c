@@ -183,6 +183,7 @@ expires(const struct flow *flow, const struct step *step)
 	.gone = GONE, \
 	.rules = RULES, \
 	.expires = expires, \
+	.expires_to = IN(GONE), \
 	.attributes = subject_attributes, \
 	.used = subject_used, \
 	.check = subject_check, \
