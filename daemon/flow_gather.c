@@ -527,7 +527,8 @@ measure(struct flow *flow)
 			continue;
 		if (has_end(fact) && !fact->end_ns && streq(fact->status, "running"))
 			flow->core_open = true;
-		flow->core_ns = MAX(flow->core_ns, MAX(fact->start_ns, fact->end_ns));
+		flow->core_ns = MAX(flow->core_ns, fact->start_ns);
+		flow->core_ns = MAX(flow->core_ns, fact->end_ns);
 	}
 }
 
