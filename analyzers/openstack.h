@@ -59,6 +59,9 @@ enum pattern_flag {
 	BY_REQUEST = 2,   /* The request id is part of what names the flow. */
 	RID_WRONG = 4,    /* They carry that of something else: it is not taken. */
 	KEEPS = 8,        /* A begin that does not begin again what is open. */
+	IF_OPEN = 32,     /* A failure of what is open; nothing if it is not. */
+	BY_SUBJECT = 64,  /* With BY_REQUEST: several of one request are told apart. */
+	CANCELLED = 128,  /* A failure that somebody asked for. */
 	TIMED_OUT = 16,   /* A failure that is a timeout. */
 };
 

@@ -23,8 +23,7 @@ identify_child(char name[NAME_SIZE], unsigned event, const void *values)
 	const struct text caller = ((const struct line *) values)->request;
 
 	(void) event;
-	if (!caller.size || (caller.size == callee.size &&
-			     !memcmp(caller.s, callee.s, caller.size)))
+	if (caller.size == callee.size && !memcmp(caller.s, callee.s, caller.size))
 		return 0;
 	return name_add(name, 0, &callee);
 }

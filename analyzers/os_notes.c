@@ -336,7 +336,7 @@ text_u64(const struct text *text)
 {
 	uint64_t number = 0;
 
-	for (size_t i = 0; i < text->size && i < 18; i++) {
+	for (size_t i = 0; i < text->size && i < 19; i++) {
 		if (text->s[i] < '0' || text->s[i] > '9')
 			break;
 		number = number * 10 + (uint64_t) (text->s[i] - '0');
