@@ -151,6 +151,10 @@ notes_used(const struct notes *notes)
 /* Service, pid, request, instance, ... and what the pattern took, into notes. */
 void notes_line(struct notes *notes, const struct line *line);
 struct text line_field(const struct line *line, enum log_field field);
+/* The class of the exception that the line tells of, and what went wrong: its text
+ * without class and traceback, or the message. */
+struct text line_exception(const struct line *line);
+struct text line_message(const struct line *line);
 /* The service that wrote the line, or "". */
 struct text line_service(const struct line *line);
 /* A new reference; null for an empty text.  Bytes that are no UTF-8 become "?". */

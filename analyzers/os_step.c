@@ -100,15 +100,10 @@ static void
 fail(struct flow *flow, const struct step *step)
 {
 	struct notes *notes = &CONTAINER_OF(flow, struct subject, flow)->notes;
-	struct record *record = ((const struct line *) step->values)->record;
 
 	end(flow, step);
-	if (!line_field(step->values, F_EXCEPTION).size)
-		notes_set(notes, F_EXCEPTION, record_text(record, RECORD_EXCEPTION));
-	if (!line_field(step->values, F_MESSAGE).size)
-		notes_set(notes, F_MESSAGE, record_has(record, RECORD_EXCEPTION_TEXT)
-			  ? record_text(record, RECORD_EXCEPTION_TEXT)
-			  : record_text(record, RECORD_MESSAGE));
+	notes_set(notes, F_EXCEPTION, line_exception(step->values));
+	notes_set(notes, F_MESSAGE, line_message(step->values));
 }
 
 /* All of it in one line, at its end. */
