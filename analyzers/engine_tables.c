@@ -75,6 +75,7 @@ engine_print_events(const struct analyzer *const *table, const char *role, FILE 
 			if (!printed_before(table, r, traced_event(*a, r), mask))
 				fprintf(file, "%s %s\n", (*a)->kernel ? "kernel" : "ust",
 					traced_event(*a, r));
+	natives_print_events(table, mask, file);
 	return 0;
 }
 
@@ -149,7 +150,7 @@ static void
 check_states(struct checker *checker)
 {
 	const struct analyzer *a = checker->analyzer;
-	uint32_t reached = IN(FLOW_IDLE) | IN(a->gone), left = 0, before;
+	uint32_t reached = IN(FLOW_IDLE) | IN(a->gone) | a->expires_to, left = 0, before;
 
 	do {
 		before = reached;
@@ -163,7 +164,8 @@ check_states(struct checker *checker)
 	for (unsigned s = 0; s < a->n_states; s++) {
 		if (!(reached & IN(s)))
 			complain(checker, a->states[s].name, NULL, "the state is never reached");
-		if (!(left & IN(s)) && !a->states[s].final && a->n_states > 2)
+		if (!(left & IN(s)) && !a->states[s].final && a->n_states > 2 &&
+		    !a->expires_to && (a->states[s].span || !a->states[s].ended))
 			complain(checker, a->states[s].name, NULL, "the state has no way out");
 	}
 }
@@ -176,6 +178,8 @@ engine_check_tables(const struct analyzer *const *table, FILE *file)
 	for (; *table; table++) {
 		struct checker checker = { .analyzer = *table, .file = file };
 
+		if ((*table)->native)
+			continue;
 		if ((*table)->n_states > MAX_STATES || (*table)->gone >= (*table)->n_states ||
 		    !(*table)->states[(*table)->gone].final) {
 			complain(&checker, "states", NULL, "too many, or none for what is gone");
@@ -218,6 +222,8 @@ engine_print_graph(const struct analyzer *const *table, const char *analyzer, FI
 		table++;
 	if (!*table)
 		return -ENOENT;
+	if ((*table)->native)
+		return -ENOTSUP;
 	fprintf(file, "digraph \"%s\" {\n\tnode [shape=box];\n", (*table)->name);
 	for (unsigned s = 0; s < (*table)->n_states; s++) {
 		const struct state *state = &(*table)->states[s];

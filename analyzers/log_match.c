@@ -33,7 +33,7 @@ struct logger {
 	const char *name;
 	size_t length;
 	bool below;                    /* The name ends with '.'. */
-	struct known *first, *last;
+	struct known *first;           /* By how much of a message they say. */
 };
 
 struct cached {
@@ -128,11 +128,23 @@ find_known(const struct matcher *matcher, int logger, const struct text *text)
 	}
 }
 
+/* Bytes of a template that are not holes. */
+static size_t
+literals(const struct known *known)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i <= known->template.n_holes; i++)
+		n += known->template.literal[i].size;
+	return n;
+}
+
 static void
 add_pattern(struct matcher *matcher, const struct pattern *pattern)
 {
 	struct known *known = &matcher->known[matcher->n_known++], *same;
 	const struct text text = { pattern->text, strlen(pattern->text) };
+	struct known **at;
 	struct logger *logger;
 	size_t i;
 
@@ -151,11 +163,11 @@ add_pattern(struct matcher *matcher, const struct pattern *pattern)
 		;
 	matcher->buckets[i & (matcher->n_buckets - 1)] = known;
 	logger = &matcher->loggers[known->logger];
-	if (logger->last)
-		logger->last->next_of_logger = known;
-	else
-		logger->first = known;
-	logger->last = known;
+	/* Those that say most of the message come first. */
+	for (at = &logger->first; *at && literals(*at) >= literals(known); at = &(*at)->next_of_logger)
+		;
+	known->next_of_logger = *at;
+	*at = known;
 }
 
 struct matcher *
@@ -421,6 +433,23 @@ give_lines(const struct known *known, struct record *record, const struct text *
 	}
 }
 
+/* A template of hardly more than holes matches nearly anything: an HTTP method
+ * is a word of capitals. */
+static bool
+is_likely(const struct pattern *pattern, const struct text *holes)
+{
+	for (unsigned i = 0; i < MAX_HOLES; i++) {
+		if (pattern->take[i] != F_METHOD)
+			continue;
+		if (!holes[i].size || holes[i].size > 8)
+			return false;
+		for (size_t k = 0; k < holes[i].size; k++)
+			if (holes[i].s[k] < 'A' || holes[i].s[k] > 'Z')
+				return false;
+	}
+	return true;
+}
+
 bool
 matcher_match(struct matcher *matcher, int index, struct record *record, struct line *line,
 	      line_fn *give, void *context)
@@ -438,7 +467,8 @@ matcher_match(struct matcher *matcher, int index, struct record *record, struct 
 	for (known = logger->first; known; known = known->next_of_logger) {
 		struct text holes[MAX_HOLES] = { { 0 } };
 
-		if (known->template.n_holes && match_template(&known->template, &message, holes)) {
+		if (known->template.n_holes && match_template(&known->template, &message, holes) &&
+		    is_likely(known->pattern, holes)) {
 			give_lines(known, record, holes, line, give, context);
 			return true;
 		}

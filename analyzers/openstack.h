@@ -59,6 +59,9 @@ enum pattern_flag {
 	BY_REQUEST = 2,   /* The request id is part of what names the flow. */
 	RID_WRONG = 4,    /* They carry that of something else: it is not taken. */
 	KEEPS = 8,        /* A begin that does not begin again what is open. */
+	IF_OPEN = 32,     /* A failure of what is open; nothing if it is not. */
+	BY_SUBJECT = 64,  /* With BY_REQUEST: several of one request are told apart. */
+	CANCELLED = 128,  /* A failure that somebody asked for. */
 	TIMED_OUT = 16,   /* A failure that is a timeout. */
 };
 
@@ -148,6 +151,10 @@ notes_used(const struct notes *notes)
 /* Service, pid, request, instance, ... and what the pattern took, into notes. */
 void notes_line(struct notes *notes, const struct line *line);
 struct text line_field(const struct line *line, enum log_field field);
+/* The class of the exception that the line tells of, and what went wrong: its text
+ * without class and traceback, or the message. */
+struct text line_exception(const struct line *line);
+struct text line_message(const struct line *line);
 /* The service that wrote the line, or "". */
 struct text line_service(const struct line *line);
 /* A new reference; null for an empty text.  Bytes that are no UTF-8 become "?". */

@@ -420,6 +420,7 @@ const struct analyzer os_api_analyzer = {
 	.rules = rules,
 	.moved = moved,
 	.expires = expires,
+	.expires_to = IN(OK) | IN(FAILED) | IN(GONE),
 	.attributes = subject_attributes,
 	.used = subject_used,
 	.check = subject_check,

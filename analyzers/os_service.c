@@ -31,12 +31,21 @@ static const struct state states[] = {
 	[GONE]       = { .name = "gone", .final = true },
 };
 
+/* Buckets four times wider than the histogram's: a quarter of a doubling. */
+enum { WIDER = 3, N_BUCKETS = HISTOGRAM_BUCKETS >> WIDER };
+
+/* What is counted in a window, without pointers, as flows are. */
+struct counts {
+	uint64_t requests, errors, sum_ns, max_ns;
+	char slowest[FACT_KEY_SIZE];
+	uint32_t buckets[N_BUCKETS];
+};
+
 struct window {
 	struct flow flow;      /* Must be first. */
 	char key[FACT_KEY_SIZE];
-	char slowest[FACT_KEY_SIZE];
-	uint64_t start_ns, errors, in_flight;
-	struct histogram latency;
+	uint64_t start_ns, in_flight;
+	struct counts counts;
 };
 
 static size_t
@@ -60,21 +69,22 @@ window_key(const struct flow *flow)
 }
 
 static json_t *
-buckets(const struct histogram *histogram)
+buckets(const struct counts *counts)
 {
 	json_t *list = json_array();
 
-	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
-		if (histogram->counts[i])
+	for (unsigned i = 0; i < N_BUCKETS; i++)
+		if (counts->buckets[i])
 			json_array_append_new(list, json_pack("[I, I]",
-				(json_int_t) histogram_from(i), (json_int_t) histogram->counts[i]));
+				(json_int_t) histogram_low(i << WIDER),
+				(json_int_t) counts->buckets[i]));
 	return list;
 }
 
 static void
 tell_window(struct window *window, const struct step *step)
 {
-	const struct histogram *latency = &window->latency;
+	struct counts *counts = &window->counts;
 	const char *slash = strchr(window->key, '/');
 	struct fact fact = { .type = FACT_SAMPLE, .kind = "service.window" };
 
@@ -82,14 +92,12 @@ tell_window(struct window *window, const struct step *step)
 	fact.end_ns = window->start_ns + WINDOW_NS;
 	fact.attributes = json_pack("{s:s%, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:o}",
 		"service", window->key, slash ? (size_t) (slash - window->key) : 0,
-		"operation", slash ? slash + 1 : "", "requests", (json_int_t) latency->n,
-		"errors", (json_int_t) window->errors, "in_flight", (json_int_t) window->in_flight,
-		"sum_ns", (json_int_t) latency->sum, "max_ns", (json_int_t) latency->max,
-		"slowest", window->slowest, "histogram", buckets(latency));
+		"operation", slash ? slash + 1 : "", "requests", (json_int_t) counts->requests,
+		"errors", (json_int_t) counts->errors, "in_flight", (json_int_t) window->in_flight,
+		"sum_ns", (json_int_t) counts->sum_ns, "max_ns", (json_int_t) counts->max_ns,
+		"slowest", counts->slowest, "histogram", buckets(counts));
 	step_tell(step, &window->flow, &fact);
-	window->errors = 0;
-	*window->slowest = '\0';
-	memset(&window->latency, 0, sizeof window->latency);
+	memset(counts, 0, sizeof *counts);
 }
 
 static void
@@ -117,6 +125,7 @@ static void
 done(struct flow *flow, const struct step *step)
 {
 	struct window *window = CONTAINER_OF(flow, struct window, flow);
+	struct counts *counts = &window->counts;
 	const struct work *work = step->values;
 
 	open_window(flow, step);
@@ -124,10 +133,14 @@ done(struct flow *flow, const struct step *step)
 		window->in_flight--;
 	if (work->abandoned)
 		return;
-	window->errors += work->failed;
-	if (work->lasted_ns >= window->latency.max)
-		text_copy(window->slowest, sizeof window->slowest, &work->request);
-	histogram_add(&window->latency, work->lasted_ns);
+	counts->requests++;
+	counts->errors += work->failed;
+	counts->sum_ns += work->lasted_ns;
+	if (work->lasted_ns >= counts->max_ns) {
+		counts->max_ns = work->lasted_ns;
+		text_copy(counts->slowest, sizeof counts->slowest, &work->request);
+	}
+	counts->buckets[histogram_bucket(work->lasted_ns) >> WIDER]++;
 }
 
 static void
@@ -166,7 +179,7 @@ check(const struct flow *flow)
 	const struct window *window = CONTAINER_OF(flow, const struct window, flow);
 
 	return memchr(window->key, '\0', sizeof window->key) &&
-		memchr(window->slowest, '\0', sizeof window->slowest);
+		memchr(window->counts.slowest, '\0', sizeof window->counts.slowest);
 }
 
 #define ANY (IN(FLOW_IDLE) | IN(COLLECTING) | IN(RESTING))
@@ -193,6 +206,7 @@ const struct analyzer os_service_analyzer = {
 	.rules = rules,
 	.timer = close_window,
 	.expires = rests,
+	.expires_to = IN(COLLECTING) | IN(RESTING),
 	.moved = moved,
 	.check = check,
 };
@@ -231,7 +245,7 @@ enum { ALIVE = FLOW_IDLE + 1, DEAD, N_PROCESS_STATES };
 
 static const struct state process_states[] = {
 	[FLOW_IDLE] = { .name = "unknown" },
-	[ALIVE]     = { .name = "alive" },
+	[ALIVE]     = { .name = "alive", .ended = true },
 	[DEAD]      = { .name = "gone", .final = true },
 };
 
@@ -467,6 +481,7 @@ const struct analyzer os_unknown_analyzer = {
 	.rules = unknown_rules,
 	.timer = tell_unknown,
 	.expires = falls_quiet,
+	.expires_to = IN(QUIET),
 	.moved = end_unknown,
 	.check = check_unknown,
 };

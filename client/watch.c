@@ -14,6 +14,7 @@
 
 #include "client/ctl.h"
 #include "lib/log.h"
+#include "proto/methods.h"
 
 enum { WAIT_MS = 1000, RETRY_MS = 1000, MAX_ROWS = 5000 };
 
@@ -59,9 +60,12 @@ catch_signals(void)
 static const char *
 id_of(const json_t *item)
 {
-	const char *id = json_text_at(item, "id");
+	static const char *const members[] = { "id", "uuid", "host" };
+	const char *id = NULL;
 
-	return id ? id : json_text_at(item, "host");
+	for (unsigned i = 0; i < ARRAY_SIZE(members) && !id; i++)
+		id = json_text_at(item, members[i]);
+	return id;
 }
 
 static void
@@ -355,6 +359,16 @@ list_command(const char *topic)
 	return NULL;
 }
 
+/* As the daemon has them. */
+static void
+refuse_topic(const char *topic)
+{
+	const struct rpc_method *watch = rpc_method_find("watch");
+
+	log_error("no topic \"%s\"; known are %s", topic,
+		  rpc_param_find(watch->params, "topic")->choices);
+}
+
 int
 run_watch(struct ctl *ctl, const struct command *command, char **args)
 {
@@ -363,7 +377,7 @@ run_watch(struct ctl *ctl, const struct command *command, char **args)
 	int r = list ? 0 : EXIT_USAGE;
 
 	if (!list)
-		log_error("no topic \"%s\"; known are migration, alert, node", args[0]);
+		refuse_topic(args[0]);
 	else
 		w = (struct watching) {
 			.ctl = ctl, .command = command, .view = list->view, .rows = w.rows,

@@ -33,6 +33,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/store_ref.c \
 	daemon/store_request.c \
 	daemon/store_service.c \
+	daemon/store_windows.c \
 	daemon/store_write.c \
 	daemon/thing.c daemon/thing.h \
 	daemon/touch.c daemon/touch.h

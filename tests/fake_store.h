@@ -2,8 +2,9 @@
  *
  * fake_store.h -- the reading half of daemon/store.h over a JSON file, so that
  * the protocol and the views are tested without a trace:
- * { "migrations": [...], "alerts": [...], "nodes": [...], "counters": {...},
- *   "kept_from": oldest cursor that is still known } */
+ * { "migrations": [...], "alerts": [...], "nodes": [...], "flows": [...],
+ *   "vms": [...], "services": [...], "volumes": [...], "ports": [...],
+ *   "counters": {...}, "kept_from": oldest cursor that is still known } */
 #ifndef TESTS_FAKE_STORE_H
 #define TESTS_FAKE_STORE_H
 
