@@ -227,6 +227,7 @@ finish() {
 # A role's list: what cloudtraced prints, and the kernel events beside it.  With
 # cloudtrace-node, whose events the daemon outside reads.
 part_roles() {
+	modprobe -a lttng-ovs-addon lttng-probe-openvswitch
 	if [ -x /share/cloudtrace-node ]; then
 		/share/cloudtrace-node > /out/node.log 2>&1 &
 		node=$!
@@ -240,6 +241,7 @@ part_roles() {
 		finish "role-$role"
 	done
 	[ ! -x /share/cloudtrace-node ] || kill $node
+	rmmod lttng_ovs_addon lttng_probe_openvswitch
 }
 
 # Every form of a line, and what this kernel can't give; then a changed list.
