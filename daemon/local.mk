@@ -23,6 +23,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/store_facts.c \
 	daemon/store_json.c \
 	daemon/store_recover.c \
+	daemon/store_windows.c \
 	daemon/store_write.c
 
 # The program.

@@ -18,6 +18,7 @@
 #include <stdio.h>
 
 #include "analyzers/facts.h"
+#include "analyzers/windows.h"
 #include "ctf/stream.h"
 #include "lib/error.h"
 
@@ -78,6 +79,12 @@ int store_put_horizon(struct store *store, const char *host, uint64_t t_ns, stru
  * called within one.  Returns 0 or negative errno. */
 int store_retain(struct store *store, uint64_t t_ns, struct error *error);
 
+/* Joins windows that are old, by the newest of their host: those of less than
+ * 1 s after 1 h, those of less than 10 s after 1 day.  'kinds' says how (ended by
+ * NULL); others are left.  Many short transactions, as store_retain(), which
+ * calls it. */
+int store_thin(struct store *store, const struct window_kind *const *kinds, struct error *error);
+
 /* -- Recovery ------------------------------------------------------------ */
 
 bool store_position(struct store *store, const char *stream_key, struct ctf_position *ret);
@@ -129,6 +136,17 @@ json_t *store_alerts_live(struct store *store, const char *host, struct error *e
 
 /* A JSON string of text that need not be UTF-8. */
 json_t *store_string(const char *text);
+
+/* -- Windows ------------------------------------------------------------- */
+
+/* Gives the windows of 'kind' that touch [from_ns, to_ns), ordered by (host, key,
+ * start_ns); 'host' and 'key' may be NULL: of any.  The blob is borrowed.  'window'
+ * returns whether to go on. */
+int store_windows(struct store *store, const char *host, const char *kind, const char *key,
+		  uint64_t from_ns, uint64_t to_ns,
+		  bool (*window)(void *context, const char *host, const char *key,
+				 const struct fact_window *window),
+		  void *context, struct error *error);
 
 /* -- Answers ------------------------------------------------------------- */
 

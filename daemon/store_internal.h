@@ -7,6 +7,7 @@
  *   store_json.c      JSON as text
  *   store_write.c     facts, records, alerts, sources, counters; changes
  *   store_recover.c   positions, flows, horizons; retention
+ *   store_windows.c   windows, and how they are thinned with age
  *   store_facts.c     facts as the hub reads them
  *   store_answers.c   what clients ask for
  *   store_changes.c   cursors for watchers
@@ -79,6 +80,8 @@ json_t *store_column_integer(sqlite3_stmt *stmt, int column);
 /* The text as the statement has it, until its next step; "" for NULL. */
 const char *store_column_string(sqlite3_stmt *stmt, int column);
 
+/* Keeps or replaces a window.  Returns the number of changed rows. */
+int store_put_window(struct store *store, const struct fact *fact, struct error *error);
 /* Notes that the thing changed, for watchers. */
 int store_changed(struct store *store, const char *topic, const char *id, struct error *error);
 /* JSON as it is kept: compact, keys in order.  To be freed. */
