@@ -130,6 +130,9 @@ page_fn view_network_path;
 /* Things and flows of what "find" gave, for CSV; a new reference. */
 json_t *find_rows(const json_t *found);
 
+/* view_network_places.c: how long the network did not know of a migration. */
+void view_migration_network(const json_t *migration, const struct screen *screen,
+			    struct buf *out);
 /* view_kernel.c: the threads of a VM's QEMU, as "thread.list" gave them. */
 void view_vm_threads(const json_t *threads, const struct screen *screen, struct buf *out);
 
