@@ -6,11 +6,13 @@
 
 extern const struct analyzer node_analyzer, node_service_analyzer, node_host_analyzer;
 extern const struct analyzer qemu_analyzer;
+extern const struct analyzer kernel_cpu_analyzer;
 
 const struct analyzer *const analyzers[] = {
 	&node_analyzer,
 	&node_service_analyzer,
 	&node_host_analyzer,
 	&qemu_analyzer,
+	&kernel_cpu_analyzer,
 	NULL
 };

@@ -7,6 +7,9 @@ libanalyzers_a_SOURCES = \
 	analyzers/engine_tables.c \
 	analyzers/windows.c analyzers/windows.h \
 	analyzers/facts.c analyzers/facts.h \
+	analyzers/kernel_cpu.c analyzers/kernel_cpu.h analyzers/kernel_threads.c \
+	analyzers/kernel_cpu_window.c analyzers/kernel_cpu_sum.c analyzers/kernel_cpu_sum.h \
+	analyzers/pack.h \
 	analyzers/forecast.c analyzers/forecast.h \
 	analyzers/node.c analyzers/node.h analyzers/node_host.c \
 	analyzers/qemu.c analyzers/qemu.h analyzers/qemu_qmp.c \

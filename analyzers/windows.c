@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyzers/windows.h"
 
+#include "analyzers/kernel_cpu_sum.h"
+
 const struct window_kind *const window_kinds[] = {
+	&cpu_window_kind,
 	NULL
 };
 
