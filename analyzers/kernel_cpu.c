@@ -354,6 +354,7 @@ on_fork(struct kernel_cpu *k, const struct step *step)
 	if (!thread)
 		return;
 	thread->pid = (uint32_t) v->pid;
+	thread->born = true;
 	/* Until it is woken. */
 	thread->state = CPU_BLOCKED;
 	kernel_thread_name(k, thread, &v->comm, step->t_ns);

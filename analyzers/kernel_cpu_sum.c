@@ -68,7 +68,7 @@ struct read_thread {
 	uint64_t from;               /* ns behind the begin of the window. */
 	uint64_t sums[CPU_DEAD];
 	uint64_t switches;
-	bool detail, exact;
+	bool detail, exact, born, died;
 	unsigned start_state;
 	uint64_t guest_ns, halted_ns;
 	uint64_t causes[N_CPU_CAUSES];
@@ -105,7 +105,7 @@ unpack_transition(struct unpack *in, uint64_t before, struct transition *ret)
 static void
 unpack_detail(struct unpack *in, struct read_thread *t)
 {
-	struct transition transition = { 0 };
+	struct transition transition = { .t = t->from };
 	uint64_t n = unpack_count(in);
 
 	if (n > MAX_SUM_LIST)
@@ -157,8 +157,11 @@ unpack_thread(struct unpack *in, struct read_thread *t)
 	flags = unpack_number(in);
 	t->detail = flags & 1;
 	t->exact = flags & 2;
-	t->start_state = (unsigned) (flags >> 2);
-	if (t->role >= N_CPU_ROLES || flags >> 2 >= N_CPU_STATES || (t->exact && !t->detail))
+	t->start_state = flags >> 2 & 7;
+	t->born = flags & 32;
+	t->died = flags & 64;
+	if (t->role >= N_CPU_ROLES || flags >> 7 || t->start_state >= N_CPU_STATES ||
+	    (t->exact && !t->detail))
 		in->bad = true;
 	if (t->detail && !in->bad)
 		unpack_detail(in, t);
@@ -364,7 +367,7 @@ walk(struct cpu_sum *sum, struct cpu_sum_thread *to, const struct fact_window *w
 {
 	struct unpack in = t->transitions;
 	struct transition now = { .t = t->from, .state = t->start_state }, next = { 0 };
-	uint64_t before = 0;
+	uint64_t before = t->from;
 
 	for (uint64_t i = 0; i < t->n_transitions; i++) {
 		unpack_transition(&in, before, &next);
@@ -404,6 +407,25 @@ add_lists(struct sum_thread *to, const struct read_thread *t, uint64_t part, uin
 	}
 }
 
+/* When it was made and ended: it was not there before and after. */
+static void
+note_life(const struct cpu_sum *sum, struct sum_thread *to, const struct fact_window *window,
+	  const struct read_thread *t)
+{
+	const uint64_t begin_ns = window->start_ns + t->from;
+	const uint64_t within_ns = MAX(begin_ns, sum->from_ns);
+	uint64_t died_ns = begin_ns;
+
+	if (t->born) {
+		to->sum.absent_ns = MIN(within_ns, sum->to_ns) - sum->from_ns;
+		to->sum.died_ns = 0;
+	}
+	for (unsigned i = 0; i < CPU_DEAD && t->died; i++)
+		died_ns += t->sums[i];
+	if (t->died)
+		to->sum.died_ns = died_ns;
+}
+
 static void
 add_thread(struct cpu_sum *sum, const struct fact_window *window, const struct read_thread *t)
 {
@@ -417,6 +439,7 @@ add_thread(struct cpu_sum *sum, const struct fact_window *window, const struct r
 
 	if (!to || (!part && !to->sum.pending_ns))
 		return;
+	note_life(sum, to, window, t);
 	waited = to->sum.ns[CPU_WAITING];
 	ran = to->sum.ns[CPU_RUNNING];
 	if (t->exact) {
@@ -546,6 +569,9 @@ cpu_sum_threads(struct cpu_sum *sum, const struct cpu_sum_thread **ret)
 		const struct sum_thread *t = keyed_at(&sum->threads, i);
 
 		sum->list[sum->n_list] = t->sum;
+		if (t->sum.died_ns && t->sum.died_ns < sum->to_ns)
+			sum->list[sum->n_list].absent_ns +=
+				sum->to_ns - MAX(t->sum.died_ns, sum->from_ns);
 		fill_lists(&sum->list[sum->n_list++], t);
 	}
 	qsort(sum->list, sum->n_list, sizeof *sum->list, by_tid);
@@ -634,7 +660,7 @@ transitions_json(const struct read_thread *t)
 {
 	json_t *list = json_array();
 	struct unpack in = t->transitions;
-	struct transition next = { 0 };
+	struct transition next = { .t = t->from };
 
 	for (uint64_t i = 0; i < t->n_transitions; i++) {
 		char text[64];

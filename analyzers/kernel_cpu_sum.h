@@ -60,6 +60,8 @@ struct cpu_sum_thread {
 	enum cpu_role role;
 	uint64_t ns[N_CPU_STATES];   /* CPU_DEAD is always 0. */
 	uint64_t causes[N_CPU_CAUSES];   /* Of CPU_BLOCKED: by what ended it. */
+	uint64_t absent_ns;          /* Of the span, before it was made and after it ended. */
+	uint64_t died_ns;            /* When it ended; 0: it did not, as far as is known. */
 	uint64_t halted_ns;          /* Of CPU_BLOCKED: a vCPU without work. */
 	uint64_t guest_ns;           /* Of CPU_RUNNING. */
 	uint64_t switches;

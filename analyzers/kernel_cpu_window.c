@@ -67,7 +67,9 @@ pack_thread(const struct kernel_cpu *k, const struct thread *thread, struct buf 
 		varint_write(thread->sums[i], out);
 	varint_write(thread->switches, out);
 	varint_write((detail ? 1U : 0) | (detail && !detail->inexact ? 2U : 0) |
-		     (detail ? (unsigned) detail->start_state << 2 : 0), out);
+		     (detail ? (unsigned) detail->start_state << 2 : 0) |
+		     (thread->born && thread->from_ns >= k->window_ns ? 32U : 0) |
+		     (thread->gone && thread->state == CPU_DEAD ? 64U : 0), out);
 	if (detail)
 		pack_detail(k, detail, out);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/kernel_answers.h"
 #include "daemon/serve_internal.h"
 
 typedef json_t *answer_fn(struct serve_client *client, const json_t *params,
@@ -46,6 +47,19 @@ filter_of(const json_t *params)
 		.severity = string_of(params, "severity"),
 		.state = string_of(params, "state"),
 		.rule = string_of(params, "rule"),
+		.limit = (unsigned) number_of(params, "limit"),
+	};
+}
+
+static struct kernel_filter
+kernel_filter_of(const json_t *params)
+{
+	return (struct kernel_filter) {
+		.since_ns = number_of(params, "since_ns"),
+		.until_ns = number_of(params, "until_ns"),
+		.host = string_of(params, "host"),
+		.pid = number_of(params, "pid"),
+		.tid = number_of(params, "tid"),
 		.limit = (unsigned) number_of(params, "limit"),
 	};
 }
@@ -101,6 +115,16 @@ answer_alert_list(struct serve_client *client, const json_t *params, struct rpc_
 }
 
 static json_t *
+answer_thread_list(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	const struct kernel_filter filter = kernel_filter_of(params);
+	struct error failure = { 0 };
+	json_t *list = kernel_threads(client->serve->store, &filter, &failure);
+
+	return list ? list : serve_store_failed(&failure, error);
+}
+
+static json_t *
 answer_counters(struct serve_client *client, const json_t *params, struct rpc_error *error)
 {
 	struct error failure = { 0 };
@@ -134,6 +158,7 @@ static answer_fn *const answers[METHOD_COUNT] = {
 	[METHOD_MIGRATION_SHOW] = answer_migration_show,
 	[METHOD_NODE_LIST] = answer_node_list,
 	[METHOD_ALERT_LIST] = answer_alert_list,
+	[METHOD_THREAD_LIST] = answer_thread_list,
 	[METHOD_COUNTERS] = answer_counters,
 	[METHOD_WATCH] = serve_watch_add,
 	[METHOD_UNWATCH] = serve_watch_remove,

@@ -148,6 +148,11 @@ int store_windows(struct store *store, const char *host, const char *kind, const
 				 const struct fact_window *window),
 		  void *context, struct error *error);
 
+/* Begin of the first and end of the last window of the kind, of 'host' (NULL: any).
+ * False: there are none. */
+bool store_windows_span(struct store *store, const char *host, const char *kind,
+			uint64_t *ret_first_ns, uint64_t *ret_last_ns);
+
 /* -- Answers ------------------------------------------------------------- */
 
 struct store_filter {

@@ -66,6 +66,19 @@ static const struct rpc_param echo_params[] = {
 	{ .name = NULL }
 };
 
+#define SPAN_BEGIN { "since_ns", RPC_INTEGER, .doc = "begin of the span; absent: the last 5 s known" }
+#define SPAN_END { "until_ns", RPC_INTEGER, .doc = "end of the span; absent: what is known last" }
+
+static const struct rpc_param thread_list_params[] = {
+	{ "host", RPC_STRING, true, .doc = "of this node" },
+	SPAN_BEGIN,
+	SPAN_END,
+	{ "pid", RPC_INTEGER, .doc = "only threads of this process" },
+	{ "tid", RPC_INTEGER, .doc = "only this thread" },
+	LIMIT,
+	{ .name = NULL }
+};
+
 const struct rpc_param rpc_watch_filter[] = {
 	{ "id", RPC_STRING, .doc = "id" },
 	{ "host", RPC_STRING, .doc = "host, source or destination" },
@@ -88,6 +101,8 @@ const struct rpc_method rpc_methods[METHOD_COUNT] = {
 		"nodes, their sources and clocks" },
 	[METHOD_ALERT_LIST] = { "alert.list", RPC_RO, alert_list_params, "[alert]",
 		"alerts, newest first" },
+	[METHOD_THREAD_LIST] = { "thread.list", RPC_RO, thread_list_params, "[thread]",
+		"how long threads ran, waited for a CPU and were blocked" },
 	[METHOD_COUNTERS] = { "counters", RPC_RO, no_params, "",
 		"the daemon's counters by scope" },
 	[METHOD_WATCH] = { "watch", RPC_RO, watch_params, "watch",
