@@ -71,14 +71,27 @@ static const struct field dump_fields[] = {
 	{ 0 }
 };
 
-struct number { uint64_t number, isa; };
+struct number {
+	uint64_t number, isa, tid;
+	struct text comm;
+};
 static const struct field vec_fields[] = { FIELD(U64, struct number, number, "vec"), { 0 } };
+/* Whose they are says the last switch; before the first one, the context. */
+#define CONTEXT \
+	FIELD(U64, struct number, tid, "tid", .scope = CTF_EVENT_CONTEXT, .optional = true), \
+	FIELD(TEXT, struct number, comm, "procname", .scope = CTF_EVENT_CONTEXT, .optional = true)
+static const struct field entry_fields[] = { CONTEXT, { 0 } };
 static const struct field exit_reason_fields[] = {
 	FIELD(U64, struct number, number, "exit_reason"),
 	FIELD(U64, struct number, isa, "isa", .optional = true),
+	CONTEXT,
 	{ 0 }
 };
-static const struct field reason_fields[] = { FIELD(U64, struct number, number, "reason"), { 0 } };
+static const struct field reason_fields[] = {
+	FIELD(U64, struct number, number, "reason"),
+	CONTEXT,
+	{ 0 }
+};
 
 /* Processes and threads that cloudtrace-node names. */
 static const struct field pid_fields[] = { FIELD(U64, struct number, number, "pid"), { 0 } };
@@ -107,9 +120,9 @@ static const struct native_event events[] = {
 	[TIMER_EXIT] = { "timer_hrtimer_expire_exit" },
 	[DISK_DONE] = { "block_rq_complete" },
 	[PACKET_IN] = { "net_if_receive_skb" },
-	[KVM_ENTRY] = { "kvm_entry" },
+	[KVM_ENTRY] = { "kvm_entry", .reads = entry_fields },
 	[KVM_EXIT] = { "kvm_exit", .reads = exit_reason_fields },
-	[KVM_ENTRY_X86] = { "kvm_x86_entry" },
+	[KVM_ENTRY_X86] = { "kvm_x86_entry", .reads = entry_fields },
 	[KVM_EXIT_X86] = { "kvm_x86_exit", .reads = exit_reason_fields },
 	[KVM_USERSPACE] = { "kvm_userspace_exit", .reads = reason_fields },
 	[NODE_QEMU] = { "cloudtrace_node:qemu_process", .reads = pid_fields, .silent = true },
@@ -242,6 +255,7 @@ doubt(struct kernel_cpu *k, struct thread *thread, uint64_t t_ns)
 	thread->sums[CPU_UNKNOWN] += ns;
 	if (thread->detail)
 		thread->detail->inexact = true;
+	kernel_thread_move(k, thread, -1);   /* It waits for no CPU any more. */
 	thread->state = CPU_UNKNOWN;
 }
 
@@ -393,14 +407,40 @@ on_exit_process(struct kernel_cpu *k, const struct step *step)
 
 /* -- vCPUs -------------------------------------------------------------------- */
 
-/* Of the thread that runs on the CPU: the number that KVM gives is not always right. */
+/* Who runs on a CPU that had no switch yet. */
 static void
-on_kvm(struct kernel_cpu *k, const struct step *step, const struct cpu *cpu, unsigned event)
+adopt_current(struct kernel_cpu *k, const struct step *step, struct cpu *cpu)
 {
 	const struct number *v = step->values;
-	struct thread *thread = cpu->current;
+	struct thread *thread = v->tid && v->tid <= UINT32_MAX ?
+		kernel_thread_get(k, (uint32_t) v->tid, step->t_ns) : NULL;
+
+	if (!thread || thread->state != CPU_UNKNOWN)
+		return;
+	kernel_thread_name(k, thread, &v->comm, step->t_ns);
+	kernel_thread_move(k, thread, step->cpu);
+	kernel_thread_set(k, thread, step->t_ns, CPU_RUNNING, 0, 0);
+	cpu->current = thread;
+	cpu->known = true;
+	cpu->idle = false;
+	cpu->charged_ns = step->t_ns;
+}
+
+/* Of the thread that runs on the CPU: the number that KVM gives is not always right. */
+static void
+on_kvm(struct kernel_cpu *k, const struct step *step, struct cpu *cpu, unsigned event)
+{
+	const struct number *v = step->values;
+	struct thread *thread;
 	uint32_t reason;
 
+	if (!cpu->known)
+		adopt_current(k, step, cpu);
+	thread = cpu->current;
+	if (thread && !thread->in_kvm) {
+		thread->in_kvm = thread->changed = true;
+		kernel_thread_role(k, thread, step->t_ns);
+	}
 	if (!thread || !thread->detail)
 		return;
 	if (event == KVM_USERSPACE) {

@@ -60,6 +60,7 @@ struct thread {
 	char name[KERNEL_NAME_SIZE];
 	uint8_t state, role;
 	uint8_t exiting, touched, changed, saved, gone;
+	uint8_t in_kvm;              /* It was seen to run a guest. */
 	uint8_t born;                /* It was seen to be made, at from_ns. */
 	uint8_t blocked_how;         /* enum cpu_blocked */
 	uint8_t waking;              /* enum cpu_cause of a wake-up that is under way. */

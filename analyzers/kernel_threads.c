@@ -59,7 +59,7 @@ role_of_name(const char *name)
 static enum cpu_role
 role_of(const struct kernel_cpu *k, const struct thread *thread)
 {
-	enum cpu_role role = role_of_name(thread->name);
+	enum cpu_role role = thread->in_kvm ? CPU_VCPU : role_of_name(thread->name);
 
 	for (uint32_t i = 0; i < k->n_marks && !role && thread->pid; i++)
 		if (k->marks[i].pid == thread->pid || k->marks[i].pid == thread->tid)
