@@ -6,7 +6,7 @@
 
 extern const struct analyzer node_analyzer, node_service_analyzer, node_host_analyzer;
 extern const struct analyzer qemu_analyzer;
-extern const struct analyzer kernel_cpu_analyzer;
+extern const struct analyzer kernel_cpu_analyzer, kernel_block_analyzer;
 
 const struct analyzer *const analyzers[] = {
 	&node_analyzer,
@@ -14,5 +14,6 @@ const struct analyzer *const analyzers[] = {
 	&node_host_analyzer,
 	&qemu_analyzer,
 	&kernel_cpu_analyzer,
+	&kernel_block_analyzer,
 	NULL
 };

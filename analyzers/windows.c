@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyzers/windows.h"
 
+#include "analyzers/kernel_block_sum.h"
 #include "analyzers/kernel_cpu_sum.h"
 
 const struct window_kind *const window_kinds[] = {
 	&cpu_window_kind,
+	&block_window_kind,
 	NULL
 };
 
