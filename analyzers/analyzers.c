@@ -6,7 +6,7 @@
 
 extern const struct analyzer node_analyzer, node_service_analyzer, node_host_analyzer;
 extern const struct analyzer qemu_analyzer;
-extern const struct analyzer kernel_cpu_analyzer, kernel_block_analyzer;
+extern const struct analyzer kernel_cpu_analyzer, kernel_block_analyzer, kernel_net_analyzer;
 
 const struct analyzer *const analyzers[] = {
 	&node_analyzer,
@@ -15,5 +15,6 @@ const struct analyzer *const analyzers[] = {
 	&qemu_analyzer,
 	&kernel_cpu_analyzer,
 	&kernel_block_analyzer,
+	&kernel_net_analyzer,
 	NULL
 };

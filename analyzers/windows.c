@@ -3,10 +3,12 @@
 
 #include "analyzers/kernel_block_sum.h"
 #include "analyzers/kernel_cpu_sum.h"
+#include "analyzers/kernel_net_sum.h"
 
 const struct window_kind *const window_kinds[] = {
 	&cpu_window_kind,
 	&block_window_kind,
+	&net_window_kind,
 	NULL
 };
 
