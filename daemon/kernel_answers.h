@@ -19,6 +19,21 @@ struct kernel_filter {
 json_t *kernel_threads(struct store *store, const struct kernel_filter *filter,
 		       struct error *error);
 
+/* Disks over the windows of the span (disk.json): those below each other, who used
+ * them, what is known of who they are. */
+json_t *kernel_disks(struct store *store, const struct kernel_filter *filter, struct error *error);
+/* Interfaces, TCP connections and drops over the span (network.json). */
+json_t *kernel_network(struct store *store, const struct kernel_filter *filter,
+		       struct error *error);
+/* CPU by VM, who waits most and for whom, disks, network (node_show.json). */
+json_t *kernel_node(struct store *store, const struct kernel_filter *filter, struct error *error);
+/* VMs and threads of all hosts, or of one, those that use or want most first (top.json). */
+json_t *kernel_top(struct store *store, const struct kernel_filter *filter, struct error *error);
+/* From a volume down to the disks that hold it, on each host where a VM has it
+ * (chain.json); each link says what told it. */
+json_t *kernel_volume_chain(struct store *store, const char *volume,
+			    const struct kernel_filter *filter, struct error *error);
+
 /* Begin and end of the span that the filter means.  -ENOENT: no windows of
  * 'kind' at all. */
 int kernel_span(struct store *store, const struct kernel_filter *filter, const char *kind,

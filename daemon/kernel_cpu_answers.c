@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analyzers/kernel_cpu_sum.h"
+#include "daemon/kernel_cpu_answers.h"
 #include "lib/clock.h"
 #include "lib/util.h"
 
@@ -55,9 +55,9 @@ add_window(void *context, const char *host, const char *key, const struct fact_w
 	return true;
 }
 
-static struct cpu_sum *
-read_sum(struct store *store, const char *host, uint64_t from_ns, uint64_t to_ns,
-	 struct error *error)
+struct cpu_sum *
+kernel_read_sum(struct store *store, const char *host, uint64_t from_ns, uint64_t to_ns,
+		struct error *error)
 {
 	struct reading reading = { .sum = cpu_sum_new(from_ns, to_ns), .to_ns = to_ns };
 	int r = store_windows(store, host, "cpu", NULL, from_ns, to_ns + PENDING_NS, add_window,
@@ -127,8 +127,8 @@ blocked_json(const struct cpu_sum_thread *t)
 	return object;
 }
 
-static json_t *
-thread_json(const char *host, const struct cpu_sum_thread *t)
+json_t *
+kernel_thread_json(const char *host, const struct cpu_sum_thread *t)
 {
 	return json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}",
 			 "host", host, "tid", number(t->tid),
@@ -141,6 +141,17 @@ thread_json(const char *host, const struct cpu_sum_thread *t)
 			 "switches", number(t->switches), "waited_for", takers_json(t), "blocked_by",
 			 blocked_json(t), "woken_by", t->waker ? number(t->waker) : json_null(),
 			 "vcpu", vcpu_json(t));
+}
+
+int
+kernel_by_wait(const void *a, const void *b)
+{
+	const struct cpu_sum_thread *x = *(const struct cpu_sum_thread *const *) a;
+	const struct cpu_sum_thread *y = *(const struct cpu_sum_thread *const *) b;
+
+	if (x->ns[CPU_WAITING] != y->ns[CPU_WAITING])
+		return x->ns[CPU_WAITING] > y->ns[CPU_WAITING] ? -1 : 1;
+	return x->tid < y->tid ? -1 : x->tid > y->tid;
 }
 
 static int
@@ -167,7 +178,7 @@ kernel_threads(struct store *store, const struct kernel_filter *filter, struct e
 
 	if (kernel_span(store, filter, "cpu", &from_ns, &to_ns, error) < 0)
 		return NULL;
-	sum = read_sum(store, filter->host, from_ns, to_ns, error);
+	sum = kernel_read_sum(store, filter->host, from_ns, to_ns, error);
 	if (!sum)
 		return NULL;
 	n = cpu_sum_threads(sum, &threads);
@@ -179,7 +190,7 @@ kernel_threads(struct store *store, const struct kernel_filter *filter, struct e
 	qsort(list, n_list, sizeof *list, by_weight);
 	answer = json_array();
 	for (size_t i = 0; i < n_list && i < (filter->limit ? filter->limit : DEFAULT_LIMIT); i++)
-		json_array_append_new(answer, thread_json(filter->host, list[i]));
+		json_array_append_new(answer, kernel_thread_json(filter->host, list[i]));
 	free(list);
 	cpu_sum_free(sum);
 	return answer;

@@ -24,7 +24,8 @@ libdaemon_store_a_SOURCES = \
 	daemon/store_json.c \
 	daemon/store_recover.c \
 	daemon/store_windows.c \
-	daemon/kernel_answers.h daemon/kernel_cpu_answers.c \
+	daemon/kernel_answers.h daemon/kernel_cpu_answers.c daemon/kernel_cpu_answers.h \
+	daemon/kernel_io_answers.c daemon/kernel_node_answers.c \
 	daemon/store_write.c
 
 # The program.

@@ -114,14 +114,58 @@ answer_alert_list(struct serve_client *client, const json_t *params, struct rpc_
 	return list ? list : serve_store_failed(&failure, error);
 }
 
+/* Of the methods about kernels: all take the same filter. */
 static json_t *
-answer_thread_list(struct serve_client *client, const json_t *params, struct rpc_error *error)
+answer_kernel(json_t *(*ask)(struct store *store, const struct kernel_filter *filter,
+			     struct error *error),
+	      struct serve_client *client, const json_t *params, struct rpc_error *error)
 {
 	const struct kernel_filter filter = kernel_filter_of(params);
 	struct error failure = { 0 };
-	json_t *list = kernel_threads(client->serve->store, &filter, &failure);
+	json_t *answer = ask(client->serve->store, &filter, &failure);
 
-	return list ? list : serve_store_failed(&failure, error);
+	return answer ? answer : serve_store_failed(&failure, error);
+}
+
+static json_t *
+answer_node_show(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	return answer_kernel(kernel_node, client, params, error);
+}
+
+static json_t *
+answer_disk_list(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	return answer_kernel(kernel_disks, client, params, error);
+}
+
+static json_t *
+answer_network_show(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	return answer_kernel(kernel_network, client, params, error);
+}
+
+static json_t *
+answer_top(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	return answer_kernel(kernel_top, client, params, error);
+}
+
+static json_t *
+answer_thread_list(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	return answer_kernel(kernel_threads, client, params, error);
+}
+
+static json_t *
+answer_volume_chain(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	const struct kernel_filter filter = kernel_filter_of(params);
+	struct error failure = { 0 };
+	json_t *answer = kernel_volume_chain(client->serve->store, string_of(params, "id"), &filter,
+					     &failure);
+
+	return answer ? answer : serve_store_failed(&failure, error);
 }
 
 static json_t *
@@ -158,6 +202,11 @@ static answer_fn *const answers[METHOD_COUNT] = {
 	[METHOD_MIGRATION_SHOW] = answer_migration_show,
 	[METHOD_NODE_LIST] = answer_node_list,
 	[METHOD_ALERT_LIST] = answer_alert_list,
+	[METHOD_NODE_SHOW] = answer_node_show,
+	[METHOD_DISK_LIST] = answer_disk_list,
+	[METHOD_NETWORK_SHOW] = answer_network_show,
+	[METHOD_TOP] = answer_top,
+	[METHOD_VOLUME_CHAIN] = answer_volume_chain,
 	[METHOD_THREAD_LIST] = answer_thread_list,
 	[METHOD_COUNTERS] = answer_counters,
 	[METHOD_WATCH] = serve_watch_add,
