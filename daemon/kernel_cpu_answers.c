@@ -29,8 +29,8 @@ kernel_span(struct store *store, const struct kernel_filter *filter, const char 
 				 filter->host ? filter->host : "(any)");
 	*ret_to_ns = filter->until_ns ? filter->until_ns : last_ns;
 	newest_ns = last_ns > DEFAULT_SPAN_NS ? last_ns - DEFAULT_SPAN_NS : 0;
-	*ret_from_ns = filter->since_ns ? filter->since_ns : filter->until_ns ? first_ns :
-		MAX(first_ns, newest_ns);
+	*ret_from_ns = filter->since_ns ? filter->since_ns : filter->until_ns ? first_ns : newest_ns;
+	*ret_from_ns = MAX(*ret_from_ns, first_ns);
 	if (*ret_to_ns <= *ret_from_ns)
 		return error_set(error, ENOENT, "the span is empty: it has to end after it begins");
 	return 0;
