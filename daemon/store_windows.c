@@ -58,6 +58,24 @@ store_windows(struct store *store, const char *host, const char *kind, const cha
 	return store_done(store, stmt, error, "read windows");
 }
 
+bool
+store_windows_span(struct store *store, const char *host, const char *kind, uint64_t *ret_first_ns,
+		   uint64_t *ret_last_ns)
+{
+	static const char sql[] = "SELECT min(start_ns), max(end_ns) FROM window"
+				  " WHERE kind = ?2 AND (?1 IS NULL OR host = ?1)";
+	sqlite3_stmt *stmt = store_query(store, sql, "tt", host, kind);
+	bool found = stmt && sqlite3_step(stmt) == SQLITE_ROW &&
+		     sqlite3_column_type(stmt, 0) != SQLITE_NULL;
+
+	if (found) {
+		*ret_first_ns = (uint64_t) sqlite3_column_int64(stmt, 0);
+		*ret_last_ns = (uint64_t) sqlite3_column_int64(stmt, 1);
+	}
+	store_done(store, stmt, NULL, "read windows");
+	return found;
+}
+
 /* -- Thinning ------------------------------------------------------------- */
 
 /* Windows of less than 'span_ns' are joined 'after_ns' behind the newest of

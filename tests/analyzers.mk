@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-check_PROGRAMS += tests/run_script tests/trace_facts
+check_PROGRAMS += tests/run_script tests/trace_facts tests/kernel_again
+tests_kernel_again_SOURCES = tests/kernel_again.c
+tests_kernel_again_LDADD = libanalyzers.a libctf.a libct.a $(JANSSON_LIBS) $(XXHASH_LIBS) $(BT2_LIBS) -lm
 tests_run_script_SOURCES = tests/run_script.c
 tests_run_script_LDADD = libanalyzers.a libctf.a libct.a $(JANSSON_LIBS) $(XXHASH_LIBS) -lm
 tests_trace_facts_SOURCES = tests/trace_facts.c
