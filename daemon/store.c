@@ -78,9 +78,7 @@ static const char *const migrations[] = {
 	"CREATE TABLE window (id INTEGER PRIMARY KEY, host TEXT NOT NULL, kind TEXT NOT NULL,"
 	" key TEXT NOT NULL, start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL,"
 	" level INTEGER NOT NULL, blob BLOB NOT NULL, UNIQUE (host, kind, key, start_ns)) STRICT;"
-	"CREATE INDEX window_level ON window (level, end_ns);"
-	"CREATE INDEX window_end ON window (end_ns);"
-	"CREATE INDEX window_host ON window (host, end_ns);",
+	"CREATE INDEX window_level ON window (level, end_ns);",
 };
 #define SCHEMA_VERSION ((int) ARRAY_SIZE(migrations))
 
