@@ -8,14 +8,20 @@ libproto_a_SOURCES = \
 schemasdir = $(pkgdatadir)/schemas
 dist_schemas_DATA = \
 	proto/schemas/alert.json \
+	proto/schemas/chain.json \
 	proto/schemas/change.json \
 	proto/schemas/describe.json \
+	proto/schemas/disk.json \
 	proto/schemas/error.json \
 	proto/schemas/flow.json \
 	proto/schemas/hello.json \
 	proto/schemas/migration.json \
+	proto/schemas/network.json \
 	proto/schemas/node.json \
+	proto/schemas/node_show.json \
 	proto/schemas/status.json \
+	proto/schemas/thread.json \
+	proto/schemas/top.json \
 	proto/schemas/update.json \
 	proto/schemas/vm.json \
 	proto/schemas/watch.json

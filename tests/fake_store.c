@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "daemon/kernel_answers.h"
 #include "tests/fake_store.h"
 
 #include <errno.h>
@@ -191,6 +192,59 @@ store_migration_show(struct store *store, const char *id, struct error *error)
 	if (!found)
 		error_set(error, ENOENT, "no migration is called \"%s\"", id);
 	return json_deep_copy(found);
+}
+
+/* What the windows of kernels say: as the file has it under "kernel". */
+static json_t *
+kernel_member(struct store *store, const char *name, struct error *error)
+{
+	json_t *found = json_object_get(json_object_get(store->root, "kernel"), name);
+
+	if (!found)
+		error_set(error, ENOENT, "nothing is known of the kernel");
+	return json_deep_copy(found);
+}
+
+json_t *
+kernel_threads(struct store *store, const struct kernel_filter *filter, struct error *error)
+{
+	return kernel_member(store, "threads", error);
+}
+
+json_t *
+kernel_disks(struct store *store, const struct kernel_filter *filter, struct error *error)
+{
+	return kernel_member(store, "disks", error);
+}
+
+json_t *
+kernel_network(struct store *store, const struct kernel_filter *filter, struct error *error)
+{
+	return kernel_member(store, "network", error);
+}
+
+json_t *
+kernel_node(struct store *store, const struct kernel_filter *filter, struct error *error)
+{
+	return kernel_member(store, "node", error);
+}
+
+json_t *
+kernel_top(struct store *store, const struct kernel_filter *filter, struct error *error)
+{
+	return kernel_member(store, "top", error);
+}
+
+json_t *
+kernel_volume_chain(struct store *store, const char *volume, const struct kernel_filter *filter,
+		    struct error *error)
+{
+	return kernel_member(store, "chain", error);
+}
+
+void
+kernel_add_migration(struct store *store, json_t *migration)
+{
 }
 
 json_t *
