@@ -34,6 +34,11 @@ json_t *kernel_top(struct store *store, const struct kernel_filter *filter, stru
 json_t *kernel_volume_chain(struct store *store, const char *volume,
 			    const struct kernel_filter *filter, struct error *error);
 
+/* Adds "kernel" to a migration as migration.show gives it: per stage and round the
+ * threads of both sides and the migration's connections.  Does nothing where no
+ * kernel was traced. */
+void kernel_add_migration(struct store *store, json_t *migration);
+
 /* Begin and end of the span that the filter means.  -ENOENT: no windows of
  * 'kind' at all. */
 int kernel_span(struct store *store, const struct kernel_filter *filter, const char *kind,

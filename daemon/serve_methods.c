@@ -95,7 +95,10 @@ answer_migration_show(struct serve_client *client, const json_t *params, struct 
 	struct error failure = { 0 };
 	json_t *one = store_migration_show(client->serve->store, string_of(params, "id"), &failure);
 
-	return one ? one : serve_store_failed(&failure, error);
+	if (!one)
+		return serve_store_failed(&failure, error);
+	kernel_add_migration(client->serve->store, one);
+	return one;
 }
 
 static json_t *

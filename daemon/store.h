@@ -79,7 +79,7 @@ int store_put_horizon(struct store *store, const char *host, uint64_t t_ns, stru
  * called within one.  Returns 0 or negative errno. */
 int store_retain(struct store *store, uint64_t t_ns, struct error *error);
 
-/* Joins windows that are old, by the newest of their host: those of less than
+/* Joins windows that are old, by the newest of their host, kind and key: those of less than
  * 1 s after 1 h, those of less than 10 s after 1 day.  'kinds' says how (ended by
  * NULL); others are left.  Many short transactions, as store_retain(), which
  * calls it. */

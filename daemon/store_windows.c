@@ -79,7 +79,7 @@ store_windows_span(struct store *store, const char *host, const char *kind, uint
 /* -- Thinning ------------------------------------------------------------- */
 
 /* Windows of less than 'span_ns' are joined 'after_ns' behind the newest of
- * their host: by trace time, so that reading what is old thins nothing. */
+ * their host, kind and key: by trace time, so that reading what is old thins nothing. */
 static const struct {
 	uint64_t after_ns, span_ns;
 } levels[] = {
@@ -136,7 +136,8 @@ read_group(struct store *store, const char *kind, unsigned level, struct group *
 	static const char sql[] =
 		"SELECT w.id, w.host, w.key, w.start_ns, w.end_ns, w.blob FROM window w,"
 		" (SELECT host, key, start_ns / ?3 AS at FROM window o WHERE level = ?2 AND kind = ?1"
-		" AND end_ns < (SELECT max(end_ns) FROM window n WHERE n.host = o.host) - ?4"
+		" AND end_ns < (SELECT max(start_ns) FROM window n WHERE (n.host, n.kind, n.key) ="
+		" (o.host, o.kind, o.key)) - ?4"
 		" ORDER BY end_ns LIMIT 1) g"
 		" WHERE w.host = g.host AND w.kind = ?1 AND w.key = g.key AND w.level = ?2"
 		" AND w.start_ns >= g.at * ?3 AND w.start_ns < (g.at + 1) * ?3"

@@ -80,3 +80,8 @@ kernel_volume_chain(struct store *store, const char *volume, const struct kernel
 	}
 	return json_pack("{s:s, s:[]}", "volume", volume, "places");
 }
+
+void
+kernel_add_migration(struct store *store, json_t *migration)
+{
+}
