@@ -138,6 +138,7 @@ struct ovs_address {
 	uint32_t from_port;
 	char from_ifname[16];
 	uint64_t from_last_ns, from_traffic_ns, from_unanswered, from_unanswered_ns;
+	uint64_t strays, strays_ns;  /* That still went there after it moved; when the last. */
 	uint64_t traffic_last_ns;    /* Last heard with something else than an announcement. */
 };
 

@@ -153,6 +153,9 @@ ovs_window_empty(const struct ovs_window *window)
 	for (unsigned i = 0; i < OVS_N_COUNTERS; i++)
 		if (window->counters[i] && i != OVS_SOURCES)
 			return false;
+	for (unsigned i = 0; i < OVS_N_COMPONENTS; i++)
+		if (window->components[i].count)
+			return false;
 	return !window->commands.n && !window->drops.n;
 }
 

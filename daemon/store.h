@@ -188,6 +188,31 @@ int store_windows(struct store *store, const char *host, const char *kind, const
 				 const struct fact_window *window),
 		  void *context, struct error *error);
 
+/* The end of the newest window of that kind, 0: there is none; 'host' may be NULL. */
+int store_windows_end(struct store *store, const char *host, const char *kind, uint64_t *ret_ns,
+		      struct error *error);
+
+/* -- The network (network.h) ----------------------------------------------- */
+
+/* Facts of any type, {"id","host","kind","key","start_ns","end_ns","status",
+ * "attributes"}, newest first.  Of one kind, that touch [from_ns, to_ns] (to_ns 0:
+ * open); 'host' may be NULL, limit 0: 1000. */
+json_t *store_facts_of_kind(struct store *store, const char *kind, const char *host,
+			    uint64_t from_ns, uint64_t to_ns, unsigned limit,
+			    struct error *error);
+/* Where an address (MAC, or with no host IPv4 too) was; those of a process. */
+json_t *store_addresses(struct store *store, const char *host, const char *address,
+			struct error *error);
+json_t *store_addresses_of_process(struct store *store, const char *host, uint64_t pid,
+				   struct error *error);
+/* What belongs to a process: of the kinds with keys "PID/...". */
+json_t *store_parts_of_process(struct store *store, const char *host, const char *kind,
+			       const char *pid, struct error *error);
+/* Sides of migrations on that host that began before t_ns + before_ns and did not end
+ * before t_ns - after_ns, by that host's clock. */
+json_t *store_sides_near(struct store *store, const char *host, uint64_t t_ns,
+			 uint64_t before_ns, uint64_t after_ns, struct error *error);
+
 /* -- Answers ------------------------------------------------------------- */
 
 struct store_filter {

@@ -7,6 +7,7 @@
  *   store_json.c      JSON as text
  *   store_write.c     facts, records, alerts, sources, counters; changes
  *   store_recover.c   positions, flows, horizons; retention
+ *   store_network.c   facts of the network
  *   store_windows.c   windows, and how they are thinned with age
  *   store_facts.c     facts as the hub reads them
  *   store_ref.c       facts by what they name
@@ -52,6 +53,7 @@ struct store {
 	struct kept_span *kept;
 	char *kept_host;            /* Host of the last fact: its node is there... */
 	const char *kept_role;      /* with this role. */
+	char *told_service;         /* Watchers were told of it last. */
 };
 
 /* Turns SQLite's last error into 'error': "PATH: cannot WHAT: why: what to do".
@@ -103,6 +105,8 @@ int store_changed(struct store *store, const char *topic, const char *id, struct
 char *store_text(const json_t *json);
 /* Answers of one thing, by topic ("migration", "alert", "node"); NULL if gone. */
 json_t *store_item(struct store *store, const char *topic, const char *id);
+/* A flow as lists show it, or NULL. */
+json_t *store_flow_item(struct store *store, const char *id);
 /* An alert from its row (doc, seen_ns) at the wall time now. */
 json_t *store_alert_json(sqlite3_stmt *stmt, int doc_column, int seen_column, uint64_t now_ns);
 

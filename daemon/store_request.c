@@ -178,7 +178,9 @@ store_is_request_known(struct store *store, const char *request)
 {
 	static const char sql[] =
 		"SELECT 1 FROM ref r CROSS JOIN fact f ON f.id = r.fact WHERE r.value = ?1"
-		" AND (f.key = ?1 OR json_extract(f.attributes, '$.request_id') = ?1) LIMIT 1";
+		" AND (f.key = ?1 OR json_extract(f.attributes, '$.request_id') = ?1)"
+		" AND (r.kind <> 'request.child' OR json_extract(f.attributes, '$.by') IS NULL)"
+		" LIMIT 1";
 	sqlite3_stmt *stmt = store_query(store, sql, "t", request);
 	bool known = stmt && sqlite3_step(stmt) == SQLITE_ROW;
 
@@ -301,6 +303,39 @@ store_thing(struct store *store, const char *topic, const char *id)
 
 /* -- Answers -------------------------------------------------------------- */
 
+/* Names of VMs get known at any time: they are put in by those who answer. */
+static json_t *
+with_name(struct store *store, json_t *record)
+{
+	static const char sql[] = "SELECT name FROM thing WHERE topic = 'vm' AND id = ?1";
+	json_t *vm = json_object_get(record, "vm");
+	const char *uuid = text_member(vm, "uuid");
+	sqlite3_stmt *stmt = uuid ? store_query(store, sql, "t", uuid) : NULL;
+
+	if (stmt && sqlite3_step(stmt) == SQLITE_ROW)
+		json_object_set_new(vm, "name", store_column_text(stmt, 0));
+	if (stmt)
+		store_done(store, stmt, NULL, "read a name");
+	return record;
+}
+
+static json_t *
+with_names(struct store *store, json_t *records)
+{
+	json_t *record;
+	size_t i;
+
+	json_array_foreach(records, i, record)
+		with_name(store, record);
+	return records;
+}
+
+json_t *
+store_flow_item(struct store *store, const char *id)
+{
+	return with_name(store, store_request(store, id));
+}
+
 json_t *
 store_flow_list(struct store *store, const struct store_filter *filter, struct error *error)
 {
@@ -322,11 +357,10 @@ store_flow_list(struct store *store, const struct store_filter *filter, struct e
 
 	if (request && !flow_root(store, request, root))
 		request = root;
-	return documents(store, store_query(store, sql, "zzttttttzu", f->since_ns, f->until_ns,
-					    f->status, f->kind, f->vm, f->volume, f->port, request,
-					    f->slow_ns,
-					    (uint64_t) (f->limit ? f->limit : DEFAULT_LIMIT)),
-			 error, "list the requests");
+	return with_names(store, documents(store, store_query(
+		store, sql, "zzttttttzu", f->since_ns, f->until_ns, f->status, f->kind, f->vm,
+		f->volume, f->port, request, f->slow_ns,
+		(uint64_t) (f->limit ? f->limit : DEFAULT_LIMIT)), error, "list the requests"));
 }
 
 /* The one document that begins with 'id', if there is just one.  'what' is for
@@ -377,7 +411,7 @@ store_flow_show(struct store *store, const char *id, struct error *error)
 		error_set(error, ENOENT, "no request is known by \"%s\"", id);
 		return NULL;
 	}
-	flow_expand(store, flow);
+	flow_expand(store, with_name(store, flow));
 	return flow;
 }
 
@@ -392,9 +426,9 @@ store_thing_list(struct store *store, const char *topic, const struct store_filt
 		" ORDER BY name IS NULL, name, id LIMIT ?5";
 	const struct store_filter *f = filter ? filter : &no_filter;
 
-	return documents(store, store_query(store, sql, "ttttu", topic, f->host, f->state, f->vm,
+	return with_names(store, documents(store, store_query(store, sql, "ttttu", topic, f->host, f->state, f->vm,
 					    (uint64_t) (f->limit ? f->limit : DEFAULT_LIMIT)),
-			 error, "list them");
+			 error, "list them"));
 }
 
 /* Of several of one name the newest, as far as is known. */
@@ -425,6 +459,6 @@ store_thing_show(struct store *store, const char *topic, const char *id, struct 
 		error_set(error, ENOENT, "no %s is known by \"%s\"", topic, id);
 		return NULL;
 	}
-	thing_expand(store, topic, thing);
+	thing_expand(store, topic, with_name(store, thing));
 	return thing;
 }

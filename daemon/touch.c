@@ -89,8 +89,9 @@ static int
 touch_requests(struct touch *touch, struct store *store, const struct fact *fact,
 	       struct error *error)
 {
-	static const char *const subjects[] = { "instance", "port", "volume" };
+	static const char *const subjects[] = { "instance", "port", "volume", "resource_id" };
 	bool link = streq(fact->kind, "vm.port");
+	uint64_t from_ns = link ? flow_number(fact->attributes, "t_ns") : fact->start_ns;
 	int r = 0;
 
 	add_request(touch, text_member(fact->attributes, "request_id"));
@@ -101,7 +102,7 @@ touch_requests(struct touch *touch, struct store *store, const struct fact *fact
 		r = add_other_end(touch, store, fact, error);
 	for (size_t i = 0; i < ARRAY_SIZE(subjects) && !r && (link || may_be_loose(fact)); i++)
 		r = add_flows_about(touch, store, text_member(fact->attributes, subjects[i]),
-				    fact->start_ns, link ? INT64_MAX : fact->start_ns, error);
+				    from_ns, link ? INT64_MAX : fact->start_ns, error);
 	return r;
 }
 
@@ -112,7 +113,6 @@ static const struct {
 	const char *kind, *topic, *member;   /* NULL: its key. */
 } sources[] = {
 	{ "vm", "vm", NULL },
-	{ "vm.change", "vm", NULL },
 	{ "vm.change", "vm", "instance" },
 	{ "vm.host", "vm", "instance" },
 	{ "vm.port", "vm", "instance" },
@@ -182,12 +182,15 @@ touch_fact(struct touch *touch, struct store *store, const struct fact *fact, st
 }
 
 int
-touch_migration(struct touch *touch, struct store *store, const json_t *record,
-		struct error *error)
+touch_migration(struct touch *touch, struct store *store, const char *id,
+		const json_t *record, struct error *error)
 {
+	json_t *request = store_request_of_migration(store, id);
 	const char *uuid = text_member(json_object_get(record, "vm"), "uuid");
 	uint64_t start_ns = flow_number(record, "start_ns"), end_ns = flow_number(record, "end_ns");
 
+	add_request(touch, json_string_value(request));
+	json_decref(request);
 	return add_flows_about(touch, store, uuid, start_ns, end_ns ? end_ns : INT64_MAX, error);
 }
 

@@ -20,9 +20,10 @@ struct touch {
  * retracted.  Returns 0 or a negative errno. */
 int touch_fact(struct touch *touch, struct store *store, const struct fact *fact,
 	       struct error *error);
-/* The same for a record of a live migration; its request may get another status. */
-int touch_migration(struct touch *touch, struct store *store, const json_t *record,
-		    struct error *error);
+/* The same for the record of a live migration, NULL when that is no more: its
+ * request may get another status. */
+int touch_migration(struct touch *touch, struct store *store, const char *id,
+		    const json_t *record, struct error *error);
 void touch_done(struct touch *touch);
 
 #endif /* touch.h */
