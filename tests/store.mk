@@ -16,7 +16,7 @@ tests_test_store_windows_SOURCES = tests/test_store_windows.c daemon/batch.c $(s
 tests_test_store_windows_LDADD = libdaemon_store.a libanalyzers.a libctf.a libct.a $(SQLITE_LIBS) \
 	$(JANSSON_LIBS) $(XXHASH_LIBS) $(CMOCKA_LIBS) -lm
 tests_test_network_SOURCES = tests/test_network.c $(store_test_common)
-tests_test_network_LDADD = $(store_test_libs)
+tests_test_network_LDADD = libdaemon_serve.a $(store_test_libs)
 tests_test_hub_SOURCES = tests/test_hub.c $(store_test_common)
 tests_test_hub_LDADD = $(store_test_libs)
 tests_test_hub_order_SOURCES = tests/test_hub_order.c $(store_test_common)

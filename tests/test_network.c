@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/network.h"
 #include "tests/store_fixture.h"
 
 /* An address that came to a port; 'from' unanswered packets went to where it was. */
@@ -146,6 +147,92 @@ silent(void **state)
 	json_decref(record);
 }
 
+/* -- Changes and what asked for them -------------------------------------------- */
+
+#define PORT "1e2f3a4b-5c6d-4e7f-8a9b-0c1d2e3f4a5b"
+
+static struct fact
+neutron_fact(enum fact_type type, const char *kind, const char *key, uint64_t start_ns,
+	     json_t *attributes)
+{
+	struct fact fact = { .type = type, .host = "controller", .kind = kind,
+			     .start_ns = start_ns, .attributes = attributes };
+
+	snprintf(fact.key, sizeof fact.key, "%s", key);
+	if (type == FACT_SPAN) {
+		fact.end_ns = start_ns + MS(300);
+		fact.status = "ok";
+	}
+	return fact;
+}
+
+static struct fact
+change_fact(const char *op, const char *name, uint64_t t_ns)
+{
+	struct fact fact = { .type = FACT_MARK, .host = "compute-01", .kind = "ovs.change",
+			     .start_ns = t_ns };
+
+	snprintf(fact.key, sizeof fact.key, "%s/77", op);
+	fact.attributes = json_pack("{s:s, s:s, s:s, s:i, s:i}", "op", op, "name", name, "comm",
+				    "ovs-vswitchd", "ret", 0, "tid", 77);
+	return fact;
+}
+
+static json_t *
+change_of(const json_t *changes, const char *op, const char *name)
+{
+	json_t *change;
+	size_t i;
+
+	json_array_foreach(json_object_get(changes, "changes"), i, change)
+		if (!strcmp(member(change, "op"), op) && !strcmp(member(change, "name"), name))
+			return change;
+	return NULL;
+}
+
+static void
+changes_have_reasons(void **state)
+{
+	struct fact facts[] = {
+		neutron_fact(FACT_ENTITY, "port", PORT, 0, json_pack(
+			"{s:s, s:s}", "mac", "fa:16:3e:00:00:01", "tap", "tap1e2f3a4b-5c")),
+		neutron_fact(FACT_SPAN, "neutron.step", "port.create/" PORT, T0, json_pack(
+			"{s:s, s:s, s:s, s:b, s:s}", "name", "port.create", "port", PORT,
+			"request_id", "req-1", "rid_ok", 1, "service", "neutron-server")),
+		neutron_fact(FACT_SPAN, "neutron.step", "port.delete/" PORT, T0 + S(100), json_pack(
+			"{s:s, s:s, s:s, s:b, s:s}", "name", "port.delete", "port", PORT,
+			"request_id", "req-2", "rid_ok", 1, "service", "neutron-server")),
+		change_fact("vport.new", "tap1e2f3a4b-5c", T0 + S(2)),
+		change_fact("vport.del", "tap1e2f3a4b-5c", T0 + S(101)),
+		change_fact("vport.new", "tapffffffff-ff", T0 + S(3)),
+		address_fact("compute-01", 20, "tap2", T0 + S(4), T0 + S(4), T0 + S(3), 1, 0),
+	};
+	const struct network_query all = { 0 };
+	struct store *store = open_store(temporary("changes"), STORE_WRITE);
+	struct hub *hub = hub_new(store, NULL);
+	json_t *changes, *change;
+
+	give_all(store, hub, facts, ARRAY_SIZE(facts));
+	changes = network_changes(store, &all, NULL);
+	assert_int_equal(json_array_size(json_object_get(changes, "changes")), 3);
+	change = change_of(changes, "vport.new", "tap1e2f3a4b-5c");
+	assert_string_equal(member(change, "port_id"), PORT);
+	assert_string_equal(member(change, "request_id"), "req-1");
+	assert_string_equal(member(json_object_get(change, "step"), "name"), "port.create");
+	change = change_of(changes, "vport.del", "tap1e2f3a4b-5c");
+	assert_string_equal(member(change, "request_id"), "req-2");
+	/* Nobody knows who wanted that one. */
+	change = change_of(changes, "vport.new", "tapffffffff-ff");
+	assert_true(json_is_null(json_object_get(change, "port_id")));
+	assert_true(json_is_null(json_object_get(change, "step")));
+	assert_int_equal(json_array_size(json_object_get(changes, "moves")), 1);
+	json_decref(changes);
+	facts_done(facts, ARRAY_SIZE(facts));
+	hub_free(hub);
+	store_close(store);
+	temporary_done();
+}
+
 int
 main(void)
 {
@@ -153,6 +240,7 @@ main(void)
 		cmocka_unit_test(by_process),
 		cmocka_unit_test(by_network_card_on_one_host),
 		cmocka_unit_test(silent),
+		cmocka_unit_test(changes_have_reasons),
 	};
 
 	return cmocka_run_group_tests_name("network", tests, NULL, NULL);
