@@ -30,18 +30,19 @@
 const struct pattern common_patterns[] = {
 	/* -- RPC: the id stands in the format itself -- */
 	{ AMQP, "CALL msg_id: %s exchange '%s' topic '%s'", LOG_RPC_CALL, "call",
-	  .take = { F_MSG_ID, F_EXCHANGE, F_TOPIC }, .flags = RID_OK | FREE },
+	  .take = { F_MSG_ID, F_EXCHANGE, F_TOPIC }, .flags = RID_OK },
 	{ AMQP, "CAST unique_id: %s exchange '%s' topic '%s'", LOG_RPC_CAST, "cast",
-	  .take = { F_MSG_ID, F_EXCHANGE, F_TOPIC }, .flags = RID_OK | FREE },
+	  .take = { F_MSG_ID, F_EXCHANGE, F_TOPIC }, .flags = RID_OK },
 	{ AMQP, "CAST unique_id: %s FANOUT topic '%s'", LOG_RPC_CAST, "fanout",
-	  .take = { F_MSG_ID, F_TOPIC }, .flags = RID_OK | FREE },
-	{ AMQP, "CAST unique_id: %s NOTIFY exchange '%s' topic '%s'", LOG_NOTHING, .flags = FREE },
+	  .take = { F_MSG_ID, F_TOPIC }, .flags = RID_OK },
+	{ AMQP, "CAST unique_id: %s NOTIFY exchange '%s' topic '%s'", LOG_NOTHING, .flags = 0 },
 	{ AMQP, "received message msg_id: %(msg_id)s reply to %(queue)s", LOG_RPC_RECEIVED, "call",
 	  .take = { F_MSG_ID, F_REPLY_QUEUE }, .flags = RID_WRONG },
 	{ AMQP, "received message with unique_id: %s", LOG_RPC_RECEIVED_CAST, "cast",
 	  .take = { F_MSG_ID }, .flags = RID_WRONG },
 	{ AMQP, "sending reply msg_id: %(msg_id)s reply queue: %(reply_q)s time elapsed: "
-	  "%(elapsed)ss", LOG_RPC_REPLY, NULL, .take = { F_MSG_ID, F_REPLY_QUEUE, F_SECONDS }, .flags = RID_OK },
+	  "%(elapsed)ss", LOG_RPC_REPLY,
+	  .take = { F_MSG_ID, F_REPLY_QUEUE, F_SECONDS }, .flags = RID_OK },
 	{ AMQP, "received reply msg_id: %s", LOG_RPC_GOT_REPLY, NULL, .take = { F_MSG_ID }, .flags = RID_WRONG },
 
 	/* -- REST -- */

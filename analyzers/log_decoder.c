@@ -17,14 +17,12 @@ const char *const log_event_names[N_LOG_EVENTS] = {
 	[LOG_API_DETAIL] = "api:detail",
 	[LOG_API_ANSWER] = "api:answer",
 	[LOG_API_END] = "api:end",
-	[LOG_API_DONE] = "api:done",
 	[LOG_RPC_CALL] = "rpc:call",
 	[LOG_RPC_CAST] = "rpc:cast",
 	[LOG_RPC_RECEIVED] = "rpc:received",
 	[LOG_RPC_RECEIVED_CAST] = "rpc:received_cast",
 	[LOG_RPC_REPLY] = "rpc:reply",
 	[LOG_RPC_GOT_REPLY] = "rpc:got_reply",
-	[LOG_RPC_DONE] = "rpc:done",
 	[LOG_CHILD] = "request:child",
 	[LOG_NOVA_BEGIN] = "nova:begin",
 	[LOG_NOVA_END] = "nova:end",
@@ -48,6 +46,8 @@ const char *const log_event_names[N_LOG_EVENTS] = {
 	[LOG_VM_VOLUME] = "vm:volume",
 	[LOG_MIGRATION] = "nova:migration",
 	[LOG_CAUSE] = "log:cause",
+	[LOG_SERVICE_BEGAN] = "service:began",
+	[LOG_SERVICE_DONE] = "service:done",
 	[LOG_ALIVE] = "service:alive",
 	[LOG_UNKNOWN] = "log:unknown",
 };
@@ -92,10 +92,32 @@ stop(void *state)
 	free(state);
 }
 
+/* Steps of libraries are those of the service that uses them. */
+static enum log_event
+of_family(enum log_event event, const struct line *line)
+{
+	static const struct {
+		const char *service;
+		enum log_event first;
+	} families[] = {
+		{ "nova", LOG_NOVA_BEGIN }, { "neutron", LOG_NEUTRON_BEGIN },
+		{ "cinder", LOG_CINDER_BEGIN },
+	};
+	const struct text service = line_service(line);
+
+	if (event < LOG_NOVA_BEGIN || event > LOG_CINDER_NOTE)
+		return event;
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
+		if (text_begins(&service, families[i].service))
+			return families[i].first + (event - LOG_NOVA_BEGIN) %
+				(LOG_NEUTRON_BEGIN - LOG_NOVA_BEGIN);
+	return event;
+}
+
 static void
 give(void *context, enum log_event event, const struct line *line)
 {
-	step_derive(context, &log_decoder, event, line);
+	step_derive(context, &log_decoder, of_family(event, line), line);
 }
 
 /* What the record itself does not say is known of its process. */

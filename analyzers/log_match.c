@@ -33,7 +33,7 @@ struct logger {
 	const char *name;
 	size_t length;
 	bool below;                    /* The name ends with '.'. */
-	struct known *first, *last;
+	struct known *first;           /* By how much of a message they say. */
 };
 
 struct cached {
@@ -128,11 +128,23 @@ find_known(const struct matcher *matcher, int logger, const struct text *text)
 	}
 }
 
+/* Bytes of a template that are not holes. */
+static size_t
+literals(const struct known *known)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i <= known->template.n_holes; i++)
+		n += known->template.literal[i].size;
+	return n;
+}
+
 static void
 add_pattern(struct matcher *matcher, const struct pattern *pattern)
 {
 	struct known *known = &matcher->known[matcher->n_known++], *same;
 	const struct text text = { pattern->text, strlen(pattern->text) };
+	struct known **at;
 	struct logger *logger;
 	size_t i;
 
@@ -151,11 +163,11 @@ add_pattern(struct matcher *matcher, const struct pattern *pattern)
 		;
 	matcher->buckets[i & (matcher->n_buckets - 1)] = known;
 	logger = &matcher->loggers[known->logger];
-	if (logger->last)
-		logger->last->next_of_logger = known;
-	else
-		logger->first = known;
-	logger->last = known;
+	/* Those that say most of the message come first. */
+	for (at = &logger->first; *at && literals(*at) >= literals(known); at = &(*at)->next_of_logger)
+		;
+	known->next_of_logger = *at;
+	*at = known;
 }
 
 struct matcher *
@@ -258,6 +270,12 @@ match_template(const struct template *template, const struct text *text, struct 
 }
 
 static bool
+is_wanted(const struct pattern *pattern, unsigned hole)
+{
+	return pattern->take[hole] || pattern->hole == hole + 1;
+}
+
+static bool
 is_none(const struct text *text)
 {
 	return text->size == 4 && !memcmp(text->s, "None", 4);
@@ -277,16 +295,16 @@ take_arguments(const struct known *known, struct record *record, struct text *ho
 	for (unsigned i = 0; arguments->kind == JSON_LIST && i < template->n_holes; i++) {
 		if (!json_next(&walk, &value))
 			break;
-		if (known->pattern->take[i])
+		if (is_wanted(known->pattern, i))
 			holes[i] = scratch_text(record->scratch, &value);
 	}
 	while (arguments->kind == JSON_MEMBERS && json_next_member(&walk, &name, &value))
 		for (unsigned i = 0; i < template->n_holes; i++)
-			if (known->pattern->take[i] && template->name[i].size == name.size &&
+			if (is_wanted(known->pattern, i) && template->name[i].size == name.size &&
 			    !memcmp(template->name[i].s, name.s, name.size))
 				holes[i] = scratch_text(record->scratch, &value);
 	for (unsigned i = 0; i < template->n_holes; i++)
-		missing |= known->pattern->take[i] && !holes[i].size;
+		missing |= is_wanted(known->pattern, i) && !holes[i].size;
 	if (missing) {
 		struct text others[MAX_HOLES] = { { 0 } };
 		const struct text message = record_text(record, RECORD_MESSAGE);
@@ -296,6 +314,90 @@ take_arguments(const struct known *known, struct record *record, struct text *ho
 				if (!holes[i].size)
 					holes[i] = others[i];
 	}
+}
+
+/* A uuid behind "volume-" somewhere in a text: most drivers name volumes so. */
+static struct text
+volume_in(const struct text *text)
+{
+	static const char mark[] = "volume-";
+	const char *at = text->s, *const end = text->s + text->size;
+
+	while ((at = memmem(at, (size_t) (end - at), mark, sizeof mark - 1))) {
+		at += sizeof mark - 1;
+		if (end - at >= 36 && at[8] == '-' && at[13] == '-' && at[18] == '-' && at[23] == '-')
+			return (struct text) { at, 36 };
+	}
+	return (struct text) { "", 0 };
+}
+
+/* The last part of a dotted name, without what stands behind a ';'. */
+static struct text
+short_name(struct text name)
+{
+	const char *semicolon = memchr(name.s, ';', name.size);
+	const char *dot;
+
+	if (semicolon)
+		name.size = (size_t) (semicolon - name.s);
+	dot = memrchr(name.s, '.', name.size);
+	if (dot)
+		name = (struct text) { dot + 1, (size_t) (name.s + name.size - dot - 1) };
+	return name;
+}
+
+/* What stands behind 'mark' in a text: up to a quote, and of digits. */
+static struct text
+quoted_after(const struct text *text, const char *mark)
+{
+	const char *at = memmem(text->s, text->size, mark, strlen(mark)), *to;
+
+	if (!at)
+		return (struct text) { "", 0 };
+	at += strlen(mark);
+	to = memchr(at, '\'', (size_t) (text->s + text->size - at));
+	return (struct text) { at, to ? (size_t) (to - at) : 0 };
+}
+
+static struct text
+number_after(const struct text *text, const char *mark)
+{
+	const char *at = memmem(text->s, text->size, mark, strlen(mark));
+	struct text number = { "", 0 };
+
+	if (!at)
+		return number;
+	number.s = at + strlen(mark);
+	while (number.s + number.size < text->s + text->size && number.s[number.size] >= '0' &&
+	       number.s[number.size] <= '9')
+		number.size++;
+	return number;
+}
+
+/* What follows from the fields that were taken. */
+static void
+complete(struct line *line)
+{
+	struct text *fields = line->fields;
+	struct record *record = line->record;
+
+	if (fields[F_VOLUME].size > 36)
+		fields[F_VOLUME] = volume_in(&fields[F_VOLUME]);
+	if (!fields[F_VOLUME].size && fields[F_CONNECTION].size)
+		fields[F_VOLUME] = volume_in(&fields[F_CONNECTION]);
+	if (!fields[F_VOLUME].size && record->members[RECORD_RESOURCE].kind == JSON_MEMBERS) {
+		const struct json_value id = json_at(&record->members[RECORD_RESOURCE], "id");
+
+		/* Also of snapshots: who needs to know which looks at the step. */
+		if (id.kind == JSON_TEXT && id.size == 36)
+			fields[F_ID] = (struct text) { id.s, id.size };
+	}
+	if (fields[F_CONNECTION].size)
+		fields[F_ATTACHMENT] = quoted_after(&fields[F_CONNECTION], "'attachment_id': '");
+	if (fields[F_SIZE_GIB].size && *fields[F_SIZE_GIB].s == '{')
+		fields[F_SIZE_GIB] = number_after(&fields[F_SIZE_GIB], "'volume_size': ");
+	if (!line->name.size && fields[F_FUNCTION].size)
+		line->name = short_name(fields[F_FUNCTION]);
 }
 
 static void
@@ -312,20 +414,40 @@ give_lines(const struct known *known, struct record *record, const struct text *
 			memcpy(holes, found, sizeof holes);
 		else if (known->template.n_holes)
 			take_arguments(known, record, holes);
+		if (pattern->hole && !text_is(&holes[pattern->hole - 1], pattern->value))
+			continue;
 		memset(line->fields, 0, sizeof line->fields);
 		for (unsigned i = 0; i < known->template.n_holes; i++)
 			if (pattern->take[i] && !is_none(&holes[i]))
 				line->fields[pattern->take[i]] = holes[i];
-		if (pattern->detail)
-			line->fields[F_DETAIL] =
-				(struct text) { pattern->detail, strlen(pattern->detail) };
+		if (pattern->sets)
+			line->fields[pattern->sets] =
+				(struct text) { pattern->to, strlen(pattern->to) };
 		line->pattern = pattern;
 		line->flags = pattern->flags;
 		line->subject = pattern->subject;
 		line->name = (struct text) { pattern->name ? pattern->name : "",
 					     pattern->name ? strlen(pattern->name) : 0 };
+		complete(line);
 		give(context, pattern->event, line);
 	}
+}
+
+/* A template of hardly more than holes matches nearly anything: an HTTP method
+ * is a word of capitals. */
+static bool
+is_likely(const struct pattern *pattern, const struct text *holes)
+{
+	for (unsigned i = 0; i < MAX_HOLES; i++) {
+		if (pattern->take[i] != F_METHOD)
+			continue;
+		if (!holes[i].size || holes[i].size > 8)
+			return false;
+		for (size_t k = 0; k < holes[i].size; k++)
+			if (holes[i].s[k] < 'A' || holes[i].s[k] > 'Z')
+				return false;
+	}
+	return true;
 }
 
 bool
@@ -345,10 +467,8 @@ matcher_match(struct matcher *matcher, int index, struct record *record, struct 
 	for (known = logger->first; known; known = known->next_of_logger) {
 		struct text holes[MAX_HOLES] = { { 0 } };
 
-		if (formatted && !(known->pattern->flags & FREE) &&
-		    record_has(record, RECORD_ARGUMENTS))
-			continue;
-		if (known->template.n_holes && match_template(&known->template, &message, holes)) {
+		if (known->template.n_holes && match_template(&known->template, &message, holes) &&
+		    is_likely(known->pattern, holes)) {
 			give_lines(known, record, holes, line, give, context);
 			return true;
 		}

@@ -253,6 +253,33 @@ payload_of(struct record *record, struct json_value *notification)
 	return json_at(notification, "payload");
 }
 
+/* Operations of an instance whose end is not told when they fail: what an
+ * exception leaves open of its request has failed. */
+static void
+fail_open(struct line *line, line_fn *give, void *context)
+{
+	static const char *const operations[] = {
+		"instance.volume_attach", "instance.volume_detach", "instance.volume_swap",
+		"instance.interface_attach", "instance.interface_detach", "instance.reboot",
+		"instance.rebuild", "instance.rescue", "instance.unrescue", "instance.pause",
+		"instance.unpause", "instance.suspend", "instance.resume", "instance.power_on",
+		"instance.power_off", "instance.resize", "instance.resize_prep",
+		"instance.resize_finish", "instance.resize_confirm", "instance.resize_revert",
+		"instance.shelve", "instance.shelve_offload", "instance.unshelve",
+		"instance.snapshot", "instance.evacuate", "instance.live_migration_pre",
+		"instance.live_migration_post", "instance.live_migration_post_dest",
+		"instance.live_migration_abort", "instance.live_migration_force_complete",
+	};
+
+	line->flags |= IF_OPEN;
+	for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
+		line->name = text_of(operations[i]);
+		give(context, LOG_NOVA_FAIL, line);
+	}
+	line->flags &= ~(unsigned) IF_OPEN;
+	line->name = text_of("compute.exception");
+}
+
 bool
 notification_match(struct record *record, struct line *line, line_fn *give, void *context)
 {
@@ -295,6 +322,9 @@ notification_match(struct record *record, struct line *line, line_fn *give, void
 		give(context, LOG_INSTANCE, line);
 	}
 	line->name = operation_of(event, without);
+	/* What is being made has no id yet. */
+	if (family != NOVA && ends_with(&line->name, ".create"))
+		line->subject = F_REQUEST_ID;
 	if (family == NEUTRON && step != BEGIN && line->fields[F_PORT].size &&
 	    text_is(&thing, "port"))
 		give(context, LOG_PORT, line);
@@ -302,9 +332,14 @@ notification_match(struct record *record, struct line *line, line_fn *give, void
 		give(context, LOG_VOLUME, line);
 	if (family == NOVA && (text_is(&event, "compute.exception") || step == FAIL))
 		give(context, LOG_CAUSE, line);
+	if (text_is(&event, "compute.exception"))
+		fail_open(line, give, context);
 	if (text_is(&line->name, "instance.update") || text_is(&line->name, "instance.exists") ||
 	    text_is(&event, "compute.exception"))
 		return true;
+	/* One request may make several instances. */
+	if (text_is(&line->name, "instance.create") || text_is(&line->name, "instance.shutdown"))
+		line->flags |= BY_SUBJECT;
 	give(context, first_event[family] + step, line);
 	return true;
 }

@@ -30,7 +30,8 @@ enum log_field {
 	F_DEVICE, F_FILE, F_MAC, F_TAP, F_IPS, F_VIF_TYPE, F_DEVICE_OWNER, F_DEVICE_ID,
 	F_DISPLAY_NAME, F_INSTANCE_NAME, F_FLAVOR, F_MEMORY_MIB, F_VCPUS, F_CREATED, F_SIZE_GIB,
 	F_VOLUME_TYPE, F_BACKEND, F_CONNECTION, F_ADDRESSES, F_BLOCK_DEVICES, F_COUNT, F_UPDATE_ID,
-	F_FAULT, F_STATE, F_OLD_STATE, F_TASK_STATE, F_OLD_TASK_STATE, F_POWER_STATE, F_FUNCTION,
+	F_FAULT, F_STATE, F_OLD_STATE, F_TASK_STATE, F_OLD_TASK_STATE, F_POWER_STATE,
+	F_FUNCTION, F_MILLISECONDS, F_ID,
 	N_LOG_FIELDS
 };
 
@@ -38,15 +39,15 @@ enum log_field {
 enum log_event {
 	LOG_NOTHING,            /* Known, and of no interest. */
 	LOG_RECORD,             /* Any, before what it means. */
-	LOG_API_BEGIN, LOG_API_DETAIL, LOG_API_ANSWER, LOG_API_END, LOG_API_DONE,
+	LOG_API_BEGIN, LOG_API_DETAIL, LOG_API_ANSWER, LOG_API_END,
 	LOG_RPC_CALL, LOG_RPC_CAST, LOG_RPC_RECEIVED, LOG_RPC_RECEIVED_CAST, LOG_RPC_REPLY,
-	LOG_RPC_GOT_REPLY, LOG_RPC_DONE,
+	LOG_RPC_GOT_REPLY,
 	LOG_CHILD,
 	LOG_NOVA_BEGIN, LOG_NOVA_END, LOG_NOVA_FAIL, LOG_NOVA_TOOK, LOG_NOVA_NOTE,
 	LOG_NEUTRON_BEGIN, LOG_NEUTRON_END, LOG_NEUTRON_FAIL, LOG_NEUTRON_TOOK, LOG_NEUTRON_NOTE,
 	LOG_CINDER_BEGIN, LOG_CINDER_END, LOG_CINDER_FAIL, LOG_CINDER_TOOK, LOG_CINDER_NOTE,
 	LOG_INSTANCE, LOG_PORT, LOG_VOLUME, LOG_VM_PORT, LOG_VM_VOLUME, LOG_MIGRATION,
-	LOG_CAUSE, LOG_ALIVE, LOG_UNKNOWN,
+	LOG_CAUSE, LOG_SERVICE_BEGAN, LOG_SERVICE_DONE, LOG_ALIVE, LOG_UNKNOWN,
 	N_LOG_EVENTS
 };
 extern const char *const log_event_names[N_LOG_EVENTS];
@@ -56,23 +57,31 @@ enum { MAX_HOLES = 12 };
 enum pattern_flag {
 	RID_OK = 1,       /* Such lines carry the request id of what they are about. */
 	BY_REQUEST = 2,   /* The request id is part of what names the flow. */
-	RID_WRONG = 8,    /* They carry that of something else: it is not taken. */
-	FREE = 4,         /* Ids stand in the format itself: match the message. */
+	RID_WRONG = 4,    /* They carry that of something else: it is not taken. */
+	KEEPS = 8,        /* A begin that does not begin again what is open. */
+	IF_OPEN = 32,     /* A failure of what is open; nothing if it is not. */
+	BY_SUBJECT = 64,  /* With BY_REQUEST: several of one request are told apart. */
+	CANCELLED = 128,  /* A failure that somebody asked for. */
+	TIMED_OUT = 16,   /* A failure that is a timeout. */
 };
 
 /* What a kind of line means.  A line may fit several: each gives an event. */
 struct pattern {
 	const char *logger;     /* Ending with '.': all loggers below it. */
 	/* The format, or the message where it has no arguments.  Its conversions
-	 * (%s, %(name)s, ...) are the holes of a template that messages without a
-	 * format are held against. */
+	 * (%s, %(name)s, ...) are the holes of a template that messages of other or no
+	 * formats are held against: so a row covers other ways to write the same. */
 	const char *text;
 	enum log_event event;
 	const char *name;       /* Of the step, the cause, ... */
 	unsigned char take[MAX_HOLES];  /* enum log_field of each hole, F_NONE: not taken. */
 	unsigned flags;
 	enum log_field subject; /* What a step is about; F_NONE: the instance, or the request. */
-	const char *detail;     /* F_DETAIL of such lines. */
+	enum log_field sets;    /* What such lines say without saying it: this field */
+	const char *to;         /* has this value. */
+	/* It counts only if this hole (from 1) has this value. */
+	unsigned hole;
+	const char *value;
 };
 
 struct line {
@@ -142,6 +151,10 @@ notes_used(const struct notes *notes)
 /* Service, pid, request, instance, ... and what the pattern took, into notes. */
 void notes_line(struct notes *notes, const struct line *line);
 struct text line_field(const struct line *line, enum log_field field);
+/* The class of the exception that the line tells of, and what went wrong: its text
+ * without class and traceback, or the message. */
+struct text line_exception(const struct line *line);
+struct text line_message(const struct line *line);
 /* The service that wrote the line, or "". */
 struct text line_service(const struct line *line);
 /* A new reference; null for an empty text.  Bytes that are no UTF-8 become "?". */
@@ -159,6 +172,7 @@ size_t name_add_string(char name[NAME_SIZE], size_t size, const char *string);
 struct subject {
 	struct flow flow;       /* Must be first. */
 	uint64_t extra;         /* For the analyzer: a time, a hash. */
+	uint64_t began;         /* For the analyzer: the begin was told to its service. */
 	char key[FACT_KEY_SIZE];
 	struct notes notes;
 };
@@ -169,6 +183,21 @@ size_t subject_used(const struct flow *flow);
 bool subject_check(const struct flow *flow);
 const char *subject_key(const struct flow *flow);
 json_t *subject_attributes(const struct flow *flow, const struct step *step, unsigned state);
+
+/* -- Services (os_service.c) --------------------------------------------------- */
+
+/* Something that a service did: values of service:began and service:done. */
+struct work {
+	struct text service, operation, request;
+	uint64_t lasted_ns;
+	bool failed;
+	bool began;             /* It was told by service_began(). */
+	bool abandoned;         /* Its end was not seen. */
+};
+void service_began(const struct step *step, const struct text *service);
+void service_done(const struct step *step, const struct work *work);
+/* Of its operation alone, not of all that the service did. */
+void service_done_only(const struct step *step, const struct work *work);
 
 /* -- Operations (os_operations.c) -------------------------------------------- */
 

@@ -134,7 +134,7 @@ note_body(struct notes *notes, const struct line *line)
 	const struct text action = line_field(line, F_ACTION);
 	const char *operation = NULL;
 
-	if (!key.size || notes_get(notes, F_OPERATION).size)
+	if (!key.size)
 		return;
 	if (text_is(&action, "action"))
 		operation = operation_of_action(&key);
@@ -217,6 +217,16 @@ begin(struct flow *flow, const struct step *step)
 }
 
 static void
+begin_only(struct flow *flow, const struct step *step)
+{
+	const struct text service = line_service(step->values);
+
+	begin(flow, step);
+	service_began(step, &service);
+	CONTAINER_OF(flow, struct subject, flow)->began = true;
+}
+
+static void
 detail(struct flow *flow, const struct step *step)
 {
 	note_line(&CONTAINER_OF(flow, struct subject, flow)->notes, step->values);
@@ -275,12 +285,43 @@ expires(const struct flow *flow, const struct step *step)
 	return GONE;
 }
 
+/* Operations that only read are told apart by what they read. */
+static void
+tell_service(struct subject *subject, const struct step *step, unsigned to)
+{
+	const struct notes *notes = &subject->notes;
+	const struct text operation = notes_get(notes, F_OPERATION);
+	const struct text method = notes_get(notes, F_METHOD), began = notes_get(notes, F_BEGAN);
+	const struct text type = notes_get(notes, F_RESOURCE_TYPE);
+	const uint64_t start_ns = began.size ? text_u64(&began) : subject->flow.start_ns;
+	char reads[64];
+	struct work work = {
+		.service = notes_get(notes, F_SERVICE), .operation = operation,
+		.request = { subject->key, strlen(subject->key) },
+		.failed = to == FAILED, .began = subject->began, .abandoned = to == GONE,
+	};
+
+	if (subject->flow.end_ns > start_ns)
+		work.lasted_ns = subject->flow.end_ns - start_ns;
+	if (!operation.size) {
+		snprintf(reads, sizeof reads, "%.*s %.*s", (int) MIN(method.size, (size_t) 8), method.s,
+			 (int) MIN(type.size, (size_t) 40), type.s);
+		work.operation = (struct text) { reads, strlen(reads) };
+	}
+	service_done(step, &work);
+	subject->began = false;
+}
+
 static void
 moved(struct flow *flow, const struct step *step, unsigned from, unsigned to)
 {
+	struct subject *subject = CONTAINER_OF(flow, struct subject, flow);
+
 	/* By the timer: nothing better came. */
 	if (from == ANSWERED && to != GONE && !step->values)
-		flow->end_ns = CONTAINER_OF(flow, struct subject, flow)->extra;
+		flow->end_ns = subject->extra;
+	if (to == OK || to == FAILED || (to == GONE && subject->began))
+		tell_service(subject, step, to);
 }
 
 /* The line is of the request that its thread serves: it says so itself, or could
@@ -349,8 +390,9 @@ is_of_and_ok(const struct flow *flow, const struct step *step)
 
 static const struct rule rules[] = {
 	{ .on = "log:record", .in = OPEN, .to = STAY, .act = claim },
-	{ .on = BEGIN, .in = IN(FLOW_IDLE), .to = RUNNING, .act = begin, .begins = true },
-	{ .on = BEGIN, .in = OPEN, .to = RUNNING, .act = begin, .begins = true, .when = is_other },
+	{ .on = BEGIN, .in = IN(FLOW_IDLE), .to = RUNNING, .act = begin_only, .begins = true },
+	{ .on = BEGIN, .in = OPEN, .to = RUNNING, .act = begin_only, .begins = true,
+	  .when = is_other },
 	{ .on = BEGIN, .in = OPEN, .to = STAY, .act = detail },
 	{ .on = DETAIL, .in = OPEN, .to = STAY, .act = detail },
 	{ .on = ANSWER, .in = OPEN, .to = ANSWERED, .act = answer },
@@ -378,6 +420,7 @@ const struct analyzer os_api_analyzer = {
 	.rules = rules,
 	.moved = moved,
 	.expires = expires,
+	.expires_to = IN(OK) | IN(FAILED) | IN(GONE),
 	.attributes = subject_attributes,
 	.used = subject_used,
 	.check = subject_check,

@@ -23,8 +23,7 @@ identify_child(char name[NAME_SIZE], unsigned event, const void *values)
 	const struct text caller = ((const struct line *) values)->request;
 
 	(void) event;
-	if (!caller.size || (caller.size == callee.size &&
-			     !memcmp(caller.s, callee.s, caller.size)))
+	if (caller.size == callee.size && !memcmp(caller.s, callee.s, caller.size))
 		return 0;
 	return name_add(name, 0, &callee);
 }
@@ -127,36 +126,47 @@ static const struct {
 	{ "Timeout", "timeout" },
 };
 
+/* Words of a message that name the cause, where no exception does. */
+static const struct {
+	const char *words, *cause;
+} wordings[] = {
+	{ "No valid host was found", "no-valid-host" },
+	{ "No valid backend was found", "no-backend" },
+	{ "No valid service", "no-backend" },
+	{ "No weighed backends", "no-backend" },
+	{ "Quota exceeded", "quota" },
+	{ "quota exceeded", "quota" },
+	{ "exceeds allowed", "quota" },
+	{ "Insufficient compute resources", "no-resources" },
+	{ "canceled by client", "migration-aborted" },
+	{ "cancelled by client", "migration-aborted" },
+	{ "Exceeded maximum number of retries", "no-valid-host" },
+	{ "Timed out waiting for a reply", "rpc-timeout" },
+	{ "MessagingTimeout", "rpc-timeout" },
+	{ "Binding failed for port", "port-binding-failed" },
+	{ "Failed to allocate the network", "network-setup-failed" },
+	{ "Unable to detach", "detach-failed" },
+	{ "Device detach failed", "detach-failed" },
+	{ "Connection to the hypervisor is broken", "libvirt" },
+	{ "job 'migration out'", "migration-failed" },
+	{ "Live Migration failure", "migration-failed" },
+};
+
 static const char *
-cause_of(const struct text *exception)
+cause_of(const struct text *exception, const struct text *message)
 {
+	struct text name = *exception;
+
+	/* Those that came over RPC. */
+	if (name.size > 7 && !memcmp(name.s + name.size - 7, "_Remote", 7))
+		name.size -= 7;
 	for (size_t i = 0; i < ARRAY_SIZE(causes); i++)
-		if (text_is(exception, causes[i].exception))
+		if (text_is(&name, causes[i].exception))
 			return causes[i].cause;
+	for (size_t i = 0; i < ARRAY_SIZE(wordings); i++)
+		if (memmem(message->s, message->size, wordings[i].words, strlen(wordings[i].words)))
+			return wordings[i].cause;
 	return "error";
-}
-
-static struct text
-exception_of(const struct line *line)
-{
-	const struct text text = line_field(line, F_EXCEPTION);
-
-	return text.size ? text : record_text(line->record, RECORD_EXCEPTION);
-}
-
-/* The text of an exception without what stands before it: "Class: text". */
-static struct text
-message_of(const struct line *line)
-{
-	struct text text = line_field(line, F_MESSAGE);
-
-	if (!text.size)
-		text = record_text(line->record, RECORD_EXCEPTION_TEXT);
-	if (!text.size)
-		text = record_text(line->record, RECORD_MESSAGE);
-	while (text.size && text.s[text.size - 1] == '\n')
-		text.size--;
-	return text;
 }
 
 static struct text
@@ -184,8 +194,8 @@ static void
 tell_cause(struct flow *flow, const struct step *step)
 {
 	const struct line *line = step->values;
-	const struct text exception = exception_of(line), on = about(line);
-	const struct text service = line_service(line), message = message_of(line);
+	const struct text exception = line_exception(line), on = about(line);
+	const struct text service = line_service(line), message = line_message(line);
 	struct fact fact = { .type = FACT_MARK, .kind = "log.error", .start_ns = step->t_ns };
 	struct notes notes = { 0 };
 
@@ -194,7 +204,7 @@ tell_cause(struct flow *flow, const struct step *step)
 	if (line->name.size && line->pattern)
 		notes_set(&notes, F_CAUSE, line->name);
 	else
-		notes_set_string(&notes, F_CAUSE, cause_of(&exception));
+		notes_set_string(&notes, F_CAUSE, cause_of(&exception, &message));
 	notes_set(&notes, F_EXCEPTION, exception);
 	notes_set(&notes, F_LOGGER, line->logger);
 	notes_line(&notes, line);

@@ -176,6 +176,7 @@ static void
 split(const struct text *path, struct path *ret)
 {
 	const char *at = path->s, *const end = path->s + path->size;
+	bool versioned = false;
 
 	ret->n = 0;
 	while (at < end && *at != '?') {
@@ -186,7 +187,8 @@ split(const struct text *path, struct path *ret)
 		if (to > at) {
 			const struct text segment = { at, (size_t) (to - at) };
 
-			if (is_version(&segment) && ret->n < 3) {
+			if (!versioned && is_version(&segment) && ret->n < 3) {
+				versioned = true;
 				ret->n = 0;
 			} else if (is_hex(&segment, 32) && ret->n == 0) {
 				/* A project. */
@@ -255,7 +257,7 @@ operation_find(const struct text *method, const struct text *url, const struct t
 	split(url, &path);
 	if (!path.n)
 		return false;
-	if (path.n > 1)
+	if (path.n > 1 && !text_is(&path.segments[1], "detail"))
 		ret->id = path.segments[1];
 	singular(&path.segments[0], ret->type, sizeof ret->type);
 	if (!verb(method))
@@ -263,8 +265,11 @@ operation_find(const struct text *method, const struct text *url, const struct t
 	for (size_t i = 0; i < ARRAY_SIZE(operations) && !name; i++)
 		if (text_is(method, operations[i].method) && path_is(&path, operations[i].path))
 			name = operations[i].name;
-	if (!name && text_is(&path.segments[path.n - 1], "action"))
+	if (!name && text_is(&path.segments[path.n - 1], "action")) {
+		if (!action->size)
+			return false;  /* It is told later. */
 		name = operation_of_action(action);
+	}
 	if (name) {
 		snprintf(ret->name, sizeof ret->name, "%s", name);
 		return true;

@@ -11,13 +11,17 @@
 
 #define PATIENCE_NS (7200 * NS_PER_S)
 
-enum { RUNNING = FLOW_IDLE + 1, OK, FAILED, GONE, N_STATES };
+enum { RUNNING = FLOW_IDLE + 1, OK, FAILED, TIMEOUT, STOPPED, GONE, N_STATES };
 
 #define STATES(KIND) { \
 	[FLOW_IDLE] = { .name = "idle" }, \
 	[RUNNING]   = { .name = "running", .span = KIND }, \
 	[OK]        = { .name = "ok", .span = KIND, .status = "ok", .ended = true, .final = true }, \
 	[FAILED]    = { .name = "failed", .span = KIND, .status = "error", .ended = true, .final = true }, \
+	[TIMEOUT]   = { .name = "timeout", .span = KIND, .status = "timeout", .ended = true, \
+			.final = true }, \
+	[STOPPED]   = { .name = "cancelled", .span = KIND, .status = "cancelled", .ended = true, \
+			.final = true }, \
 	[GONE]      = { .name = "gone", .final = true }, \
 }
 
@@ -28,6 +32,8 @@ subject_of(const struct line *line)
 {
 	struct text text = line_field(line, line->subject);
 
+	if (line->subject == F_REQUEST_ID)
+		return line->request;
 	if (line->subject && text.size)
 		return text;
 	text = line_field(line, F_INSTANCE);
@@ -52,14 +58,14 @@ static size_t
 identify(char name[NAME_SIZE], unsigned event, const void *values)
 {
 	const struct line *line = values;
-	size_t size = add_key(name, line);
+	size_t size;
 
 	(void) event;
-	if (line->flags & BY_REQUEST) {
-		size = name_add_string(name, size, "/");
-		size = name_add(name, size, &line->request);
-	}
-	return size;
+	if (!(line->flags & BY_REQUEST) || !line->request.size)
+		return add_key(name, line);
+	size = line->flags & BY_SUBJECT ? add_key(name, line) : name_add(name, 0, &line->name);
+	size = name_add_string(name, size, "/");
+	return name_add(name, size, &line->request);
 }
 
 static void
@@ -94,15 +100,10 @@ static void
 fail(struct flow *flow, const struct step *step)
 {
 	struct notes *notes = &CONTAINER_OF(flow, struct subject, flow)->notes;
-	struct record *record = ((const struct line *) step->values)->record;
 
 	end(flow, step);
-	if (!line_field(step->values, F_EXCEPTION).size)
-		notes_set(notes, F_EXCEPTION, record_text(record, RECORD_EXCEPTION));
-	if (!line_field(step->values, F_MESSAGE).size)
-		notes_set(notes, F_MESSAGE, record_has(record, RECORD_EXCEPTION_TEXT)
-			  ? record_text(record, RECORD_EXCEPTION_TEXT)
-			  : record_text(record, RECORD_MESSAGE));
+	notes_set(notes, F_EXCEPTION, line_exception(step->values));
+	notes_set(notes, F_MESSAGE, line_message(step->values));
 }
 
 /* All of it in one line, at its end. */
@@ -110,7 +111,9 @@ static void
 took(struct flow *flow, const struct step *step)
 {
 	const struct text seconds = line_field(step->values, F_SECONDS);
-	const uint64_t lasted_ns = (uint64_t) (text_real(&seconds) * 1e9 + 0.5);
+	const struct text ms = line_field(step->values, F_MILLISECONDS);
+	const uint64_t lasted_ns = seconds.size ? (uint64_t) (text_real(&seconds) * 1e9 + 0.5)
+		: (uint64_t) (text_real(&ms) * 1e6 + 0.5);
 
 	begin(flow, step);
 	flow->deadline_ns = 0;
@@ -125,6 +128,34 @@ failed_at_once(struct flow *flow, const struct step *step)
 	fail(flow, step);
 }
 
+static bool
+is_kept(const struct flow *flow, const struct step *step)
+{
+	(void) flow;
+	return ((const struct line *) step->values)->flags & KEEPS;
+}
+
+static bool
+is_timeout(const struct flow *flow, const struct step *step)
+{
+	(void) flow;
+	return ((const struct line *) step->values)->flags & TIMED_OUT;
+}
+
+static bool
+is_cancelled(const struct flow *flow, const struct step *step)
+{
+	(void) flow;
+	return ((const struct line *) step->values)->flags & CANCELLED;
+}
+
+static bool
+is_by_itself(const struct flow *flow, const struct step *step)
+{
+	(void) flow;
+	return !(((const struct line *) step->values)->flags & IF_OPEN);
+}
+
 static unsigned
 expires(const struct flow *flow, const struct step *step)
 {
@@ -134,13 +165,16 @@ expires(const struct flow *flow, const struct step *step)
 }
 
 #define RULES(FAMILY) { \
+	{ .on = FAMILY ":begin", .in = IN(RUNNING), .to = STAY, .act = note, .when = is_kept }, \
 	{ .on = FAMILY ":begin", .in = IN(FLOW_IDLE) | IN(RUNNING), .to = RUNNING, .act = begin, \
 	  .begins = true }, \
 	{ .on = FAMILY ":note", .in = IN(RUNNING), .to = STAY, .act = note }, \
 	{ .on = FAMILY ":end", .in = IN(RUNNING), .to = OK, .act = end }, \
+	{ .on = FAMILY ":fail", .in = IN(RUNNING), .to = TIMEOUT, .act = fail, .when = is_timeout }, \
+	{ .on = FAMILY ":fail", .in = IN(RUNNING), .to = STOPPED, .act = end, .when = is_cancelled }, \
 	{ .on = FAMILY ":fail", .in = IN(RUNNING), .to = FAILED, .act = fail }, \
 	{ .on = FAMILY ":fail", .in = IN(FLOW_IDLE), .to = FAILED, .act = failed_at_once, \
-	  .begins = true }, \
+	  .begins = true, .when = is_by_itself }, \
 	{ .on = FAMILY ":took", .in = IN(RUNNING), .to = OK, .act = end }, \
 	{ .on = FAMILY ":took", .in = IN(FLOW_IDLE), .to = OK, .act = took, .begins = true }, \
 	{ 0 } \
@@ -161,6 +195,7 @@ expires(const struct flow *flow, const struct step *step)
 	.gone = GONE, \
 	.rules = RULES, \
 	.expires = expires, \
+	.expires_to = IN(GONE), \
 	.attributes = subject_attributes, \
 	.used = subject_used, \
 	.check = subject_check, \

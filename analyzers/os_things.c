@@ -12,7 +12,7 @@ enum { KNOWN = FLOW_IDLE + 1, GONE, N_STATES };
 
 static const struct state states[] = {
 	[FLOW_IDLE] = { .name = "unknown" },
-	[KNOWN]     = { .name = "known" },
+	[KNOWN]     = { .name = "known", .ended = true },
 	[GONE]      = { .name = "gone", .final = true },
 };
 
@@ -60,7 +60,7 @@ field_of(const struct line *line, enum log_field field)
 		return text;
 	if (field == F_INSTANCE)
 		return record_text(line->record, RECORD_INSTANCE);
-	if (field == F_REQUEST_ID)
+	if (field == F_REQUEST_ID && !(line->flags & RID_WRONG))
 		return line->request;
 	return text;
 }

@@ -11,7 +11,7 @@ enum { KNOWN = FLOW_IDLE + 1, GONE, N_STATES };
 
 static const struct state states[] = {
 	[FLOW_IDLE] = { .name = "unknown" },
-	[KNOWN]     = { .name = "known" },
+	[KNOWN]     = { .name = "known", .ended = true },
 	[GONE]      = { .name = "gone", .final = true },
 };
 

@@ -10,6 +10,7 @@
 #include "client/ctl.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "proto/methods.h"
 
 /* -- Finding -------------------------------------------------------------- */
 
@@ -182,6 +183,15 @@ ctl_print_json(const struct ctl *ctl, const json_t *value)
 	return ctl_flush(&out);
 }
 
+json_t *
+ctl_major(const struct ctl *ctl, const struct view *view, json_t *list)
+{
+	bool asked = ctl->output == OUTPUT_WIDE || json_object_get(ctl->params, "kind") ||
+		     json_object_get(ctl->params, "request");
+
+	return asked ? json_incref(list) : view_major(view, list);
+}
+
 static bool
 is_json(const struct ctl *ctl)
 {
@@ -210,6 +220,21 @@ run_status(struct ctl *ctl, const struct command *command, char **args)
 	return r ? r : ctl_flush(&out);
 }
 
+static void
+write_table(struct ctl *ctl, const struct view *view, json_t *list, struct buf *out)
+{
+	json_t *shown = ctl_major(ctl, view, list);
+	size_t left_out = json_array_size(list) - json_array_size(shown);
+
+	if (json_array_size(shown))
+		view_table(view, shown, &ctl->screen, out);
+	else
+		log_info("%s", view->none);
+	if (left_out)
+		log_info("%zu %s", left_out, view->minor);
+	json_decref(shown);
+}
+
 static int
 run_list(struct ctl *ctl, const struct command *command, char **args)
 {
@@ -224,10 +249,10 @@ run_list(struct ctl *ctl, const struct command *command, char **args)
 		r = ctl_print_json(ctl, list);
 	else if (ctl->output == OUTPUT_CSV)
 		view_csv(command->view, list, ctl->screen.headers, &out);
-	else if (json_array_size(list))
-		view_table(command->view, list, &ctl->screen, &out);
+	else if (command->page && json_array_size(list))
+		command->page(list, &ctl->screen, &out);
 	else
-		log_info("%s", command->view->none);
+		write_table(ctl, command->view, list, &out);
 	json_decref(list);
 	return r ? r : ctl_flush(&out);
 }
@@ -250,7 +275,7 @@ write_csv(const struct command *command, const json_t *thing, const struct scree
 		return;
 	}
 	list = command->member ? json_incref(json_object_get(thing, command->member)) :
-				 json_pack("[O]", thing);
+	       json_is_array(thing) ? json_incref((json_t *) thing) : json_pack("[O]", thing);
 	view_csv(command->view, list, screen->headers, out);
 	json_decref(list);
 }
@@ -278,23 +303,42 @@ show(struct ctl *ctl, const struct command *command, json_t *thing)
 	return r ? r : ctl_flush(&out);
 }
 
-/* The filters, and the id that stands behind the command. */
+/* The filters, and what stands behind the command: the method's mandatory
+ * parameters in their order. */
 static json_t *
-params_with_id(const struct ctl *ctl, const char *id)
+params_with(const struct ctl *ctl, const struct command *command, char **args)
 {
+	const struct rpc_param *param = rpc_method_find(command->method)->params;
 	json_t *params = json_copy(ctl->params);
 
-	json_object_set_new(params, "id", json_string(id));
+	for (; param->name && *args; param++)
+		if (param->mandatory)
+			json_object_set_new(params, param->name, json_string(*args++));
 	return params;
+}
+
+/* An empty list, which only JSON can tell on standard output. */
+static int
+show_none(struct ctl *ctl, const struct command *command, json_t *list)
+{
+	int r = is_json(ctl) ? ctl_print_json(ctl, list) : EXIT_OK;
+
+	log_error("%s", command->view->none);
+	json_decref(list);
+	return r;
 }
 
 static int
 run_show(struct ctl *ctl, const struct command *command, char **args)
 {
 	json_t *thing;
-	int r = ctl_call(ctl, command->method, params_with_id(ctl, args[0]), &thing);
+	bool found;
+	int r = ctl_call(ctl, command->method, params_with(ctl, command, args), &thing);
 
-	return r ? r : show(ctl, command, thing);
+	/* Nothing was found by what was given. */
+	found = r || !json_is_array(thing) || json_array_size(thing);
+	r = r ? r : found ? show(ctl, command, thing) : show_none(ctl, command, thing);
+	return r || found ? r : EXIT_NOT_FOUND;
 }
 
 /* One request that is all there is to an id is shown itself. */
@@ -327,7 +371,7 @@ run_trace(struct ctl *ctl, const struct command *command, char **args)
 {
 	json_t *found;
 	size_t things, flows;
-	int r = ctl_call(ctl, command->method, params_with_id(ctl, args[0]), &found);
+	int r = ctl_call(ctl, command->method, params_with(ctl, command, args), &found);
 
 	if (r)
 		return r;
@@ -426,6 +470,9 @@ run_raw(struct ctl *ctl, const struct command *command, char **args)
 #define SHOW(NOUN, CSV, PAGE, DOC, EXAMPLES) \
 	{ #NOUN, "show", "ID", 1, 1, #NOUN ".show", CSV, PAGE, NULL, run_show, DOC, EXAMPLES }
 
+#define NETWORK_LIST(VERB, VIEW, PAGE, DOC, EXAMPLES) \
+	{ "network", #VERB, "", 0, 0, "network." #VERB, VIEW, PAGE, NULL, run_list, DOC, EXAMPLES }
+
 const struct command commands[] = {
 	{ "status", "", "", 0, 0, "status", NULL, NULL, NULL, run_status,
 	  "health; requests and migrations in flight, what failed, alerts, nodes not live", NULL },
@@ -464,7 +511,7 @@ const struct command commands[] = {
 	SHOW(port, NULL, view_port, "one port: the steps of its binding, requests",
 	     "  cloudtracectl port show fa:16:3e:5b:01:9c\n"),
 	{ "trace", "", "ID", 1, 1, "find", &find_view, view_find, NULL, run_trace,
-	  "what is known by any id or name: request, VM, port, volume, MAC, ...",
+	  "what is known by any id or name, of a request, VM, port, volume, MAC",
 	  "  cloudtracectl trace req-9f3a5c0d      the request, or the one that it is part of\n"
 	  "  cloudtracectl trace tap1e2f3a4b-5c    the port, and requests about it\n"
 	  "  cloudtracectl trace web-14\n" },
@@ -474,6 +521,27 @@ const struct command commands[] = {
 	  "stages, rounds and dirty-page curve of one (ID: its beginning, or a VM)",
 	  "  cloudtracectl migration show web-14\n" },
 	WATCH(migration, &migration_view),
+	NETWORK_LIST(bridges, &bridge_view, NULL, "Open vSwitch: bridges, their rates and latencies",
+		     NULL),
+	NETWORK_LIST(ports, &switch_port_view, NULL, "ports of bridges and whose they are", NULL),
+	NETWORK_LIST(flows, &conversation_view, NULL, "conversations with most bytes, latency or loss",
+		     "  cloudtracectl network flows --sort lost --host compute-03\n"),
+	NETWORK_LIST(latency, &network_component_view, view_network_latency,
+		     "where packets spend their time, drops, slowest packets",
+		     "  cloudtracectl network latency --host compute-03 --since 5m\n"),
+	NETWORK_LIST(upcalls, &network_component_view, view_network_upcalls,
+		     "what waits for ovs-vswitchd, storms, commands",
+		     "  cloudtracectl network upcalls --host compute-03\n"),
+	{ "network", "changes", "", 0, 0, "network.changes", &network_change_csv,
+	  view_network_changes, NULL, run_show,
+	  "changes of ports and flows, by whom and for which request; addresses that moved",
+	  "  cloudtracectl network changes --since 10m\n" },
+	{ "network", "where", "ADDRESS", 1, 1, "network.where", &place_view, view_network_where,
+	  NULL, run_show, "where a MAC or IP address is: host, port, VM",
+	  "  cloudtracectl network where fa:16:3e:5b:01:9c\n" },
+	{ "network", "path", "SRC DST", 2, 2, "network.path", &network_hop_csv, view_network_path,
+	  NULL, run_show, "the way of packets between two addresses, with the latency of each hop",
+	  "  cloudtracectl network path 192.168.50.92 192.168.50.11\n" },
 	LIST(node, &node_view, "nodes and what comes from them", NULL),
 	LIST(alert, &alert_view, "alerts, newest first",
 	     "  cloudtracectl alert list --state firing\n"),

@@ -60,6 +60,9 @@ int ctl_call(struct ctl *ctl, const char *method, json_t *params, json_t **ret);
 int ctl_failed(const struct cloudtrace_error *error);
 /* Sets the clock of the screen. */
 void ctl_update_now(struct ctl *ctl);
+/* What a table shows of a list: without what is minor, unless that was asked
+ * for.  A new reference. */
+json_t *ctl_major(const struct ctl *ctl, const struct view *view, json_t *list);
 /* Prints one document, or lines of an array for ndjson. */
 int ctl_print_json(const struct ctl *ctl, const json_t *value);
 /* Writes all of 'out' to standard output and empties it. */

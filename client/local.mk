@@ -35,6 +35,8 @@ cloudtracectl_SOURCES = \
 	client/view_flow.c \
 	client/view_lists.c \
 	client/view_migration.c \
+	client/view_network.c \
+	client/view_network_places.c \
 	client/view_service.c \
 	client/view_status.c \
 	client/view_things.c \

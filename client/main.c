@@ -29,7 +29,7 @@ make_tables(struct option *longs, char *letters)
 {
 	int i = 0;
 
-	for (; ctl_options[i].name && i < MAX_OPTIONS; i++) {
+	for (; i < MAX_OPTIONS && ctl_options[i].name; i++) {
 		longs[i] = (struct option) { ctl_options[i].name, ctl_options[i].value ? 1 : 0,
 					     NULL, FIRST_LONG + i };
 		if (ctl_options[i].letter) {

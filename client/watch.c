@@ -112,13 +112,16 @@ draw(struct watching *w)
 	_cleanup_(buf_done) struct buf list = { 0 }, out = { 0 };
 	unsigned lines = 0, room = w->ctl->screen.height;
 	const char *line, *end;
+	json_t *rows;
 
 	ctl_update_now(w->ctl);
 	buf_add_string(&out, "\033[H");
-	if (json_array_size(w->rows))
-		view_table(w->view, w->rows, &w->ctl->screen, &list);
+	rows = ctl_major(w->ctl, w->view, w->rows);
+	if (json_array_size(rows))
+		view_table(w->view, rows, &w->ctl->screen, &list);
 	else
 		buf_printf(&list, "%s\n", w->view->none);
+	json_decref(rows);
 	for (line = list.data; (end = strchr(line, '\n')) && (!room || lines + 1 < room);
 	     line = end + 1, lines++) {
 		buf_add(&out, line, (size_t) (end - line));
@@ -132,14 +135,16 @@ static int
 print_item(struct watching *w, json_t *item, bool headers)
 {
 	_cleanup_(buf_done) struct buf out = { 0 };
-	json_t *list = json_pack("[O]", item);
+	json_t *list = json_pack("[O]", item), *shown;
 	struct screen screen = w->ctl->screen;
 
 	screen.headers = headers;
+	shown = ctl_major(w->ctl, w->view, list);
 	if (w->ctl->output == OUTPUT_CSV)
 		view_csv(w->view, list, headers, &out);
-	else
-		view_table(w->view, list, &screen, &out);
+	else if (json_array_size(shown))
+		view_table(w->view, shown, &screen, &out);
+	json_decref(shown);
 	json_decref(list);
 	return ctl_flush(&out);
 }
@@ -223,11 +228,13 @@ take_list(struct watching *w)
 		}
 	} else {
 		_cleanup_(buf_done) struct buf out = { 0 };
+		json_t *shown = ctl_major(w->ctl, w->view, list);
 
 		if (w->ctl->output == OUTPUT_CSV)
 			view_csv(w->view, list, w->ctl->screen.headers, &out);
-		else if (json_array_size(list))
-			view_table(w->view, list, &w->ctl->screen, &out);
+		else if (json_array_size(shown))
+			view_table(w->view, shown, &w->ctl->screen, &out);
+		json_decref(shown);
 		r = ctl_flush(&out);
 	}
 	json_decref(list);

@@ -152,6 +152,34 @@ forget_others(struct settling *settling, const struct flow *flow)
 	return MIN(r, 0);
 }
 
+/* A request that some service made belongs to whoever works on its subject. */
+static int
+look_at_owners(struct settling *settling, const char *request)
+{
+	static const char *const subjects[] = { "instance", "port", "volume", "resource_id" };
+	json_t *facts = store_facts_naming_in(settling->store, request, "api.request", 0, INT64_MAX,
+					      settling->error), *fact;
+	size_t i;
+	int r = 0;
+
+	if (!facts)
+		return -EIO;
+	json_array_foreach(facts, i, fact) {
+		const json_t *attributes = json_object_get(fact, "attributes");
+
+		for (size_t k = 0; k < ARRAY_SIZE(subjects) && !r; k++) {
+			json_t *subject = json_object_get(attributes, subjects[k]);
+			json_t *list = json_is_string(subject) ? json_pack("[O]", subject) : NULL;
+
+			r = look_at_siblings(settling, list, request,
+					     flow_number(fact, "start_ns"));
+			json_decref(list);
+		}
+	}
+	json_decref(facts);
+	return r;
+}
+
 static int
 settle_one(struct settling *settling, const char *request)
 {
@@ -176,6 +204,10 @@ settle_one(struct settling *settling, const char *request)
 		if (!r)
 			look_at(settling, root);
 		return r;
+	}
+	if (flow_is_stray(settling->store, request)) {
+		r = forget(settling, request);
+		return r ? r : look_at_owners(settling, request);
 	}
 	r = flow_gather(&flow, settling->store, request, settling->error);
 	if (r > 0)

@@ -100,7 +100,7 @@ fact_of(json_t *json)
 		.key = or_empty(text_member(json, "key")),
 		.status = or_empty(text_member(json, "status")),
 		.name = or_empty(text_member(attributes, family == FAMILY_ERROR ? "cause" :
-					     "name")),
+					     family == FAMILY_API ? "service" : "name")),
 		.service = or_empty(text_member(attributes, "service")),
 		.request_id = or_empty(text_member(attributes, "request_id")),
 		.family = family,
@@ -166,6 +166,25 @@ is_event_of_neutron(const struct flow_fact *fact)
 	return path && strstr(path, "/os-server-external-events");
 }
 
+/* Some clients pass on the id of their own previous request to the same API;
+ * no service asks itself. */
+static bool
+is_own_client(struct store *store, const char *global, const char *service)
+{
+	json_t *claims = claims_of(store, global), *json;
+	bool same = false;
+	size_t i;
+
+	json_array_foreach(claims, i, json) {
+		struct flow_fact fact = fact_of(json);
+
+		same |= fact.family == FAMILY_API && streq(fact.key, global) &&
+			streq(fact.service, service);
+	}
+	json_decref(claims);
+	return same;
+}
+
 struct behalf {
 	char parent[FACT_KEY_SIZE];  /* "": none is known. */
 	char global[FACT_KEY_SIZE];  /* The id that the callee was told, or "". */
@@ -192,17 +211,22 @@ behalf_of(struct store *store, const char *request, struct behalf *ret, int dept
 		struct flow_fact fact = fact_of(json);
 		const char *asked = flow_text(&fact, "global_request_id");
 
-		if (!streq(fact.key, request))
+		if (!streq(fact.key, request) || flow_text(&fact, "by"))
 			continue;
+		/* A service made it, even if its line does not say for whom. */
+		if (fact.family == FAMILY_CHILD)
+			ret->own = false;
 		if (fact.family == FAMILY_CHILD && !link && *fact.request_id &&
 		    !streq(fact.request_id, request))
 			link = fact.request_id;
 		if (fact.family != FAMILY_API)
 			continue;
 		ret->served = true;
-		if (asked && !streq(asked, request) && !global)
+		if (asked && !streq(asked, request) && !global &&
+		    !is_own_client(store, asked, fact.service))
 			global = asked;
-		if (is_event_of_neutron(&fact) || (asked && streq(fact.service, "placement")))
+		/* Operators have no business with placement. */
+		if (is_event_of_neutron(&fact) || starts_with(fact.service, "placement"))
 			ret->own = false;
 	}
 	if (link && global && !streq(link, global) && depth < FLOW_MAX_DEPTH &&
@@ -589,14 +613,23 @@ is_claimed(const struct flow *flow, const json_t *newer, const struct flow_fact 
 	return false;
 }
 
+bool
+flow_is_stray(struct store *store, const char *request)
+{
+	struct behalf behalf;
+
+	behalf_of(store, request, &behalf, 0);
+	return behalf.served && !behalf.own && !*behalf.parent;
+}
+
 /* A fact without a request id that is known to be right. */
 static bool
-is_loose(const struct flow_fact *fact)
+is_loose(const struct flow *flow, const struct flow_fact *fact)
 {
 	if (fact->family == FAMILY_STEP)
 		return !*fact->request_id || !flow_true(fact, "rid_ok");
 	if (fact->family == FAMILY_API)
-		return is_event_of_neutron(fact);
+		return flow_is_stray(flow->store, fact->key);
 	return fact->family == FAMILY_ERROR && !*fact->request_id;
 }
 
@@ -615,7 +648,7 @@ add_loose_of(struct flow *flow, const char *subject, const char *kind, const jso
 		struct flow_fact fact = fact_of(json);
 		const char *instance = flow_text(&fact, "instance");
 
-		if (is_loose(&fact) && flow_kind_takes(flow->kind, fact.name, fact.family) &&
+		if (is_loose(flow, &fact) && flow_kind_takes(flow->kind, fact.name, fact.family) &&
 		    (!instance || !json_object_size(flow->instances) ||
 		     json_object_get(flow->instances, instance)) &&
 		    !is_claimed(flow, newer, &fact))
@@ -657,15 +690,18 @@ name_linked(struct flow *flow, struct error *error)
 	if (!flow_kind_takes(flow->kind, "port.binding", FAMILY_STEP))
 		return 0;
 	json_object_foreach(flow->instances, instance, unused) {
-		links = store_facts_naming_in(flow->store, instance, "vm.port", 0, to_ns, error);
+		links = store_facts_naming_in(flow->store, instance, "vm.port", 0, INT64_MAX,
+					      error);
 		if (!links)
 			return -EIO;
 		json_array_foreach(links, i, link) {
-			const char *port = text_member(json_object_get(link, "attributes"), "port");
+			const json_t *said = json_object_get(link, "attributes");
+			const char *port = text_member(said, "port");
 			const char *key = or_empty(text_member(link, "key"));
 			const char *slash = strchr(key, '/');
 
-			name(flow->ports, port ? port : slash ? slash + 1 : NULL);
+			if (flow_number(said, "t_ns") <= to_ns)
+				name(flow->ports, port ? port : slash ? slash + 1 : NULL);
 		}
 		json_decref(links);
 	}

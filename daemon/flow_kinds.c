@@ -14,27 +14,30 @@
 static const struct {
 	const char *names, *sort, *what;
 } steps[] = {
-	{ "*live_migration_abort* *live_migration_force_complete* *abort*", "control", "" },
-	{ "*vif-plug* *vif_plug* *network-vif-plugged*", "network", "waiting for vif-plug" },
-	{ "*pre_live_migration* *live_migration_pre*", "migrate", "compute: prepare destination" },
-	{ "*post_live_migration* *live_migration_post*", "migrate", "compute: after migration" },
+	/* Causes of errors. */
+	{ "migration-* cpu-incompatible", "migrate", "" },
+	{ "detach-* attach-*", "volume", "" },
+	/* Steps. */
+	{ "*live_migration_abort* *live_migration_force_complete* *_abort_requested"
+	  " *_force_requested", "control", "" },
+	{ "vif-plug* *network-vif-plugged*", "network", "waiting for vif-plug" },
+	{ "pre_live_migration* *live_migration_pre*", "migrate", "compute: prepare destination" },
+	{ "post_live_migration* *live_migration_post*", "migrate", "compute: after migration" },
 	{ "*rollback*", "migrate", "compute: rollback" },
-	{ "*live*migrat* migration* *monitor*", "migrate", "compute: live migration" },
-	{ "*resize* *revert* *confirm* *migrate*", "resize", "" },
-	{ "select_destinations scheduler* *schedul* filter* weigh*", "build", "scheduler" },
-	{ "spawn*", "build", "compute: spawn" },
-	{ "image* *image.* *image_* *cache*", "image", "image" },
+	{ "*live*migrat* migration* increase_downtime", "migrate", "compute: live migration" },
+	{ "*resize* *revert* *confirm* *migrate* finish_migration", "resize", "compute: resize" },
+	{ "select_destinations scheduler* schedule* weighed host_selected", "build", "scheduler" },
+	{ "spawn running", "build", "compute: spawn" },
+	{ "image* create_image *cache*", "image", "image" },
 	{ "*snapshot* *backup* *upload*", "image", "image" },
-	{ "*interface*", "network", "network" },
-	{ "port* *binding* *dhcp* *dhcp.* router* *l3* *device* tap* subnet* network*", "network",
-	  "network" },
-	{ "*deallocate*network* *network*", "network", "network" },
-	{ "*attach* *detach* volume* *volume* *connector* mount*", "volume", "block" },
-	{ "instance.create* build* claim* *create*", "build", "compute: build" },
-	{ "*delete* *destroy* *terminat* *shutdown*", "delete", "compute: destroy" },
-	{ "*power_on* *power_off* *reboot* *pause* *unpause* *suspend* *resume* *restore*", "power",
-	  "" },
-	{ "*rescue* *rebuild* *shelve* *evacuat* *lock*", "power", "" },
+	{ "port* *bind* *dhcp* router* device* *network* *vif* subnet* *interface* nova_event"
+	  " external_event ovs*", "network", "network" },
+	{ "*attach* *detach* *volume* *block_device* *connector* mount backend_chosen clone_image",
+	  "volume", "block" },
+	{ "instance.create build* claim *create*", "build", "compute: build" },
+	{ "*delete* *destroy* terminate* *shutdown*", "delete", "compute: destroy" },
+	{ "*power_o* *reboot* *pause* *suspend* *resume* *restore* *rescue* *rebuild* *shelve*"
+	  " *evacuat*", "power", "compute: power" },
 };
 
 /* What a service does in general. */
@@ -59,7 +62,8 @@ static const struct flow_kind kinds[] = {
 	  "instance.create build", "instance.create.error", false },
 	{ "server.delete", "delete network volume other", "instance.delete", "", false },
 	{ "server.force-delete", "delete network volume other", "instance.delete", "", false },
-	{ "server.live-migrate", "migrate network volume image other", "", "", true },
+	{ "server.live-migrate", "migrate network volume image other",
+	  "instance.live_migration_post_dest", "", true },
 	{ "server.evacuate", "build network volume image other", "instance.rebuild", "", false },
 	{ "server.rebuild", "build network volume image power other", "instance.rebuild", "", false },
 	{ "server.resize", "resize network volume image power other",
@@ -108,11 +112,25 @@ static const struct flow_kind kinds[] = {
 /* -- Causes --------------------------------------------------------------- */
 
 /* The more specific first: of several errors of a request, that one is its
- * cause.  Those that Nova gets over are findings, unless nothing else is said. */
-static const char *const causes[] = {
-	"migration-aborted", "migration-failed", "no-valid-host", "no-backend", "quota",
-	"destination-lost", "host-down", "disk-full", "volume-busy", "device-detach",
-	"vif-plug-timeout", "reschedule",
+ * cause.  Those that services get over are findings, unless nothing else is said. */
+static const struct {
+	const char *cause;
+	bool fatal;              /* The request fails. */
+} causes[] = {
+	{ "migration-aborted", true }, { "migration-timeout", true },
+	{ "migration-check-failed", true }, { "cpu-incompatible", true },
+	{ "migration-failed", true }, { "detach-failed", true }, { "attach-failed", true },
+	{ "no-backend", true }, { "quota", true }, { "no-addresses", true },
+	{ "volume-not-created", true }, { "network-setup-failed", true },
+	{ "no-valid-host", true }, { "build-aborted", true }, { "build-failed", true },
+	{ "resize-failed", true }, { "block-device", true }, { "instance-gone", true },
+	{ "router-failed", false }, { "dhcp-failed", false }, { "port-binding-failed", false },
+	{ "port-in-use", false }, { "no-resources", false }, { "vif-plug-failed", false },
+	{ "vif-plug-timeout", false }, { "service-down", false }, { "rpc-timeout", false },
+	{ "rpc-failed", false }, { "migration-stuck", false }, { "detach-timeout", false },
+	{ "agent-down", false }, { "agent-missing", false }, { "soft-reboot-failed", false },
+	{ "nova-notify-failed", false }, { "guest-stopped-by-itself", false },
+	{ "reschedule", false }, { "rolled-back", false }, { "command-failed", false },
 };
 
 /* -- Looking up ----------------------------------------------------------- */
@@ -167,11 +185,20 @@ sort_of(const char *step)
 	return "other";
 }
 
+/* What a request to this service is about; of those to Nova only Neutron's
+ * events are asked for. */
+static const char *
+sort_of_service(const char *service)
+{
+	return flow_matches("neutron* nova*", service) ? "network" :
+	       starts_with(service, "cinder") ? "volume" :
+	       starts_with(service, "glance") ? "image" : "other";
+}
+
 bool
 flow_kind_takes(const struct flow_kind *kind, const char *step, enum fact_family family)
 {
-	/* An event of Neutron is about a port. */
-	const char *sort = family == FAMILY_API ? "network" : sort_of(step);
+	const char *sort = family == FAMILY_API ? sort_of_service(step) : sort_of(step);
 
 	return flow_matches(kind->takes, sort);
 }
@@ -180,9 +207,21 @@ int
 flow_cause_rank(const char *cause)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(causes) && cause; i++)
-		if (streq(causes[i], cause))
+		if (streq(causes[i].cause, cause))
 			return (int) i;
 	return (int) ARRAY_SIZE(causes) + (cause ? 0 : 1);
+}
+
+bool
+flow_is_fatal(const struct flow_fact *error)
+{
+	const char *logger = flow_text(error, "logger");
+
+	for (size_t i = 0; i < ARRAY_SIZE(causes); i++)
+		if (streq(causes[i].cause, error->name))
+			return causes[i].fatal;
+	/* Whoever served a message gave up. */
+	return logger && streq(logger, "oslo_messaging.rpc.server");
 }
 
 static const char *

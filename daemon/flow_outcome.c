@@ -40,6 +40,7 @@ struct seen {
 	const struct flow_fact *migration;  /* The last that Nova told of. */
 	const struct flow_fact *worst;      /* The error that is the cause. */
 	const json_t *record;               /* Of the live migration, or NULL. */
+	bool fatal;                         /* One of its errors is. */
 	bool cast;                          /* Somebody was told to go on with it. */
 	bool open, lost;                    /* Some of it goes on; was lost from sight. */
 	uint64_t last_ns;                   /* The last that was done under its own id. */
@@ -61,7 +62,7 @@ look_at(const struct flow *flow, const struct flow_fact *fact, struct seen *seen
 	bool own = streq(fact->request_id, flow->id);
 
 	if (fact->family == FAMILY_STEP && flow_matches(flow->kind->done, fact->name) &&
-	    is_over(fact) && (!seen->done || last_of(fact) >= last_of(seen->done)))
+	    fact->end_ns && !streq(fact->status, "lost") && (!seen->done || last_of(fact) >= last_of(seen->done)))
 		seen->done = fact;
 	if (fact->family == FAMILY_STEP && own && fact->surely && is_bad(fact) && !seen->bad)
 		seen->bad = fact;
@@ -71,6 +72,7 @@ look_at(const struct flow *flow, const struct flow_fact *fact, struct seen *seen
 		seen->migration = fact;
 	if (fact->family == FAMILY_ERROR && is_worse(fact, seen->worst))
 		seen->worst = fact;
+	seen->fatal |= fact->family == FAMILY_ERROR && flow_is_fatal(fact);
 	if (fact->family == FAMILY_CALL && own && what && !streq(what, "call"))
 		seen->cast = true;
 	if (!own || !fact->surely)
@@ -153,27 +155,41 @@ status_of_migration(const struct flow *flow, const struct seen *seen)
 		return "cancelled";
 	if (qemu && !streq(qemu, "ok"))
 		return qemu;
-	if (flow_cause_rank(cause) < flow_cause_rank("vif-plug-timeout") || seen->bad)
+	if (seen->fatal)
+		return "error";
+	if (!qemu && seen->done)
+		return is_bad(seen->done) ? "error" : "ok";
+	if (!qemu && seen->bad)
 		return "error";
 	if (qemu && (seen->open || flow->core_open))
 		return "running";
 	return qemu;
 }
 
+/* Whether the VM's state is what tells that it failed. */
+static bool
+has_failed(const struct seen *seen)
+{
+	const char *state = flow_text(seen->state, "to");
+
+	return state && streq(state, "error");
+}
+
 static const char *
 status_of_steps(const struct flow *flow, const struct seen *seen)
 {
-	const char *state = flow_text(seen->state, "to");
-	bool failed = state && streq(state, "error");
-	bool accepted = flow_number(flow->root->attributes, "http_status") == 202;
+	bool failed = has_failed(seen);
+	uint64_t http_status = flow_number(flow->root->attributes, "http_status");
+	bool accepted = http_status == 202;
 
 	if (seen->done && !is_bad(seen->done) &&
 	    (!failed || last_of(seen->done) > seen->state->start_ns))
 		return "ok";
-	if (failed || seen->done || seen->bad ||
-	    (seen->worst && flow_cause_rank(seen->worst->name) <
-	     flow_cause_rank("vif-plug-timeout")))
+	if (failed || seen->done || seen->bad || seen->fatal)
 		return "error";
+	/* What the API did at once, it did. */
+	if (http_status && !accepted && !*flow->kind->done)
+		return "ok";
 	if (streq(flow->root->status, "lost") || seen->lost)
 		return "lost";
 	if (!is_over(flow->root) || seen->open)
@@ -230,6 +246,32 @@ error_of_record(const json_t *record)
 			 json_integer_value(json_object_get(record, "end_ns")));
 }
 
+/* The exception that the error led to, if it is not one itself: the same cause,
+ * said by somebody else. */
+static void
+add_exception(const struct flow *flow, const struct flow_fact *cause, json_t *error)
+{
+	const char *said = json_string_value(json_object_get(error, "message")), *why;
+
+	if (json_is_string(json_object_get(error, "exception")) || !*cause->name)
+		return;
+	for (size_t i = 0; i < flow->n; i++) {
+		const struct flow_fact *one = flow->facts[i];
+		const char *exception = flow_text(one, "exception");
+
+		if (one->family != FAMILY_ERROR || !exception || !streq(one->name, cause->name))
+			continue;
+		why = flow_text(one, "message");
+		json_object_set_new(error, "exception", text_json(exception));
+		if (why && said && !strstr(said, why) && !strstr(why, said)) {
+			_cleanup_(freep) char *both = xasprintf("%s (%s)", why, said);
+
+			json_object_set_new(error, "message", text_json(both));
+		}
+		return;
+	}
+}
+
 static bool
 says_something(const struct flow_fact *fact)
 {
@@ -253,6 +295,8 @@ find_error(struct flow *flow, const struct seen *seen)
 		fact = seen->bad;
 	if (fact && (fact != flow->root || says_something(fact) || refused))
 		flow->error = error_of(fact);
+	if (flow->error)
+		add_exception(flow, fact, flow->error);
 	else if (word && !streq(word, "ok"))
 		flow->error = error_of_record(seen->record);
 	else if (seen->bad)
@@ -261,10 +305,29 @@ find_error(struct flow *flow, const struct seen *seen)
 
 /* -- Findings ------------------------------------------------------------- */
 
+/* What was said before, or of the error itself, is not said again. */
+static bool
+is_said(const struct flow *flow, const char *rule, const char *text)
+{
+	json_t *finding;
+	size_t i;
+
+	json_array_foreach(flow->findings, i, finding)
+		if (streq(json_string_value(json_object_get(finding, "rule")), rule) &&
+		    streq(json_string_value(json_object_get(finding, "text")), text))
+			return true;
+	return false;
+}
+
 static void
 add_finding(struct flow *flow, const char *rule, char *text, const struct flow_fact *fact,
 	    json_t *evidence)
 {
+	if (is_said(flow, rule, text)) {
+		json_decref(evidence);
+		free(text);
+		return;
+	}
 	json_object_set_new(evidence, "fact", text_json(fact ? fact->id : NULL));
 	if (fact)
 		json_object_set_new(evidence, "t_ns", json_integer((json_int_t) fact->start_ns));
@@ -373,7 +436,7 @@ find_all(struct flow *flow, const struct seen *seen)
 		waited |= is_vif_timeout(flow->facts[i]);
 	for (size_t i = 0; i < flow->n; i++) {
 		const struct flow_fact *fact = flow->facts[i];
-		bool cause = flow->error && fact == seen->worst;
+		bool cause = flow->error && seen->worst && streq(fact->name, seen->worst->name);
 
 		if (is_vif_timeout(fact))
 			find_vif_timeout(flow, fact);
@@ -393,6 +456,23 @@ find_all(struct flow *flow, const struct seen *seen)
 
 /* -- All ------------------------------------------------------------------ */
 
+/* When it was over for whoever asked; services may still tidy up. */
+static uint64_t
+end_of(const struct flow *flow, const struct seen *seen)
+{
+	uint64_t http_status = flow_number(flow->root->attributes, "http_status");
+
+	if (http_status >= 400 || (http_status && http_status != 202 && !*flow->kind->done))
+		return flow->root->end_ns;
+	if (streq(flow->status, "ok") && seen->done)
+		return last_of(seen->done);
+	if (streq(flow->status, "error") && has_failed(seen) && !flow->kind->migrates)
+		return seen->state->start_ns;
+	if (streq(flow->status, "error") && seen->worst && seen->worst->surely)
+		return MAX(seen->last_ns, seen->worst->start_ns);
+	return seen->last_ns;
+}
+
 void
 flow_outcome(struct flow *flow)
 {
@@ -409,8 +489,7 @@ flow_outcome(struct flow *flow)
 		status = status_of_migration(flow, &seen);
 	flow->status = status ? status : status_of_steps(flow, &seen);
 	if (!streq(flow->status, "running"))
-		flow->end_ns = MAX(http_status >= 400 ? flow->root->end_ns : seen.last_ns,
-				   flow->start_ns);
+		flow->end_ns = MAX(end_of(flow, &seen), flow->start_ns);
 	if (streq(flow->status, "error") || streq(flow->status, "cancelled"))
 		find_error(flow, &seen);
 	find_all(flow, &seen);

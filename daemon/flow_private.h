@@ -41,7 +41,8 @@ struct flow_fact {
 	const json_t *attributes;
 	const char *id, *kind, *host, *key;
 	const char *status;          /* "" if it has none. */
-	const char *name;            /* Of a step, cause of an error; "" if it has none. */
+	const char *name;            /* Of a step, cause of an error, service of an API;
+				      * "" if it has none. */
 	const char *service;         /* "" if it has none. */
 	const char *request_id;      /* Of its line; "" if it has none. */
 	enum fact_family family;
@@ -101,6 +102,9 @@ const char *flow_first(const json_t *set);
 /* Where an API request began: better than when its first line was seen. */
 uint64_t flow_began(const struct flow_fact *fact);
 
+/* Whether a service made this request, but nobody said for which of its own. */
+bool flow_is_stray(struct store *store, const char *request);
+
 /* flow_kinds.c */
 const struct flow_kind *flow_kind_of(const char *name);
 /* Whether requests of this kind do steps of this name. */
@@ -109,6 +113,9 @@ bool flow_kind_takes(const struct flow_kind *kind, const char *step, enum fact_f
 bool flow_matches(const char *patterns, const char *name);
 /* How specific a cause is: the smaller the more; with no cause last. */
 int flow_cause_rank(const char *cause);
+/* Whether a request fails by this error, unless the step that ends it says
+ * otherwise. */
+bool flow_is_fatal(const struct flow_fact *error);
 /* What time in this span counts as in the budget. */
 const char *flow_what(const struct flow_fact *fact);
 

@@ -75,7 +75,8 @@ static const struct flow_fact *
 caller_of(const struct flow *flow, const struct flow_fact *fact)
 {
 	for (size_t i = 0; i < flow->n && fact->family == FAMILY_API; i++)
-		if (flow->facts[i]->family == FAMILY_CHILD && streq(flow->facts[i]->key, fact->key))
+		if (flow->facts[i]->family == FAMILY_CHILD && !flow_text(flow->facts[i], "by") &&
+		    streq(flow->facts[i]->key, fact->key))
 			return flow->facts[i];
 	return NULL;
 }

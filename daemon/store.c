@@ -565,7 +565,8 @@ forget_kept(struct store *store)
 		free(kept);
 	}
 	free(store->kept_host);
-	store->kept_host = NULL;
+	free(store->told_service);
+	store->kept_host = store->told_service = NULL;
 }
 
 int

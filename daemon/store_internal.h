@@ -53,6 +53,7 @@ struct store {
 	struct kept_span *kept;
 	char *kept_host;            /* Host of the last fact: its node is there... */
 	const char *kept_role;      /* with this role. */
+	char *told_service;         /* Watchers were told of it last. */
 };
 
 /* Turns SQLite's last error into 'error': "PATH: cannot WHAT: why: what to do".

@@ -12,9 +12,10 @@ enum key_form { KEY_OTHER, KEY_NAME, KEY_NAMES };
 static const struct {
 	const char *kind;          /* With a dot at its end: a prefix. */
 	enum key_form key;         /* The key is a name, or names with "/" between. */
-	const char *attributes[5];
+	const char *attributes[6];
 } names[] = {
-	{ "api.request", KEY_NAME, { "request_id", "global_request_id", "instance", "port" } },
+	{ "api.request", KEY_NAME, { "request_id", "global_request_id", "instance", "port",
+				     "resource_id" } },
 	{ "rpc.", KEY_NAME, { "request_id", "instance" } },
 	{ "request.child", KEY_NAME, { "request_id" } },
 	{ "nova.migration", KEY_NAME, { "request_id", "instance" } },
@@ -22,7 +23,7 @@ static const struct {
 	{ "neutron.step", KEY_OTHER, { "request_id", "instance", "port", "volume" } },
 	{ "cinder.step", KEY_OTHER, { "request_id", "instance", "port", "volume" } },
 	{ "log.error", KEY_OTHER, { "request_id", "instance", "port", "volume" } },
-	{ "vm.change", KEY_NAME, { "request_id", "instance" } },
+	{ "vm.change", KEY_OTHER, { "request_id", "instance" } },
 	{ "vm.port", KEY_NAMES, { "instance", "port" } },
 	{ "vm.volume", KEY_NAMES, { "instance", "volume" } },
 	{ "vm.host", KEY_NAMES, { "instance" } },

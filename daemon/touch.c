@@ -89,8 +89,9 @@ static int
 touch_requests(struct touch *touch, struct store *store, const struct fact *fact,
 	       struct error *error)
 {
-	static const char *const subjects[] = { "instance", "port", "volume" };
+	static const char *const subjects[] = { "instance", "port", "volume", "resource_id" };
 	bool link = streq(fact->kind, "vm.port");
+	uint64_t from_ns = link ? flow_number(fact->attributes, "t_ns") : fact->start_ns;
 	int r = 0;
 
 	add_request(touch, text_member(fact->attributes, "request_id"));
@@ -101,7 +102,7 @@ touch_requests(struct touch *touch, struct store *store, const struct fact *fact
 		r = add_other_end(touch, store, fact, error);
 	for (size_t i = 0; i < ARRAY_SIZE(subjects) && !r && (link || may_be_loose(fact)); i++)
 		r = add_flows_about(touch, store, text_member(fact->attributes, subjects[i]),
-				    fact->start_ns, link ? INT64_MAX : fact->start_ns, error);
+				    from_ns, link ? INT64_MAX : fact->start_ns, error);
 	return r;
 }
 
@@ -112,7 +113,6 @@ static const struct {
 	const char *kind, *topic, *member;   /* NULL: its key. */
 } sources[] = {
 	{ "vm", "vm", NULL },
-	{ "vm.change", "vm", NULL },
 	{ "vm.change", "vm", "instance" },
 	{ "vm.host", "vm", "instance" },
 	{ "vm.port", "vm", "instance" },

@@ -93,6 +93,12 @@ fake_store_reload(void)
 	return true;
 }
 
+const json_t *
+fake_store_root(const struct store *store)
+{
+	return store->root;
+}
+
 int
 store_open(const char *path, enum store_mode mode, struct store **ret, struct error *error)
 {
