@@ -28,3 +28,5 @@ check_PROGRAMS += tests/shuffled_facts
 tests_shuffled_facts_SOURCES = tests/shuffled_facts.c
 tests_shuffled_facts_LDADD = libdaemon_store.a libanalyzers.a libctf.a libct.a $(SQLITE_LIBS) \
 	$(JANSSON_LIBS) $(XXHASH_LIBS) $(BT2_LIBS) -lm
+TESTS += tests/test_flows_corpus.py
+EXTRA_DIST += tests/test_flows_corpus.py
