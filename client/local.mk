@@ -33,6 +33,7 @@ cloudtracectl_SOURCES = \
 	client/view.c client/view.h \
 	client/view_find.c \
 	client/view_flow.c \
+	client/view_kernel.c \
 	client/view_lists.c \
 	client/view_migration.c \
 	client/view_network.c \

@@ -49,6 +49,7 @@ extern const struct view vm_view, vm_history_view;
 extern const struct view service_view, operation_view;
 extern const struct view volume_view, port_view, find_view;
 extern const struct view bridge_view, switch_port_view, conversation_view;
+extern const struct view thread_view;
 extern const struct view network_component_view, network_change_csv, network_hop_csv, place_view;
 
 /* By dots: "forecast.verdict"; NULL when absent or null. */
@@ -128,6 +129,12 @@ page_fn view_network_path;
 
 /* Things and flows of what "find" gave, for CSV; a new reference. */
 json_t *find_rows(const json_t *found);
+
+/* view_network_places.c: how long the network did not know of a migration. */
+void view_migration_network(const json_t *migration, const struct screen *screen,
+			    struct buf *out);
+/* view_kernel.c: the threads of a VM's QEMU, as "thread.list" gave them. */
+void view_vm_threads(const json_t *threads, const struct screen *screen, struct buf *out);
 
 /* view_waterfall.c: all spans of a flow on an axis of time. */
 void view_waterfall(const json_t *flow, const struct screen *screen, struct buf *out);
