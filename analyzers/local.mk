@@ -25,3 +25,4 @@ libanalyzers_a_SOURCES = \
 EXTRA_DIST += doc/analyzers/qemu.md doc/analyzers/node.md doc/analyzers/forecast.md \
 	doc/analyzers/logs.md doc/analyzers/api.md doc/analyzers/rpc.md doc/analyzers/nova.md \
 	doc/analyzers/neutron.md doc/analyzers/cinder.md
+EXTRA_DIST += doc/analyzers/qemu.md doc/analyzers/node.md doc/analyzers/forecast.md doc/analyzers/ovs.md
