@@ -105,11 +105,21 @@ ctl_failed(const struct cloudtrace_error *error)
 }
 
 int
+ctl_open(struct ctl *ctl, struct cloudtrace_error *error)
+{
+	const struct cloudtrace_tls *tls = &ctl->tls;
+
+	if (tls->certificate || tls->key || tls->authority)
+		return cloudtrace_connect_tls(ctl->address, tls, &ctl->daemon, error);
+	return cloudtrace_connect(ctl->address, &ctl->daemon, error);
+}
+
+int
 ctl_connect(struct ctl *ctl)
 {
 	struct cloudtrace_error error = { 0 };
 
-	if (ctl->daemon || !cloudtrace_connect(ctl->address, &ctl->daemon, &error))
+	if (ctl->daemon || !ctl_open(ctl, &error))
 		return 0;
 	log_error("%s", error.text);
 	return ctl->from_store ? EXIT_FAILED : EXIT_NO_DAEMON;

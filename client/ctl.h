@@ -22,6 +22,7 @@ enum output { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_JSON, OUTPUT_NDJSON, OUTPUT_CSV 
 struct ctl {
 	char *address;             /* As cloudtrace_connect() takes it; NULL: default. */
 	bool from_store;           /* --store */
+	struct cloudtrace_tls tls; /* --cert, --key, --ca; any of them: over TLS. */
 	enum output output;
 	struct screen screen;
 	bool fixed_now;            /* --now: the clock stands still. */
@@ -48,6 +49,8 @@ extern const struct command commands[];
  * was printed. */
 const struct command *command_find(char ***args, int *count);
 
+/* Connects as the options say, or fills 'error'; returns 0 or a negative errno. */
+int ctl_open(struct ctl *ctl, struct cloudtrace_error *error);
 /* Returns 0 or, after a message, an exit code. */
 int ctl_connect(struct ctl *ctl);
 /* As cloudtrace_call(), with filters as parameters where 'params' is NULL;

@@ -19,7 +19,8 @@
 #include "proto/methods.h"
 
 enum option_kind {
-	OPTION_SOCKET = 256, OPTION_CONNECT, OPTION_STORE, OPTION_OUTPUT, OPTION_NO_HEADERS,
+	OPTION_SOCKET = 256, OPTION_CONNECT, OPTION_CERT, OPTION_KEY, OPTION_CA, OPTION_STORE,
+	OPTION_OUTPUT, OPTION_NO_HEADERS,
 	OPTION_COLOUR, OPTION_SINCE, OPTION_UNTIL, OPTION_FILTER, OPTION_LIMIT, OPTION_CURSOR,
 	OPTION_NOW, OPTION_LIST_COMMANDS, OPTION_LIST_OPTIONS, OPTION_HELP, OPTION_VERSION,
 };
@@ -33,6 +34,9 @@ static const struct {
 } options[] = {
 	{ "socket", OPTION_SOCKET, 's', "PATH", "the daemon's Unix socket" },
 	{ "connect", OPTION_CONNECT, 'c', "HOST:PORT", "a daemon behind TCP" },
+	{ "cert", OPTION_CERT, 0, "FILE", "connect: your certificate, for TLS" },
+	{ "key", OPTION_KEY, 0, "FILE", "connect: its key, if not in the same file" },
+	{ "ca", OPTION_CA, 0, "FILE", "connect: who signed the daemon's certificate" },
 	{ "store", OPTION_STORE, 'f', "FILE", "read a store, no daemon needed" },
 	{ "output", OPTION_OUTPUT, 'o', "FORMAT", "table, wide, json, ndjson or csv" },
 	{ "no-headers", OPTION_NO_HEADERS, 0, NULL, "no column titles" },
@@ -261,6 +265,15 @@ set_option(struct ctl *ctl, unsigned option, const char *value)
 	case OPTION_CONNECT:
 	case OPTION_STORE:
 		return set_address(ctl, options[option].kind, value) ? EXIT_USAGE : 0;
+	case OPTION_CERT:
+		ctl->tls.certificate = value;
+		break;
+	case OPTION_KEY:
+		ctl->tls.key = value;
+		break;
+	case OPTION_CA:
+		ctl->tls.authority = value;
+		break;
 	case OPTION_OUTPUT:
 		r = set_output(ctl, value);
 		break;
@@ -400,6 +413,11 @@ run(struct ctl *ctl, int argc, char **argv)
 		if (r == EXIT_USAGE)
 			log_info("see cloudtracectl --help");
 		return r;
+	}
+	if ((ctl->tls.certificate || ctl->tls.key || ctl->tls.authority) &&
+	    (!ctl->address || ctl->from_store || strchr(ctl->address, '/'))) {
+		log_error("--cert, --key and --ca go with --connect");
+		return EXIT_USAGE;
 	}
 	command = command_find(&args, &count);
 	if (command && (count < command->min_args || count > command->max_args)) {

@@ -44,6 +44,12 @@ hub_new(struct store *store, const struct hub_options *options)
 	return hub;
 }
 
+void
+hub_set_options(struct hub *hub, const struct hub_options *options)
+{
+	hub->options = *options;
+}
+
 static void
 forget_touched(struct hub *hub)
 {

@@ -23,6 +23,7 @@ extern const struct hub_options hub_defaults;
 
 struct hub *hub_new(struct store *store, const struct hub_options *options);
 void hub_free(struct hub *hub);
+void hub_set_options(struct hub *hub, const struct hub_options *options);
 /* Takes one fact: stores it and notes what has to be joined anew.  Takes over
  * the reference to its attributes. */
 int hub_fact(struct hub *hub, const struct fact *fact, struct error *error);

@@ -3,11 +3,15 @@
 # serve: JSON-RPC on sockets.
 noinst_LIBRARIES += libdaemon_serve.a
 libdaemon_serve_a_SOURCES = \
+	daemon/metrics.c daemon/metrics.h \
 	daemon/serve.c daemon/serve.h daemon/serve_internal.h \
 	daemon/serve_client.c \
+	daemon/serve_http.c \
 	daemon/serve_methods.c \
 	daemon/serve_status.c \
-	daemon/serve_watch.c
+	daemon/serve_tcp.c \
+	daemon/serve_watch.c \
+	daemon/tls.c daemon/tls.h
 noinst_LIBRARIES += libdaemon_store.a
 libdaemon_store_a_SOURCES = \
 	daemon/alerts.c daemon/alerts.h \
@@ -31,6 +35,7 @@ cloudtraced_SOURCES = \
 	daemon/archive.c daemon/archive.h \
 	daemon/batch.c daemon/batch.h \
 	daemon/config.c daemon/config.h \
+	daemon/config_keys.c daemon/config_keys.h \
 	daemon/lane.c daemon/lane.h daemon/lane_private.h \
 	daemon/lane_host.c \
 	daemon/lane_live.c \
@@ -39,4 +44,4 @@ cloudtraced_SOURCES = \
 	daemon/writer.c daemon/writer.h
 cloudtraced_LDFLAGS = -pthread $(LTO_LDFLAGS)
 cloudtraced_LDADD = libdaemon_serve.a libdaemon_store.a libanalyzers.a libproto.a libctf.a libct.a \
-	$(SQLITE_LIBS) $(JANSSON_LIBS) $(EVENT_LIBS) $(BT2_LIBS) $(INIH_LIBS) $(XXHASH_LIBS) $(SYSTEMD_LIBS) -lm
+	$(SQLITE_LIBS) $(JANSSON_LIBS) $(EVENT_LIBS) $(BT2_LIBS) $(INIH_LIBS) $(XXHASH_LIBS) $(SYSTEMD_LIBS) $(OPENSSL_LIBS) -lm

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * serve.h -- answers JSON-RPC on Unix sockets (and on a pair of descriptors),
- * from a read-only handle of the store, on a libevent loop of its own thread.
+ * serve.h -- answers JSON-RPC on Unix sockets, TCP with TLS, HTTP (and on a pair
+ * of descriptors), from a read-only handle of the store, on a libevent loop of
+ * its own thread.
  *
  * No client is waited for: answers and updates queue up per client, what is
  * behind gets the newest state once it reads again, and who does not read at
@@ -25,7 +26,18 @@ struct serve_options {
 	int socket_fd, ro_socket_fd;  /* Sockets that listen already, instead of those
 				       * paths; -1: none.  Closed by serve_free(),
 				       * their files stay. */
-	unsigned max_clients;         /* 64 */
+	/* TCP; "HOST:PORT", or "PORT" for the loopback interface; NULL: none. */
+	const char *tls_listen;       /* Lines over TLS, with clients' certificates. */
+	const char *http_listen;      /* HTTP; over TLS unless on a loopback address. */
+	const char *tls_certificate, *tls_key, *tls_authority; /* Files; may be NULL. */
+	const char *tls_operators, *tls_readers; /* Names of certificates; "*": any. */
+	const char *http_tokens;      /* File of "ROLE TOKEN" lines; NULL: no tokens. */
+	const char *http_hosts;       /* Further names that this machine is called by. */
+	unsigned max_remote_clients;  /* 256: connections over TCP */
+	unsigned max_handshakes;      /* 64: then the oldest half-open one goes */
+	uint64_t handshake_ns;        /* 10 s until TLS has to be up */
+	uint64_t http_idle_ns;        /* 60 s without a request: closed */
+	unsigned max_clients;         /* 64: connections over Unix sockets */
 	unsigned max_clients_per_uid; /* 16 */
 	unsigned max_in_flight;       /* 8 per client: then it is not read from */
 	unsigned max_watches;         /* 16 per client */
@@ -42,6 +54,11 @@ extern const struct serve_options serve_defaults;
  * replaced.  '*options' is copied, its strings must stay valid. */
 int serve_new(struct event_base *base, const struct serve_options *options, struct serve **ret,
 	      struct error *error);
+/* Takes over limits, certificates, names and tokens of 'options'; addresses and
+ * paths stay as they are, and so do those who are connected.  On failure limits,
+ * names and tokens are the old ones. */
+int serve_reconfigure(struct serve *serve, const struct serve_options *options,
+		      struct error *error);
 /* To be called when the loop does not run any more.  Accepts NULL. */
 void serve_free(struct serve *serve);
 /* Something was committed: brings watchers up to date.  Thread-safe. */

@@ -153,11 +153,18 @@ serve_call(struct serve_client *client, const struct rpc_request *request,
 		return NULL;
 	}
 	if (client->read_only && method->access != RPC_RO) {
-		rpc_error_set(error, RPC_DENIED, NULL, "use the full socket",
-			      "\"%s\" is not allowed on the read-only socket", method->name);
+		rpc_error_set(error, RPC_DENIED, NULL,
+			      "use the full socket, or an operator's certificate or token",
+			      "\"%s\" is not allowed to readers", method->name);
 		return NULL;
 	}
 	if (rpc_check_params(method->params, request->params, error))
 		return NULL;
+	if (client->no_watch && (method == &rpc_methods[METHOD_WATCH] ||
+				 method == &rpc_methods[METHOD_UNWATCH])) {
+		rpc_error_set(error, RPC_DENIED, NULL, "GET /events tells of changes",
+			      "\"%s\" does not work over POST", method->name);
+		return NULL;
+	}
 	return answers[method - rpc_methods](client, request->params, error);
 }

@@ -23,6 +23,8 @@ struct writer {
 	unsigned first, count;
 	bool stopping;
 	uint64_t stop_by_ns;
+	bool has_settings;
+	struct { uint64_t retention_ns; struct hub_options hub; } settings;
 	/* The thread's own: */
 	struct store *store;
 	struct hub *hub;
@@ -72,6 +74,11 @@ next_batch(struct writer *writer, bool *ret_stop)
 	if (writer->count)
 		batch = writer->queue[writer->first];
 	*ret_stop = writer->stopping && !writer->count;
+	if (writer->has_settings) {
+		writer->has_settings = false;
+		writer->retention_ns = writer->settings.retention_ns;
+		hub_set_options(writer->hub, &writer->settings.hub);
+	}
 	pthread_mutex_unlock(&writer->lock);
 	return batch;
 }
@@ -189,6 +196,16 @@ writer_submit(struct writer *writer, struct batch *batch)
 	}
 	pthread_mutex_unlock(&writer->lock);
 	return taken;
+}
+
+void
+writer_reconfigure(struct writer *writer, uint64_t retention_ns, const struct hub_options *hub)
+{
+	pthread_mutex_lock(&writer->lock);
+	writer->settings.retention_ns = retention_ns;
+	writer->settings.hub = *hub;
+	writer->has_settings = true;
+	pthread_mutex_unlock(&writer->lock);
 }
 
 void

@@ -29,8 +29,10 @@ struct writer_options {
 /* Opens (and makes or migrates) the store, then starts the thread. */
 int writer_start(const struct writer_options *options, struct writer **ret, struct error *error);
 /* Gives a batch away.  False when the queue is full: the caller keeps it and
- * tries again later.  Never blocks.  Any one thread. */
+ * tries again later.  Never blocks.  Any thread. */
 bool writer_submit(struct writer *writer, struct batch *batch);
+/* Takes over new settings between two batches.  Any thread. */
+void writer_reconfigure(struct writer *writer, uint64_t retention_ns, const struct hub_options *hub);
 /* Commits what is queued (gives up after 'timeout_ns') and ends the thread. */
 void writer_stop(struct writer *writer, uint64_t timeout_ns);
 /* Monotonic time of the thread's last sign of life, for the watchdog. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libproto.a
 libproto_a_SOURCES = \
+	proto/http.c proto/http.h \
 	proto/line.c proto/line.h \
 	proto/methods.c proto/methods.h \
 	proto/rpc.c proto/rpc.h
