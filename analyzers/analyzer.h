@@ -25,6 +25,7 @@ enum {
 	STAY = -1,             /* As a rule's target: the state it is in. */
 	MAX_STATES = 32,
 	MAX_VALUES_SIZE = 256, /* Bytes of a struct that fields are read into. */
+	NAME_SIZE = 256,       /* Bytes of what names a flow of derived events. */
 };
 #define IN(STATE) (UINT32_C(1) << (STATE))
 
@@ -49,6 +50,7 @@ struct step {
 	const struct analyzer *analyzer;
 	const void *values;                   /* The struct of the rule's fields. */
 	uint64_t t_ns;                        /* Since 1970; never before flow->last_ns. */
+	bool late;                            /* The event came after later ones. */
 	const struct engine_options *options;
 };
 
@@ -104,6 +106,22 @@ struct source {
 	unsigned n_numbers;
 };
 
+/* Makes other events of those of a trace: what is in the trace is a log line, a
+ * derived event is what it means.  Derived events live in the engine only; rules
+ * name them like others, and get their values as the decoder gave them. */
+struct decoder {
+	const char *event;             /* What it reads. */
+	const struct field *reads;
+	const char *const *derives;    /* Names of the derived events, by number. */
+	unsigned n_derives;
+	/* One state for each engine; it holds no knowledge of the trace, as it is
+	 * not kept over a restart: scratch memory and caches. */
+	void *(*start)(void);
+	void (*stop)(void *state);
+	/* Reads step->values and calls step_derive() any number of times. */
+	void (*decode)(void *state, const struct step *step);
+};
+
 enum role {
 	ROLE_COMPUTE = 1, ROLE_NETWORK = 2, ROLE_STORAGE = 4, ROLE_CONTROLLER = 8
 };
@@ -114,6 +132,15 @@ struct analyzer {
 	unsigned roles;        /* Nodes on which its events are. */
 	bool kernel;           /* Events of the kernel, not of a program. */
 	const char *key;       /* Context field that names the flow. */
+	/* Its rules name derived events.  'identify' then writes what names the flow
+	 * (any bytes; returns their number, 0: the event is of no flow), and
+	 * 'fact_key' gives the key of the flow's facts. */
+	const struct decoder *decoder;
+	size_t (*identify)(char text[NAME_SIZE], unsigned event, const void *values);
+	const char *(*fact_key)(const struct flow *flow);
+	/* Flows of a host: more than 'keep' at rest make room for new ones, more than
+	 * 'max_flows' are left out.  0: with all others of no limit of their own. */
+	unsigned keep, max_flows;
 	size_t flow_size;
 	const struct state *states;
 	unsigned n_states;
@@ -125,6 +152,8 @@ struct analyzer {
 	 * 'check': whether counts and indices of a restored flow can be. */
 	void (*moved)(struct flow *flow, const struct step *step, unsigned from, unsigned to);
 	void (*timer)(struct flow *flow, const struct step *step);
+	/* The state to move to when the timer ran; NULL: it stays. */
+	unsigned (*expires)(const struct flow *flow, const struct step *step);
 	json_t *(*attributes)(const struct flow *flow, const struct step *step, unsigned state);
 	size_t (*used)(const struct flow *flow);
 	bool (*check)(const struct flow *flow);
@@ -137,6 +166,11 @@ struct analyzer {
 void step_tell(const struct step *step, const struct flow *flow, struct fact *fact);
 /* Id of the flow's span, to be the parent of others. */
 void step_span_id(const struct step *step, const struct flow *flow, char ret[FACT_ID_SIZE]);
+/* Feeds a derived event to the analyzers of the decoder whose number 'event' is.
+ * 'values' is theirs until this returns.  For decoders, and for actions of
+ * analyzers whose own rules do not name that event. */
+void step_derive(const struct step *step, const struct decoder *decoder, unsigned event,
+		 const void *values);
 /* Name of an event as flow->last_event has it; "" for none. */
 const char *step_event_name(const struct step *step, uint64_t event);
 /* Copies at most size - 1 bytes of 'text', NUL-terminated, at a UTF-8 border. */

@@ -35,15 +35,23 @@ static const struct {
 	{ "storage", ROLE_STORAGE }, { "controller", ROLE_CONTROLLER },
 };
 
+/* The event of the trace that a rule needs. */
+static const char *
+traced_event(const struct analyzer *analyzer, const struct rule *rule)
+{
+	return analyzer->decoder ? analyzer->decoder->event : rule->on;
+}
+
 /* Whether an earlier rule of the list, or an earlier analyzer, has the event. */
 static bool
-printed_before(const struct analyzer *const *table, const struct rule *rule, unsigned role)
+printed_before(const struct analyzer *const *table, const struct rule *rule, const char *event,
+	       unsigned role)
 {
 	for (; *table; table++)
 		for (const struct rule *r = (*table)->rules; r->on; r++) {
 			if (r == rule)
 				return false;
-			if (((*table)->roles & role) && streq(r->on, rule->on))
+			if (((*table)->roles & role) && streq(traced_event(*table, r), event))
 				return true;
 		}
 	return false;
@@ -64,8 +72,9 @@ engine_print_events(const struct analyzer *const *table, const char *role, FILE 
 				 "storage and controller", role);
 	for (const struct analyzer *const *a = table; *a; a++)
 		for (const struct rule *r = (*a)->rules; ((*a)->roles & mask) && r->on; r++)
-			if (!printed_before(table, r, mask))
-				fprintf(file, "%s %s\n", (*a)->kernel ? "kernel" : "ust", r->on);
+			if (!printed_before(table, r, traced_event(*a, r), mask))
+				fprintf(file, "%s %s\n", (*a)->kernel ? "kernel" : "ust",
+					traced_event(*a, r));
 	return 0;
 }
 

@@ -122,9 +122,15 @@ load_window(struct join *join, const struct window *window, struct side_set *set
 /* -- Records -------------------------------------------------------------- */
 
 static int
-write_record(struct join *join, const char *id, const json_t *record)
+write_record(struct join *join, const char *id, json_t *record)
 {
-	int r = store_put_migration(join->store, id, record, join->error);
+	int r;
+
+	/* Who asked for it is known from the request (flow.c). */
+	if (record)
+		json_object_set_new(record, "request_id",
+				    store_request_of_migration(join->store, id));
+	r = store_put_migration(join->store, id, record, join->error);
 
 	return r ? r : join->written(join->context, id, record, join->error);
 }

@@ -15,6 +15,12 @@ libdaemon_serve_a_SOURCES = \
 noinst_LIBRARIES += libdaemon_store.a
 libdaemon_store_a_SOURCES = \
 	daemon/alerts.c daemon/alerts.h \
+	daemon/flow.c daemon/flow.h daemon/flow_private.h \
+	daemon/flow_gather.c \
+	daemon/flow_kinds.c \
+	daemon/flow_outcome.c \
+	daemon/flow_record.c \
+	daemon/flow_spans.c \
 	daemon/hub.c daemon/hub.h \
 	daemon/join.h \
 	daemon/join_migration.c \
@@ -26,8 +32,14 @@ libdaemon_store_a_SOURCES = \
 	daemon/store_dump.c \
 	daemon/store_facts.c \
 	daemon/store_json.c \
+	daemon/store_find.c \
 	daemon/store_recover.c \
-	daemon/store_write.c
+	daemon/store_ref.c \
+	daemon/store_request.c \
+	daemon/store_service.c \
+	daemon/store_write.c \
+	daemon/thing.c daemon/thing.h \
+	daemon/touch.c daemon/touch.h
 
 # The program.
 sbin_PROGRAMS += cloudtraced

@@ -15,16 +15,17 @@ enum { CHANGES_AT_ONCE = 256 };
 
 /* Where the members of a filter are looked for. */
 static const struct {
-	const char *name, *paths[3];
+	const char *name, *paths[4];
 	bool of_subject;   /* Also of the migration that an alert is about. */
 } places[] = {
-	{ "id", { "id" }, false },
+	{ "id", { "id", "uuid" }, false },
 	{ "host", { "host", "source", "destination" }, true },
-	{ "vm", { "vm.uuid", "vm.name" }, true },
+	{ "vm", { "vm.uuid", "vm.name", "uuid", "name" }, true },
 	{ "status", { "status" }, false },
 	{ "state", { "state" }, false },
 	{ "severity", { "severity" }, false },
 	{ "rule", { "rule" }, false },
+	{ "kind", { "kind" }, false },
 };
 
 static const json_t *

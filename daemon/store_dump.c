@@ -15,6 +15,10 @@ static const struct {
 	{ "sample", "SELECT id, host, kind, key, t_ns, parent, attributes FROM sample"
 		    " ORDER BY host, kind, key, t_ns, id" },
 	{ "migration", "SELECT id, doc FROM migration ORDER BY start_ns, id" },
+	{ "request", "SELECT id, core_ns, behalf, doc, (SELECT group_concat(value) FROM"
+		     " (SELECT value FROM subject WHERE request = id ORDER BY value))"
+		     " FROM request ORDER BY start_ns, id" },
+	{ "thing", "SELECT topic, id, doc FROM thing ORDER BY topic, id" },
 	{ "alert", "SELECT id, doc FROM alert WHERE NOT live ORDER BY start_ns, id" },
 };
 

@@ -79,6 +79,8 @@ retract(struct store *store, const char *id, struct error *error)
 	int r = store_run(store, error, "retract a fact", fact, "t", id);
 	int s = r < 0 ? r : store_run(store, error, "retract a fact", samples, "t", id);
 
+	if (s >= 0)
+		s = store_forget_refs(store, id, error);
 	return s < 0 ? s : r;
 }
 
@@ -160,6 +162,8 @@ store_put_fact(struct store *store, const struct fact *fact, struct error *error
 	free(attributes);
 	if (r > 0 && fact->type == FACT_SPAN)
 		store_keep_span(store, id, fact->attributes);
+	if (r > 0 && fact->type != FACT_SAMPLE)
+		r = store_put_refs(store, id, fact, error) < 0 ? -EIO : 1;
 	if (r > 0 && fact->type != FACT_SAMPLE)
 		r = put_host(store, fact, error) < 0 ? -EIO : 1;
 	return MIN(r, 1);

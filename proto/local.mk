@@ -12,11 +12,15 @@ dist_schemas_DATA = \
 	proto/schemas/change.json \
 	proto/schemas/describe.json \
 	proto/schemas/error.json \
+	proto/schemas/find.json \
 	proto/schemas/flow.json \
 	proto/schemas/hello.json \
 	proto/schemas/migration.json \
 	proto/schemas/node.json \
+	proto/schemas/port.json \
+	proto/schemas/service.json \
 	proto/schemas/status.json \
 	proto/schemas/update.json \
 	proto/schemas/vm.json \
+	proto/schemas/volume.json \
 	proto/schemas/watch.json

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #define MIGRATION_STATUS "running completed failed cancelled lost"
-#define TOPICS "migration alert node"
+#define FLOW_STATUS "running ok error cancelled lost"
+#define WATCH_STATUS "running ok error completed failed cancelled lost"
+#define TOPICS "migration alert node flow vm service"
 #define SEVERITIES "info warning critical"
 #define ALERT_STATES "firing resolved"
 
@@ -49,6 +51,74 @@ static const struct rpc_param alert_list_params[] = {
 	{ .name = NULL }
 };
 
+static const struct rpc_param flow_list_params[] = {
+	SINCE,
+	UNTIL,
+	{ "kind", RPC_STRING, .doc = "only of this kind; server.* for all of servers" },
+	{ "status", RPC_STRING, .choices = FLOW_STATUS, .doc = "only those of this status" },
+	{ "vm", RPC_STRING, .doc = "only about the VM of this uuid or name" },
+	{ "volume", RPC_STRING, .doc = "only about the volume of this id" },
+	{ "port", RPC_STRING, .doc = "only about the port of this id" },
+	{ "request", RPC_STRING, .doc = "only with this request id in it, its own or a child's" },
+	{ "slow_ns", RPC_INTEGER, .doc = "only those that took, or take, at least so long" },
+	LIMIT,
+	{ .name = NULL }
+};
+
+static const struct rpc_param flow_show_params[] = {
+	{ "id", RPC_STRING, true,
+	  .doc = "an id or the unique beginning of one, or the id of a request in it" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param vm_list_params[] = {
+	{ "host", RPC_STRING, .doc = "only on this host" },
+	{ "state", RPC_STRING, .doc = "only in this vm_state" },
+	LIMIT,
+	{ .name = NULL }
+};
+
+static const struct rpc_param vm_show_params[] = {
+	{ "id", RPC_STRING, true,
+	  .doc = "a uuid or the unique beginning of one, or a name (the newest of it)" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param service_list_params[] = {
+	{ "since_ns", RPC_INTEGER, .doc = "figures from this time on; an hour before the newest" },
+	{ "until_ns", RPC_INTEGER, .doc = "figures up to this time" },
+	{ "host", RPC_STRING, .doc = "only on this host" },
+	{ "service", RPC_STRING, .doc = "only of this name" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param service_show_params[] = {
+	{ "id", RPC_STRING, true, .doc = "SERVICE@HOST, or SERVICE where it has one host" },
+	{ "since_ns", RPC_INTEGER, .doc = "figures from this time on; an hour before the newest" },
+	{ "until_ns", RPC_INTEGER, .doc = "figures up to this time" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param part_list_params[] = {
+	{ "host", RPC_STRING, .doc = "only on this host" },
+	{ "vm", RPC_STRING, .doc = "only of the VM of this uuid or name" },
+	LIMIT,
+	{ .name = NULL }
+};
+
+static const struct rpc_param part_show_params[] = {
+	{ "id", RPC_STRING, true,
+	  .doc = "an id or the unique beginning of one, or a name (the newest of it)" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param find_params[] = {
+	{ "id", RPC_STRING, true,
+	  .doc = "of a request, VM, port, volume, network, migration...; a name, MAC or tap" },
+	LIMIT,
+	{ .name = NULL }
+};
+
 static const struct rpc_param watch_params[] = {
 	{ "topic", RPC_STRING, true, .choices = TOPICS, .doc = "what to watch" },
 	{ "filter", RPC_OBJECT, .doc = "only things whose members have these values" },
@@ -70,7 +140,8 @@ const struct rpc_param rpc_watch_filter[] = {
 	{ "id", RPC_STRING, .doc = "id" },
 	{ "host", RPC_STRING, .doc = "host, source or destination" },
 	{ "vm", RPC_STRING, .doc = "uuid or name of the VM" },
-	{ "status", RPC_STRING, .choices = MIGRATION_STATUS, .doc = "status of a migration" },
+	{ "status", RPC_STRING, .choices = WATCH_STATUS, .doc = "status of a migration or flow" },
+	{ "kind", RPC_STRING, .doc = "kind of a flow" },
 	{ "state", RPC_STRING, .choices = ALERT_STATES, .doc = "state of an alert" },
 	{ "severity", RPC_STRING, .choices = SEVERITIES, .doc = "severity of an alert" },
 	{ "rule", RPC_STRING, .doc = "rule of an alert" },
@@ -88,6 +159,28 @@ const struct rpc_method rpc_methods[METHOD_COUNT] = {
 		"nodes, their sources and clocks" },
 	[METHOD_ALERT_LIST] = { "alert.list", RPC_RO, alert_list_params, "[alert]",
 		"alerts, newest first" },
+	[METHOD_FLOW_LIST] = { "flow.list", RPC_RO, flow_list_params, "[flow]",
+		"requests, newest first, without spans and budget" },
+	[METHOD_FLOW_SHOW] = { "flow.show", RPC_RO, flow_show_params, "flow",
+		"one request with its spans and time budget" },
+	[METHOD_VM_LIST] = { "vm.list", RPC_RO, vm_list_params, "[vm]",
+		"virtual machines by name, without history" },
+	[METHOD_VM_SHOW] = { "vm.show", RPC_RO, vm_show_params, "vm",
+		"one virtual machine with the history of its states and its requests" },
+	[METHOD_SERVICE_LIST] = { "service.list", RPC_RO, service_list_params, "[service]",
+		"services on their hosts: requests, errors, latencies by operation" },
+	[METHOD_SERVICE_SHOW] = { "service.show", RPC_RO, service_show_params, "service",
+		"one service with the histograms of its latencies" },
+	[METHOD_VOLUME_LIST] = { "volume.list", RPC_RO, part_list_params, "[volume]",
+		"volumes and where they are attached" },
+	[METHOD_VOLUME_SHOW] = { "volume.show", RPC_RO, part_show_params, "volume",
+		"one volume with its attachments and requests" },
+	[METHOD_PORT_LIST] = { "port.list", RPC_RO, part_list_params, "[port]",
+		"ports and where they are bound" },
+	[METHOD_PORT_SHOW] = { "port.show", RPC_RO, part_show_params, "port",
+		"one port with the steps of its binding and its requests" },
+	[METHOD_FIND] = { "find", RPC_RO, find_params, "find",
+		"things and requests that have this id or name in them" },
 	[METHOD_COUNTERS] = { "counters", RPC_RO, no_params, "",
 		"the daemon's counters by scope" },
 	[METHOD_WATCH] = { "watch", RPC_RO, watch_params, "watch",

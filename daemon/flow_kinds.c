@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * flow_kinds.c -- the tables of flow.h: what kinds of requests there are, which
+ * steps each does, what time in a step counts as, and how causes rank. */
+#include <string.h>
+
+#include "daemon/flow_private.h"
+#include "lib/util.h"
+
+/* -- Steps ---------------------------------------------------------------- */
+
+/* What sort of work a step is; the first that fits holds.  'what' is where its
+ * time goes in the budget: "" for what its service does. */
+static const struct {
+	const char *names, *sort, *what;
+} steps[] = {
+	{ "*live_migration_abort* *live_migration_force_complete* *abort*", "control", "" },
+	{ "*vif-plug* *vif_plug* *network-vif-plugged*", "network", "waiting for vif-plug" },
+	{ "*pre_live_migration* *live_migration_pre*", "migrate", "compute: prepare destination" },
+	{ "*post_live_migration* *live_migration_post*", "migrate", "compute: after migration" },
+	{ "*rollback*", "migrate", "compute: rollback" },
+	{ "*live*migrat* migration* *monitor*", "migrate", "compute: live migration" },
+	{ "*resize* *revert* *confirm* *migrate*", "resize", "" },
+	{ "select_destinations scheduler* *schedul* filter* weigh*", "build", "scheduler" },
+	{ "spawn*", "build", "compute: spawn" },
+	{ "image* *image.* *image_* *cache*", "image", "image" },
+	{ "*snapshot* *backup* *upload*", "image", "image" },
+	{ "*interface*", "network", "network" },
+	{ "port* *binding* *dhcp* *dhcp.* router* *l3* *device* tap* subnet* network*", "network",
+	  "network" },
+	{ "*deallocate*network* *network*", "network", "network" },
+	{ "*attach* *detach* volume* *volume* *connector* mount*", "volume", "block" },
+	{ "instance.create* build* claim* *create*", "build", "compute: build" },
+	{ "*delete* *destroy* *terminat* *shutdown*", "delete", "compute: destroy" },
+	{ "*power_on* *power_off* *reboot* *pause* *unpause* *suspend* *resume* *restore*", "power",
+	  "" },
+	{ "*rescue* *rebuild* *shelve* *evacuat* *lock*", "power", "" },
+};
+
+/* What a service does in general. */
+static const struct {
+	const char *services, *what;
+} services[] = {
+	{ "nova-api* nova-osapi* nova_api*", "api" },
+	{ "nova-conductor*", "conductor" },
+	{ "nova-scheduler*", "scheduler" },
+	{ "nova-compute*", "compute" },
+	{ "neutron*", "network" },
+	{ "cinder*", "block" },
+	{ "glance*", "image" },
+	{ "placement*", "placement" },
+	{ "keystone*", "identity" },
+};
+
+/* -- Requests ------------------------------------------------------------- */
+
+static const struct flow_kind kinds[] = {
+	{ "server.create", "build network volume image delete other",
+	  "instance.create build", "instance.create.error", false },
+	{ "server.delete", "delete network volume other", "instance.delete", "", false },
+	{ "server.force-delete", "delete network volume other", "instance.delete", "", false },
+	{ "server.live-migrate", "migrate network volume image other",
+	  "instance.live_migration_post_dest", "", true },
+	{ "server.evacuate", "build network volume image other", "instance.rebuild", "", false },
+	{ "server.rebuild", "build network volume image power other", "instance.rebuild", "", false },
+	{ "server.resize", "resize network volume image power other",
+	  "instance.resize_finish instance.finish_resize", "", false },
+	{ "server.migrate", "resize network volume image power other",
+	  "instance.resize_finish instance.finish_resize", "", false },
+	{ "server.confirm-resize", "resize network delete other", "instance.resize_confirm", "",
+	  false },
+	{ "server.revert-resize", "resize network volume image power delete other",
+	  "instance.resize_revert", "", false },
+	{ "server.abort-migration", "control", "instance.live_migration_abort", "", false },
+	{ "server.live-migrate-abort", "control", "instance.live_migration_abort", "", false },
+	{ "server.force-complete", "control", "instance.live_migration_force_complete", "", false },
+	{ "server.live-migrate-force-complete", "control",
+	  "instance.live_migration_force_complete", "", false },
+	{ "server.attach-volume", "volume", "instance.volume_attach", "", false },
+	{ "server.detach-volume", "volume", "instance.volume_detach", "", false },
+	{ "server.attach-interface", "network", "instance.interface_attach", "", false },
+	{ "server.detach-interface", "network", "instance.interface_detach", "", false },
+	{ "server.start", "power network volume other", "instance.power_on", "", false },
+	{ "server.stop", "power delete other", "instance.power_off", "", false },
+	{ "server.reboot", "power network volume delete other", "instance.reboot", "", false },
+	{ "server.pause", "power other", "instance.pause", "", false },
+	{ "server.unpause", "power other", "instance.unpause", "", false },
+	{ "server.suspend", "power other", "instance.suspend", "", false },
+	{ "server.resume", "power network other", "instance.resume", "", false },
+	{ "server.shelve", "image power delete network volume other",
+	  "instance.shelve instance.shelve_offload", "", false },
+	{ "server.unshelve", "build network volume image other", "instance.unshelve", "", false },
+	{ "server.snapshot", "image power other", "instance.snapshot", "", false },
+	{ "server.create-image", "image power other", "instance.snapshot", "", false },
+	{ "server.rescue", "power image network other", "instance.rescue", "", false },
+	{ "server.unrescue", "power network other", "instance.unrescue", "", false },
+	{ "volume.*", "volume image other", "", "", false },
+	{ "snapshot.*", "volume image other", "", "", false },
+	{ "backup.*", "volume image other", "", "", false },
+	{ "port.*", "network other", "", "", false },
+	{ "router.*", "network other", "", "", false },
+	{ "network.*", "network other", "", "", false },
+	{ "subnet.*", "network other", "", "", false },
+	{ "floatingip.*", "network other", "", "", false },
+	{ "image.*", "image other", "", "", false },
+	{ "*", "", "", "", false },
+};
+
+/* -- Causes --------------------------------------------------------------- */
+
+/* The more specific first: of several errors of a request, that one is its
+ * cause.  Those that Nova gets over are findings, unless nothing else is said. */
+static const char *const causes[] = {
+	"migration-aborted", "migration-failed", "no-valid-host", "no-backend", "quota",
+	"destination-lost", "host-down", "disk-full", "volume-busy", "device-detach",
+	"vif-plug-timeout", "reschedule",
+};
+
+/* -- Looking up ----------------------------------------------------------- */
+
+static bool
+matches_one(const char *pattern, size_t length, const char *name)
+{
+	bool open_begin = length && pattern[0] == '*';
+	bool open_end = length > 1 && pattern[length - 1] == '*';
+	char word[64];
+	size_t n = strlen(name), inner;
+
+	inner = length - open_begin - open_end;
+	if (length == 1 && open_begin)
+		return true;
+	snprintf(word, sizeof word, "%.*s", (int) inner, pattern + open_begin);
+	if (open_begin && open_end)
+		return strstr(name, word) != NULL;
+	if (open_begin)
+		return n >= inner && streq(name + n - inner, word);
+	return open_end ? starts_with(name, word) : streq(name, word);
+}
+
+bool
+flow_matches(const char *patterns, const char *name)
+{
+	for (const char *at = patterns; *at; at += strspn(at, " ")) {
+		size_t length = strcspn(at, " ");
+
+		if (matches_one(at, length, name))
+			return true;
+		at += length;
+	}
+	return false;
+}
+
+const struct flow_kind *
+flow_kind_of(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (flow_matches(kinds[i].kind, name))
+			return &kinds[i];
+	return &kinds[ARRAY_SIZE(kinds) - 1];
+}
+
+static const char *
+sort_of(const char *step)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(steps) && *step; i++)
+		if (flow_matches(steps[i].names, step))
+			return steps[i].sort;
+	return "other";
+}
+
+/* What a request to this service is about; of those to Nova only Neutron's
+ * events are asked for. */
+static const char *
+sort_of_service(const char *service)
+{
+	return flow_matches("neutron* nova*", service) ? "network" :
+	       starts_with(service, "cinder") ? "volume" :
+	       starts_with(service, "glance") ? "image" : "other";
+}
+
+bool
+flow_kind_takes(const struct flow_kind *kind, const char *step, enum fact_family family)
+{
+	const char *sort = family == FAMILY_API ? sort_of_service(step) : sort_of(step);
+
+	return flow_matches(kind->takes, sort);
+}
+
+int
+flow_cause_rank(const char *cause)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(causes) && cause; i++)
+		if (streq(causes[i], cause))
+			return (int) i;
+	return (int) ARRAY_SIZE(causes) + (cause ? 0 : 1);
+}
+
+static const char *
+what_of_service(const char *service)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(services); i++)
+		if (flow_matches(services[i].services, service))
+			return services[i].what;
+	return "other services";
+}
+
+const char *
+flow_what(const struct flow_fact *fact)
+{
+	if (fact->family == FAMILY_STEP && !starts_with(fact->kind, "neutron") &&
+	    !starts_with(fact->kind, "cinder"))
+		for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+			if (flow_matches(steps[i].names, fact->name) && *steps[i].what)
+				return steps[i].what;
+	if (starts_with(fact->kind, "neutron."))
+		return "network";
+	if (starts_with(fact->kind, "cinder."))
+		return "block";
+	return what_of_service(fact->service);
+}
