@@ -161,12 +161,14 @@ config_init(struct config *config)
 {
 	*config = (struct config) { 0 };
 	key_set_defaults(keys, ARRAY_SIZE(keys), config);
+	config_sections_init(&config->sections);
 }
 
 void
 config_done(struct config *config)
 {
 	key_done(keys, ARRAY_SIZE(keys), config);
+	config_sections_done(&config->sections);
 	for (unsigned i = 0; i < config->n_relayds; i++)
 		free(config->relayd[i]);
 	*config = (struct config) { 0 };
@@ -214,10 +216,9 @@ on_line(void *user, const char *section, const char *name, const char *value)
 {
 	struct reading *reading = user;
 
-	if (*section) {
-		error_set(reading->error, EINVAL, "there are no sections: remove [%s]", section);
-		return 0;
-	}
+	if (*section)
+		return config_sections_set(&reading->config->sections, section, name, value,
+					   reading->error) == 0;
 	return config_set(reading->config, name, value, reading->error) == 0;
 }
 
@@ -254,7 +255,7 @@ config_check(const struct config *config, struct error *error)
 		return error_set(error, EINVAL, "stall-min is longer than stall-max");
 	if (*config->socket && streq(config->socket, config->ro_socket))
 		return error_set(error, EINVAL, "socket and ro-socket are the same path");
-	return 0;
+	return config_sections_check(&config->sections, error);
 }
 
 static void
@@ -276,6 +277,7 @@ config_print(const struct config *config, FILE *file)
 		else
 			key_print(&keys[i], config, file);
 	}
+	config_sections_print(&config->sections, file);
 }
 
 void
@@ -283,6 +285,10 @@ config_print_manual(FILE *file)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
 		key_print_manual(&keys[i], file);
+	fputs(".El\n.Ss [receiver NAME]\n.Bl -tag -width Ds\n", file);
+	config_sections_print_manual("receiver", file);
+	fputs(".El\n.Ss [alert NAME]\n.Bl -tag -width Ds\n", file);
+	config_sections_print_manual("alert", file);
 }
 
 static bool
@@ -303,4 +309,6 @@ config_compare(const struct config *old, const struct config *new,
 	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
 		if (!is_same(&keys[i], old, new))
 			differs(context, keys[i].name, keys[i].type & KEY_RELOAD);
+	if (!config_sections_are_same(&old->sections, &new->sections))
+		differs(context, "alert rules and receivers", true);
 }

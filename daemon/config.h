@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "daemon/config_sections.h"
 #include "lib/error.h"
 
 enum { CONFIG_MAX_RELAYDS = 256 };
@@ -34,6 +35,7 @@ struct config {
 	char *tls_listen, *http_listen;
 	char *tls_certificate, *tls_key, *tls_authority, *tls_readers, *tls_operators;
 	char *http_tokens, *http_hosts;
+	struct config_sections sections;
 	uint64_t max_remote_clients, max_handshakes, handshake_ns, http_idle_ns;
 };
 

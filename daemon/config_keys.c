@@ -117,6 +117,19 @@ key_done(const struct key *keys, size_t n, void *object)
 		}
 }
 
+void
+key_copy(const struct key *key, void *to, const void *from)
+{
+	if (is_string(key)) {
+		char **string = member(key, to);
+
+		free(*string);
+		*string = xstrdup(*(char **) member(key, from));
+	} else {
+		*(uint64_t *) member(key, to) = *(uint64_t *) member(key, from);
+	}
+}
+
 bool
 key_is_same(const struct key *key, const void *a, const void *b)
 {

@@ -41,6 +41,7 @@ int key_set(const struct key *key, void *object, const char *value, struct error
 void key_set_defaults(const struct key *keys, size_t n, void *object);
 /* Frees the strings. */
 void key_done(const struct key *keys, size_t n, void *object);
+void key_copy(const struct key *key, void *to, const void *from);
 /* Whether both objects have the same value. */
 bool key_is_same(const struct key *key, const void *a, const void *b);
 /* "name = value", as it can be read again. */

@@ -12,6 +12,7 @@
 #define uthash_fatal(MESSAGE) abort()
 #include <uthash.h>
 
+#include "daemon/alert_rules.h"
 #include "daemon/alerts.h"
 #include "daemon/flow.h"
 #include "daemon/join.h"
@@ -32,11 +33,23 @@ struct hub {
 	void *on_alert_context;
 	struct touched *touched;     /* Since the last hub_settle(), by id. */
 	struct touch touch;          /* The same: requests, VMs, ports, volumes. */
+	char cursor[24], settled[24]; /* Changes that rules have seen, for good and so far. */
 };
 
 const struct hub_options hub_defaults = {
 	.failed_hold_ns = 3600 * NS_PER_S,
 };
+
+/* Rules look at what changes from now on. */
+static void
+skip_changes(struct hub *hub)
+{
+	json_t *changes = store_changes(hub->store, NULL, NULL, 1, NULL);
+	const char *cursor = json_string_value(json_object_get(changes, "cursor"));
+
+	snprintf(hub->cursor, sizeof hub->cursor, "%s", cursor ? cursor : "");
+	json_decref(changes);
+}
 
 struct hub *
 hub_new(struct store *store, const struct hub_options *options)
@@ -45,12 +58,15 @@ hub_new(struct store *store, const struct hub_options *options)
 
 	hub->store = store;
 	hub->options = options ? *options : hub_defaults;
+	skip_changes(hub);
 	return hub;
 }
 
 void
 hub_set_options(struct hub *hub, const struct hub_options *options)
 {
+	if (hub->options.rules != options->rules)
+		alert_rules_free(hub->options.rules);
 	hub->options = *options;
 }
 
@@ -72,6 +88,7 @@ hub_free(struct hub *hub)
 		return;
 	forget_touched(hub);
 	touch_done(&hub->touch);
+	alert_rules_free(hub->options.rules);
 	free(hub);
 }
 
@@ -186,10 +203,15 @@ int
 hub_fact(struct hub *hub, const struct fact *fact, struct error *error)
 {
 	int r = fact->type == FACT_RETRACT ? touch_gone(hub, fact, error) : 0;
+	bool changed = true;
 
 	if (!r)
 		r = store_put_fact(hub->store, fact, error);
 	if (r > 0)
+		r = alert_rules_fact(hub->options.rules, hub->store, fact, error);
+	else
+		changed = false;
+	if (!r && changed)
 		r = note(hub, fact, error);
 	json_decref(fact->attributes);
 	return r;
@@ -205,7 +227,7 @@ written(void *context, const char *id, const json_t *record, struct error *error
 
 	if (r)
 		return r;
-	return alerts_migration(hub->store, id, record, hub->options.failed_hold_ns, error);
+	return alerts_migration(hub->store, hub->options.rules, id, record, hub->options.failed_hold_ns, error);
 }
 
 static int
@@ -218,6 +240,47 @@ settle_requests(struct hub *hub, struct error *error)
 	if (!r)
 		touch_done(&hub->touch);
 	return r;
+}
+
+/* Rules look at the records that changed. */
+static int
+judge_records(struct hub *hub, struct error *error)
+{
+	static const char *const topics[] = { "migration", "flow" };
+	json_t *changes, *items, *change;
+	size_t n = 0, i;
+	int r = 0;
+
+	snprintf(hub->settled, sizeof hub->settled, "%s", hub->cursor);
+	do {
+		changes = store_changes(hub->store, NULL, *hub->settled ? hub->settled : "0", 256, error);
+		items = json_object_get(changes, "items");
+		n = json_array_size(items);
+		json_array_foreach(items, i, change) {
+			const char *topic = json_string_value(json_object_get(change, "topic"));
+			const json_t *item = json_object_get(change, "item");
+
+			for (unsigned t = 0; t < ARRAY_SIZE(topics) && !r; t++)
+				if (streq(topic, topics[t]))
+					r = alert_rules_record(
+						hub->options.rules, hub->store, topic,
+						json_string_value(json_object_get(change, "id")),
+						json_is_object(item) ? item : NULL, error);
+		}
+		if (changes)
+			snprintf(hub->settled, sizeof hub->settled, "%s",
+				 json_string_value(json_object_get(changes, "cursor")));
+		else
+			r = -EIO;
+		json_decref(changes);
+	} while (n == 256 && !r);
+	return r;
+}
+
+void
+hub_committed(struct hub *hub)
+{
+	memcpy(hub->cursor, hub->settled, sizeof hub->cursor);
 }
 
 int
@@ -233,6 +296,10 @@ hub_settle(struct hub *hub, struct error *error)
 	free(touches);
 	if (!r)
 		r = settle_requests(hub, error);
+	if (!r && hub->options.rules)
+		r = judge_records(hub, error);
+	if (!r)
+		r = alert_rules_settle(hub->options.rules, hub->store, error);
 	if (r)
 		return r;
 	forget_touched(hub);
@@ -243,5 +310,7 @@ hub_settle(struct hub *hub, struct error *error)
 int
 hub_source(struct hub *hub, const struct store_source *source, struct error *error)
 {
-	return alerts_source(hub->store, source, error);
+	int r = alerts_source(hub->store, hub->options.rules, source, error);
+
+	return r ? r : alert_rules_source(hub->options.rules, hub->store, source, error);
 }

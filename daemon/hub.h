@@ -14,9 +14,11 @@
 #include "daemon/store.h"
 #include "lib/error.h"
 
+struct alert_rules;
 struct hub;
 
 struct hub_options {
+	struct alert_rules *rules;    /* Taken over; NULL: those of alerts.h alone. */
 	uint64_t failed_hold_ns;      /* How long a failed migration keeps its alert firing: 1 h */
 };
 extern const struct hub_options hub_defaults;
@@ -30,6 +32,8 @@ int hub_fact(struct hub *hub, const struct fact *fact, struct error *error);
 /* Joins what was touched since the last call and brings alerts up to date.  To
  * be called before store_commit(). */
 int hub_settle(struct hub *hub, struct error *error);
+/* What was settled is committed. */
+void hub_committed(struct hub *hub);
 /* State of a source changed: alerts for migrations that it watched. */
 int hub_source(struct hub *hub, const struct store_source *source, struct error *error);
 /* Called for each alert that began or ended, after hub_settle(): the program

@@ -14,6 +14,8 @@ libdaemon_serve_a_SOURCES = \
 	daemon/tls.c daemon/tls.h
 noinst_LIBRARIES += libdaemon_store.a
 libdaemon_store_a_SOURCES = \
+	daemon/alert_condition.c daemon/alert_condition.h \
+	daemon/alert_rules.c daemon/alert_rules.h \
 	daemon/alerts.c daemon/alerts.h \
 	daemon/flow.c daemon/flow.h daemon/flow_private.h \
 	daemon/flow_gather.c \
@@ -27,6 +29,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/join_pair.c \
 	daemon/join_record.c \
 	daemon/store.c daemon/store.h daemon/store_internal.h \
+	daemon/store_alerts.c \
 	daemon/store_answers.c \
 	daemon/store_changes.c \
 	daemon/store_dump.c \
@@ -48,6 +51,12 @@ cloudtraced_SOURCES = \
 	daemon/batch.c daemon/batch.h \
 	daemon/config.c daemon/config.h \
 	daemon/config_keys.c daemon/config_keys.h \
+	daemon/config_rules.c \
+	daemon/config_sections.c daemon/config_sections.h \
+	daemon/deliver.c daemon/deliver.h daemon/deliver_private.h \
+	daemon/deliver_exec.c \
+	daemon/deliver_payload.c \
+	daemon/deliver_routes.c \
 	daemon/lane.c daemon/lane.h daemon/lane_private.h \
 	daemon/lane_host.c \
 	daemon/lane_live.c \
@@ -56,4 +65,4 @@ cloudtraced_SOURCES = \
 	daemon/writer.c daemon/writer.h
 cloudtraced_LDFLAGS = -pthread $(LTO_LDFLAGS)
 cloudtraced_LDADD = libdaemon_serve.a libdaemon_store.a libanalyzers.a libproto.a libctf.a libct.a \
-	$(SQLITE_LIBS) $(JANSSON_LIBS) $(EVENT_LIBS) $(BT2_LIBS) $(INIH_LIBS) $(XXHASH_LIBS) $(SYSTEMD_LIBS) $(OPENSSL_LIBS) -lm
+	$(SQLITE_LIBS) $(JANSSON_LIBS) $(EVENT_LIBS) $(BT2_LIBS) $(INIH_LIBS) $(XXHASH_LIBS) $(SYSTEMD_LIBS) $(OPENSSL_LIBS) $(CURL_LIBS) -lm

@@ -9,6 +9,7 @@
 #include <event2/event.h>
 #include <event2/thread.h>
 #include <getopt.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +20,10 @@
 
 #include "analyzers/engine.h"
 #include "ctf/reader.h"
+#include "daemon/alert_rules.h"
 #include "daemon/archive.h"
 #include "daemon/config.h"
+#include "daemon/deliver.h"
 #include "daemon/lane.h"
 #include "daemon/notify.h"
 #include "daemon/serve.h"
@@ -194,6 +197,8 @@ struct watch {
 	struct lane *lane;
 	struct writer *writer;
 	struct serve *serve;
+	struct deliver *deliver;          /* NULL: nobody gets alerts. */
+	pthread_mutex_t lock;             /* Of 'deliver', which SIGHUP exchanges. */
 };
 
 static void
@@ -221,6 +226,9 @@ on_commit(void *context)
 
 	if (watch->serve)
 		serve_notify(watch->serve);
+	pthread_mutex_lock(&watch->lock);
+	deliver_notify(watch->deliver);
+	pthread_mutex_unlock(&watch->lock);
 }
 
 static int
@@ -273,6 +281,24 @@ serving_of(const struct config *config)
 	return serving;
 }
 
+/* Exchanges the thread that delivers: what it had under way waits in the store. */
+static int
+start_deliver(struct watch *watch, const struct config *config, struct error *error)
+{
+	struct deliver *old = watch->deliver, *new = NULL;
+	int r;
+
+	pthread_mutex_lock(&watch->lock);
+	watch->deliver = NULL;
+	pthread_mutex_unlock(&watch->lock);
+	deliver_stop(old);
+	r = deliver_start(config->store, &config->sections, watch->writer, &new, error);
+	pthread_mutex_lock(&watch->lock);
+	watch->deliver = new;
+	pthread_mutex_unlock(&watch->lock);
+	return r;
+}
+
 static int
 start_threads(struct watch *watch, const struct config *config, struct error *error)
 {
@@ -291,9 +317,15 @@ start_threads(struct watch *watch, const struct config *config, struct error *er
 	if (serving.ro_socket_path && serving.ro_socket_fd < 0)
 		make_parent_dir(serving.ro_socket_path);
 	writing.hub.failed_hold_ns = config->failed_hold_ns;
+	r = alert_rules_new(config->sections.rules, config->sections.n_rules, &writing.hub.rules, error);
+	if (r < 0)
+		return r;
+	writing.routes = deliver_routes_new(&config->sections);
 	r = writer_start(&writing, &watch->writer, error);
 	if (r >= 0)
 		r = serve_new(watch->base, &serving, &watch->serve, error);
+	if (r >= 0)
+		r = start_deliver(watch, config, error);
 	if (r >= 0)
 		r = lane_start(config, watch->writer, &watch->lane, error);
 	return r;
@@ -323,14 +355,19 @@ take_over(struct watch *watch, const struct config *config, struct error *error)
 {
 	struct serve_options serving = serving_of(config);
 	struct hub_options hub = hub_defaults;
-	int r = serve_reconfigure(watch->serve, &serving, error);
+	int r = alert_rules_new(config->sections.rules, config->sections.n_rules, &hub.rules, error);
 
-	if (r < 0)
+	if (r >= 0)
+		r = serve_reconfigure(watch->serve, &serving, error);
+	if (r < 0) {
+		alert_rules_free(hub.rules);
 		return r;
+	}
 	hub.failed_hold_ns = config->failed_hold_ns;
-	writer_reconfigure(watch->writer, config->retention_ns, &hub);
+	writer_reconfigure(watch->writer, config->retention_ns, &hub,
+			   deliver_routes_new(&config->sections));
 	set_log_level(config);
-	return 0;
+	return start_deliver(watch, config, error);
 }
 
 static void
@@ -395,7 +432,9 @@ allow_many_files(void)
 static int
 run_daemon(const struct config *config, int argc, char **argv, struct error *error)
 {
-	struct watch watch = { .argc = argc, .argv = argv, .config = config };
+	struct watch watch = { .argc = argc, .argv = argv, .config = config,
+			       .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct deliver *deliver;
 	struct event *events[4];
 	int r;
 
@@ -416,6 +455,11 @@ run_daemon(const struct config *config, int argc, char **argv, struct error *err
 		notify_state("STOPPING=1");
 	}
 	lane_stop(watch.lane);
+	pthread_mutex_lock(&watch.lock);
+	deliver = watch.deliver;
+	watch.deliver = NULL;
+	pthread_mutex_unlock(&watch.lock);
+	deliver_stop(deliver);
 	writer_stop(watch.writer, 2 * NS_PER_S);
 	serve_free(watch.serve);
 	for (unsigned i = 0; i < ARRAY_SIZE(events); i++)
@@ -454,6 +498,18 @@ dump_store(const char *path, struct error *error)
 	return r;
 }
 
+/* What only those who use it can tell: rules, certificates, tokens. */
+static int
+check_all(const struct config *config, struct error *error)
+{
+	struct serve_options serving = serving_of(config);
+	struct alert_rules *rules = NULL;
+	int r = alert_rules_new(config->sections.rules, config->sections.n_rules, &rules, error);
+
+	alert_rules_free(rules);
+	return r < 0 ? r : serve_check(&serving, error);
+}
+
 static enum ctf_backend
 backend(const struct config *config)
 {
@@ -477,6 +533,8 @@ perform(struct command_line *line, int argc, char **argv, struct error *error)
 	case MODE_STDIO:
 		return run_stdio(config, error);
 	case MODE_CHECK:
+		if (check_all(config, error) < 0)
+			return -EINVAL;
 		puts("the configuration is good");
 		return 0;
 	case MODE_PRINT_EVENTS:

@@ -59,6 +59,8 @@ int serve_new(struct event_base *base, const struct serve_options *options, stru
  * names and tokens are the old ones. */
 int serve_reconfigure(struct serve *serve, const struct serve_options *options,
 		      struct error *error);
+/* Whether the addresses, certificates and tokens are good, without using them. */
+int serve_check(const struct serve_options *options, struct error *error);
 /* To be called when the loop does not run any more.  Accepts NULL. */
 void serve_free(struct serve *serve);
 /* Something was committed: brings watchers up to date.  Thread-safe. */

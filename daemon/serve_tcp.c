@@ -412,6 +412,33 @@ serve_port_reload(struct serve_port *port, const struct serve_options *options,
 	return r;
 }
 
+static int
+check_port(const struct serve_options *options, const char *address, bool http, struct error *error)
+{
+	struct tls_context *context = NULL;
+	struct addrinfo *list = NULL;
+	int r = address ? resolve(address, &list, error) : 0;
+
+	if (!r && list && !(http && is_loopback(list->ai_addr)))
+		r = make_context(options, http, &context, error);
+	if (list)
+		freeaddrinfo(list);
+	tls_context_free(context);
+	return r;
+}
+
+int
+serve_check(const struct serve_options *options, struct error *error)
+{
+	struct serve_tokens *tokens = NULL;
+	int r = serve_tokens_read(options->http_tokens, &tokens, error);
+
+	serve_tokens_free(tokens);
+	if (!r)
+		r = check_port(options, options->tls_listen, false, error);
+	return r ? r : check_port(options, options->http_listen, true, error);
+}
+
 int
 serve_port_new(struct serve *serve, const char *address, bool http, struct serve_port **ret,
 	       struct error *error)

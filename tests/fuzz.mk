@@ -30,7 +30,7 @@ tests_fuzz_corpus_rpc_LDADD = $(SERVE_TEST_LIBS)
 
 check_PROGRAMS += tests/fuzz/corpus_config
 TESTS += tests/fuzz/corpus_config
-tests_fuzz_corpus_config_SOURCES = tests/fuzz/fuzz_config.c tests/fuzz/run_corpus.c daemon/config.c daemon/config_keys.c
+tests_fuzz_corpus_config_SOURCES = tests/fuzz/fuzz_config.c tests/fuzz/run_corpus.c daemon/config.c daemon/config_keys.c daemon/config_rules.c daemon/config_sections.c
 tests_fuzz_corpus_config_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"corpus/config"'
 tests_fuzz_corpus_config_LDADD = libct.a $(INIH_LIBS) -lm
 
@@ -62,7 +62,7 @@ tests_fuzz_fuzz_rpc_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_rpc_LDADD = $(SERVE_TEST_LIBS)
 
 EXTRA_PROGRAMS += tests/fuzz/fuzz_config
-tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c daemon/config.c daemon/config_keys.c
+tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c daemon/config.c daemon/config_keys.c daemon/config_rules.c daemon/config_sections.c
 tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_config_LDADD = libct.a $(INIH_LIBS) -lm
 

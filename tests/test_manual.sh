@@ -4,7 +4,7 @@
 set -u
 : "${top_srcdir:=$(dirname "$0")/..}" "${top_builddir:=.}"
 . "$top_srcdir/tests/lib/tap.sh"
-keys=$("$top_builddir/cloudtraced" --print-config | sed -n 's/^#*\([a-z-]*\) = .*/\1/p' | sort -u)
+keys=$("$top_builddir/cloudtraced" --print-config | sed -n 's/^#*\([a-z-]*\) =.*/\1/p' | sort -u)
 check "cloudtraced lists its keys" "$([ "$(echo "$keys" | wc -l)" -gt 20 ] || echo "only: $keys")"
 check "cloudtraced.conf(5) has every key" "$(for key in $keys; do
 	grep -q "^\.It Cm $key\$" "$top_srcdir/doc/cloudtraced.conf.5" || echo "$key is missing"; done)"
