@@ -7,7 +7,11 @@
  * for the flow's state runs the rule's action and moves the flow.  States name
  * the span that lasts while a flow is in them; the engine opens, tells and
  * closes spans, an analyzer only says what is known (attributes).  The same
- * tables give the list of events to trace, a graph, and checks. */
+ * tables give the list of events to trace, a graph, and checks.
+ *
+ * Where events come by the thousand and each touches several things (the
+ * kernel, Open vSwitch), an analyzer is native instead: a function that gets
+ * each event, with state of its own per host. */
 #ifndef ANALYZERS_ANALYZER_H
 #define ANALYZERS_ANALYZER_H
 
@@ -19,6 +23,7 @@
 #include "analyzers/engine.h"
 #include "analyzers/facts.h"
 #include "ctf/event.h"
+#include "ctf/stream.h"
 
 enum {
 	FLOW_IDLE = 0,         /* State of a flow that was just made. */
@@ -26,6 +31,8 @@ enum {
 	MAX_STATES = 32,
 	MAX_VALUES_SIZE = 256, /* Bytes of a struct that fields are read into. */
 	NAME_SIZE = 256,       /* Bytes of what names a flow of derived events. */
+	MAX_NATIVE_VALUES_SIZE = 512,
+	MAX_NATIVE_FIELDS = 32,
 };
 #define IN(STATE) (UINT32_C(1) << (STATE))
 
@@ -44,14 +51,19 @@ struct flow {
 	uint32_t tell;         /* Set by actions: something worth telling changed. */
 };
 
+struct native_run;
+
 /* What an action is given. */
 struct step {
 	struct engine_host *host;
 	const struct analyzer *analyzer;
 	const void *values;                   /* The struct of the rule's fields. */
 	uint64_t t_ns;                        /* Since 1970; never before flow->last_ns. */
-	bool late;                            /* The event came after later ones. */
 	const struct engine_options *options;
+	bool late;                            /* Came out of order, after later ones. */
+	/* Only for native analyzers: */
+	int32_t cpu;                          /* Of the event's packet ("cpu_id"), or -1. */
+	struct native_run *run;               /* The engine's. */
 };
 
 typedef void action_fn(struct flow *flow, const struct step *step);
@@ -63,7 +75,8 @@ struct text {
 	size_t size;
 };
 
-enum field_type { FIELD_U64, FIELD_I64, FIELD_TEXT };
+/* FIELD_BYTES is a struct text too, of an address or the like. */
+enum field_type { FIELD_U64, FIELD_I64, FIELD_TEXT, FIELD_BYTES };
 struct field {
 	const char *name;      /* NULL ends the list. */
 	const char *older;     /* Its name in other versions of the program, or NULL. */
@@ -126,6 +139,46 @@ enum role {
 	ROLE_COMPUTE = 1, ROLE_NETWORK = 2, ROLE_STORAGE = 4, ROLE_CONTROLLER = 8
 };
 
+/* An event that a native analyzer reads.  How to enable it follows from its
+ * name, unless it is one that a probe makes. */
+struct native_event {
+	const char *name;            /* NULL ends the list. */
+	const struct field *reads;   /* At most MAX_NATIVE_FIELDS; NULL: none. */
+	const char *probe;           /* Kernel function: the event is a kprobe on it. */
+	const char *function;        /* The same for entry and return: NAME_entry, NAME_exit. */
+	bool silent;                 /* Read where it is there, but not asked for. */
+};
+
+/* All run on the engine's thread.  'step' has host, analyzer, t_ns, options, and
+ * what the function says.  Time never goes back between calls (t_ns is raised
+ * where it would), except for late events. */
+struct native {
+	const struct native_event *events;
+	size_t state_size;           /* One state per host, zeroed. */
+	void (*start)(void *state, const struct step *step); /* NULL: nothing to do. */
+	void (*stop)(void *state);   /* Frees what start and others made; may be NULL. */
+	/* 'event' is the index in 'events'; step: values, cpu, late. */
+	void (*event)(void *state, const struct step *step, unsigned event);
+	/* Events of a CPU (loss->cpu) are missing: from the last one of that CPU to
+	 * loss->end_t_ns.  May be NULL. */
+	void (*loss)(void *state, const struct step *step, const struct ctf_loss *loss);
+	/* The time that step_wake() asked for, which is step->t_ns, was reached:
+	 * before the first event that is not before it.  When no event comes, at
+	 * most one call: so that it does not matter how often and how far
+	 * watermarks are told.  May be NULL. */
+	void (*watermark)(void *state, const struct step *step);
+	/* No event of this host comes any more; a wake-up that was asked for came
+	 * before.  'stop' follows.  May be NULL. */
+	void (*end)(void *state, const struct step *step);
+	/* Checkpoint: gives each record that changed since the last call under a key
+	 * of the analyzer's choice, and NULL for those that are no more. */
+	void (*save)(void *state, void (*put)(void *context, uint64_t key, const void *record,
+					      size_t size), void *context);
+	/* Takes one back, after 'start'.  -EINVAL: its contents can't be. */
+	int (*restore)(void *state, uint64_t key, const void *record, size_t size);
+	size_t (*bytes)(const void *state);  /* Memory held, for the counters; may be NULL. */
+};
+
 struct analyzer {
 	const char *name, *summary;
 	unsigned version;      /* Raised when the meaning of the flow's members changes. */
@@ -157,7 +210,10 @@ struct analyzer {
 	json_t *(*attributes)(const struct flow *flow, const struct step *step, unsigned state);
 	size_t (*used)(const struct flow *flow);
 	bool (*check)(const struct flow *flow);
+	/* If set, 'rules' is no_rules, and states, key, gone and the functions above are not used. */
+	const struct native *native;
 };
+extern const struct rule no_rules[];
 
 /* -- For actions -------------------------------------------------------- */
 
@@ -171,6 +227,11 @@ void step_span_id(const struct step *step, const struct flow *flow, char ret[FAC
  * analyzers whose own rules do not name that event. */
 void step_derive(const struct step *step, const struct decoder *decoder, unsigned event,
 		 const void *values);
+/* For native analyzers: gives a fact whose key is set.  Takes over the reference
+ * to its attributes; borrows its blob. */
+void native_tell(const struct step *step, struct fact *fact);
+/* Asks for 'watermark' at t_ns, instead of what was asked for before; 0: never. */
+void step_wake(const struct step *step, uint64_t t_ns);
 /* Name of an event as flow->last_event has it; "" for none. */
 const char *step_event_name(const struct step *step, uint64_t event);
 /* Copies at most size - 1 bytes of 'text', NUL-terminated, at a UTF-8 border. */

@@ -5,11 +5,11 @@
 #include "analyzers/analyzer.h"
 
 extern const struct analyzer node_analyzer, node_service_analyzer, node_host_analyzer;
-extern const struct analyzer qemu_analyzer;
 extern const struct analyzer os_api_analyzer, os_rpc_call_analyzer, os_rpc_served_analyzer;
 extern const struct analyzer os_nova_analyzer, os_neutron_analyzer, os_cinder_analyzer;
 extern const struct analyzer os_vm_analyzer, os_things_analyzer, os_child_analyzer;
 extern const struct analyzer os_cause_analyzer;
+extern const struct analyzer ovs_analyzer, qemu_analyzer;
 
 const struct analyzer *const analyzers[] = {
 	&node_analyzer,
@@ -26,5 +26,6 @@ const struct analyzer *const analyzers[] = {
 	&os_things_analyzer,
 	&os_child_analyzer,
 	&os_cause_analyzer,
+	&ovs_analyzer,
 	NULL
 };

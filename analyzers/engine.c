@@ -75,6 +75,7 @@ engine_free(struct engine *engine)
 	while ((host = engine->hosts)) {
 		HASH_DEL(engine->hosts, host);
 		flows_free(host);
+		natives_host_free(host);
 		free(host->name);
 		free(host);
 	}
@@ -82,6 +83,7 @@ engine_free(struct engine *engine)
 		HASH_DEL(engine->unexpected, u);
 		free(u);
 	}
+	natives_compile_free(engine);
 	compile_free(engine);
 	ctf_interest_free(engine->interest);
 	free(engine);
@@ -657,6 +659,8 @@ engine_event(struct engine_host *host, const struct ctf_event *event)
 			decode(host, &engine->derivers[i], event);
 	for (const struct route *r = engine->routes[event->wanted]; r; r = r->next)
 		take_event(host, r, event);
+	if (engine->native_routes[event->wanted])
+		natives_event(host, event);
 }
 
 void
@@ -667,6 +671,7 @@ engine_loss(struct engine_host *host, const struct ctf_loss *loss)
 	struct entry *entry;
 	uint64_t pid;
 
+	natives_loss(host, loss);
 	if (loss->stream)
 		env = ctf_trace_env(ctf_stream_trace(loss->stream), "vpid");
 	for (entry = host->flows; entry; entry = entry->hh.next) {
@@ -686,6 +691,13 @@ engine_loss(struct engine_host *host, const struct ctf_loss *loss)
 
 void
 engine_watermark(struct engine_host *host, uint64_t t_ns)
+{
+	run_timers(host, t_ns);
+	natives_watermark(host, t_ns);
+}
+
+void
+engine_guess(struct engine_host *host, uint64_t t_ns)
 {
 	run_timers(host, t_ns);
 }
@@ -709,6 +721,7 @@ engine_host_end(struct engine_host *host, uint64_t t_ns)
 		move(entry, &step, NULL, step.analyzer->gone);
 		entry_end(host, entry);
 	}
+	natives_end(host);
 }
 
 uint64_t

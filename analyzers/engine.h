@@ -61,10 +61,12 @@ const char *engine_host_name(const struct engine_host *host);
 /* Feeds one item of the host's merge, in its order. */
 void engine_event(struct engine_host *host, const struct ctf_event *event);
 void engine_loss(struct engine_host *host, const struct ctf_loss *loss);
-/* Everything up to t_ns (since 1970) has been seen: runs timers.  For the
- * wall clock, when the sources of a host are lost or silent without beacons,
- * call it with the trace time that should have been reached. */
+/* Everything up to t_ns (since 1970) has been seen: runs timers. */
 void engine_watermark(struct engine_host *host, uint64_t t_ns);
+/* The same for the trace time that should have been reached by the wall clock,
+ * when the sources of a host are lost or silent without beacons.  Native
+ * analyzers are not told, as what they tell is not taken back. */
+void engine_guess(struct engine_host *host, uint64_t t_ns);
 /* The trace of this host is at its end (its sessions are gone, the directory is
  * read): open flows become "lost". */
 void engine_host_end(struct engine_host *host, uint64_t t_ns);
@@ -88,6 +90,8 @@ int engine_restore(struct engine *engine, const char *hostname, const char *anal
 uint64_t engine_horizon(const struct engine_host *host);
 
 const struct engine_counters *engine_counters(const struct engine *engine);
+/* Memory that native analyzers hold, all hosts together. */
+size_t engine_native_bytes(const struct engine *engine);
 /* Unexpected (event, state) pairs with their counts, a line each. */
 void engine_print_unexpected(const struct engine *engine, FILE *file);
 
@@ -99,7 +103,8 @@ int engine_print_events(const struct analyzer *const *table, const char *role, F
 /* Checks tables for unreachable states, states without a way out, two rules
  * for one case.  Returns the number of mistakes; tells each on 'file'. */
 unsigned engine_check_tables(const struct analyzer *const *table, FILE *file);
-/* Draws a state machine as Graphviz text.  -ENOENT for an unknown name. */
+/* Draws a state machine as Graphviz text.  -ENOENT for an unknown name,
+ * -ENOTSUP for an analyzer that is no table. */
 int engine_print_graph(const struct analyzer *const *table, const char *analyzer, FILE *file);
 
 #endif /* engine.h */

@@ -278,6 +278,7 @@ compile_tables(struct engine *engine)
 
 	for (unsigned i = 0; i < MAX_ANALYZERS && engine->table[i] && !r; i++)
 		r = add_program(engine, engine->table[i]);
+	natives_declare(engine);
 	engine->n_routes = ctf_interest_n_events(engine->interest);
 	engine->routes = xcalloc(engine->n_routes, sizeof *engine->routes);
 	for (unsigned i = 0; i < engine->n_programs && !r; i++) {
@@ -291,7 +292,7 @@ compile_tables(struct engine *engine)
 		if (!r)
 			r = place_rules(engine, i, false);
 	}
-	return r;
+	return r ? r : natives_compile(engine);
 }
 
 static void
@@ -396,6 +397,10 @@ read_field(const struct field *field, int slot, const struct ctf_event *event, c
 		if (value->type == CTF_STRING)
 			*(struct text *) (void *) to = (struct text) { value->s, value->size };
 		return value->type == CTF_STRING;
+	case FIELD_BYTES:
+		if (value->type == CTF_BYTES)
+			*(struct text *) (void *) to = (struct text) { value->s, value->size };
+		return value->type == CTF_BYTES;
 	}
 	return false;
 }

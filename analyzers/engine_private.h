@@ -103,6 +103,17 @@ struct gone {
 	UT_hash_handle hh;
 };
 
+/* A native analyzer on one host (engine_native.c). */
+struct native_run {
+	void *state;           /* NULL: it has seen no event. */
+	uint64_t last_ns;      /* Of the last call: time does not go back. */
+	uint64_t wake_ns;      /* 0: none. */
+	bool woken;            /* By the watermark, since the last event. */
+	bool changed;          /* Since engine_save(). */
+	struct gone *saved;    /* Keys of records that were given out... */
+	struct gone *gone;     /* and of those of an earlier run, to be forgotten. */
+};
+
 struct engine_host {
 	struct engine *engine;
 	char *name;
@@ -110,6 +121,7 @@ struct engine_host {
 	struct gone *gone;
 	struct heap timers;         /* Those with a deadline. */
 	struct pool pools[MAX_ANALYZERS + 1]; /* By engine_pool(). */
+	struct native_run *natives; /* By analyzer; NULL before the first event of any. */
 	UT_hash_handle hh;
 };
 
@@ -124,6 +136,8 @@ struct engine {
 	unsigned n_routes;
 	struct deriver derivers[MAX_DECODERS];
 	unsigned n_derivers;
+	struct native_route **native_routes; /* Like routes, for native analyzers. */
+	bool has_natives;
 	struct engine_host *hosts;
 	struct unexpected *unexpected;
 	struct engine_counters counters;
@@ -143,5 +157,23 @@ size_t flow_used(const struct analyzer *analyzer, const struct flow *flow);
 struct entry *entry_find(struct engine_host *host, unsigned analyzer, uint64_t key);
 /* NULL when the host has all it may have. */
 struct entry *entry_new(struct engine_host *host, unsigned analyzer, uint64_t key);
+
+/* Native analyzers (engine_native.c). */
+
+/* Their events and fields, before the routes are made; then their routes. */
+void natives_declare(struct engine *engine);
+int natives_compile(struct engine *engine);
+void natives_compile_free(struct engine *engine);
+void natives_host_free(struct engine_host *host);
+void natives_event(struct engine_host *host, const struct ctf_event *event);
+void natives_loss(struct engine_host *host, const struct ctf_loss *loss);
+void natives_watermark(struct engine_host *host, uint64_t t_ns);
+void natives_end(struct engine_host *host);
+void natives_save(struct engine_host *host, engine_save_fn *save, void *context);
+/* -ENOENT: that is no native analyzer; else as engine_restore(). */
+int natives_restore(struct engine *engine, const char *hostname, const char *analyzer,
+		    const char *key, const void *blob, size_t size);
+/* Prints the native analyzers' events for --print-events. */
+void natives_print_events(const struct analyzer *const *table, unsigned roles, FILE *file);
 
 #endif /* engine_private.h */

@@ -50,8 +50,10 @@ engine_save(struct engine *engine, engine_save_fn *save, void *context)
 {
 	struct engine_host *host;
 
-	for (host = engine->hosts; host; host = host->hh.next)
+	for (host = engine->hosts; host; host = host->hh.next) {
 		save_host(engine, host, save, context);
+		natives_save(host, save, context);
+	}
 }
 
 /* Whether the first bytes of a flow can be those of 'program'. */
@@ -100,7 +102,10 @@ engine_restore(struct engine *engine, const char *hostname, const char *analyzer
 	       const char *key, const void *blob, size_t size)
 {
 	uint64_t hash, number;
+	const int r = natives_restore(engine, hostname, analyzer, key, blob, size);
 
+	if (r != -ENOENT)
+		return r;
 	if (parse_u64(key, &number))
 		return -EINVAL;
 	for (unsigned i = 0; i < engine->n_programs; i++) {

@@ -75,6 +75,7 @@ engine_print_events(const struct analyzer *const *table, const char *role, FILE 
 			if (!printed_before(table, r, traced_event(*a, r), mask))
 				fprintf(file, "%s %s\n", (*a)->kernel ? "kernel" : "ust",
 					traced_event(*a, r));
+	natives_print_events(table, mask, file);
 	return 0;
 }
 
@@ -176,6 +177,8 @@ engine_check_tables(const struct analyzer *const *table, FILE *file)
 	for (; *table; table++) {
 		struct checker checker = { .analyzer = *table, .file = file };
 
+		if ((*table)->native)
+			continue;
 		if ((*table)->n_states > MAX_STATES || (*table)->gone >= (*table)->n_states ||
 		    !(*table)->states[(*table)->gone].final) {
 			complain(&checker, "states", NULL, "too many, or none for what is gone");
@@ -218,6 +221,8 @@ engine_print_graph(const struct analyzer *const *table, const char *analyzer, FI
 		table++;
 	if (!*table)
 		return -ENOENT;
+	if ((*table)->native)
+		return -ENOTSUP;
 	fprintf(file, "digraph \"%s\" {\n\tnode [shape=box];\n", (*table)->name);
 	for (unsigned s = 0; s < (*table)->n_states; s++) {
 		const struct state *state = &(*table)->states[s];

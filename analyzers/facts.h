@@ -18,6 +18,7 @@ enum fact_type {
 	FACT_LINK,      /* Two things belong together. */
 	FACT_MARK,      /* A point in time worth keeping. */
 	FACT_RETRACT,   /* The span of this identity was a wrong guess: forget it. */
+	FACT_WINDOW,    /* Counters of many things over [start_ns, end_ns), packed in 'blob'. */
 };
 
 enum { FACT_KEY_SIZE = 96, FACT_ID_SIZE = 17 };
@@ -33,6 +34,8 @@ struct fact {
 	char parent[FACT_ID_SIZE]; /* Id of the fact it belongs to, or "". */
 	json_t *attributes;      /* Object or NULL; given away: the receiver owns one
 				  * reference and nobody changes it afterwards. */
+	const void *blob;        /* FACT_WINDOW: borrowed; its first byte is the version of its */
+	size_t blob_size;        /* kind (windows.h), which the rest depends on. */
 };
 
 /* The identity as 16 hexadecimal digits: XXH64 over type, host, kind, key and

@@ -3,10 +3,15 @@ noinst_LIBRARIES += libanalyzers.a
 libanalyzers_a_SOURCES = \
 	analyzers/analyzer.h analyzers/analyzers.c \
 	analyzers/engine.c analyzers/engine.h analyzers/engine_private.h \
-	analyzers/engine_compile.c analyzers/engine_heap.c analyzers/engine_save.c analyzers/engine_tables.c \
+	analyzers/engine_compile.c analyzers/engine_heap.c analyzers/engine_native.c \
+	analyzers/engine_save.c analyzers/engine_tables.c \
+	analyzers/windows.c analyzers/windows.h \
 	analyzers/facts.c analyzers/facts.h \
 	analyzers/forecast.c analyzers/forecast.h \
 	analyzers/node.c analyzers/node.h analyzers/node_host.c \
+	analyzers/ovs.c analyzers/ovs.h analyzers/ovs_packets.c analyzers/ovs_upcalls.c \
+	analyzers/ovs_kprobes.c analyzers/ovs_addresses.c analyzers/ovs_control.c \
+	analyzers/ovs_window.c analyzers/ovs_window.h analyzers/ovs_json.c \
 	analyzers/qemu.c analyzers/qemu.h analyzers/qemu_qmp.c \
 	analyzers/qemu_rounds.c analyzers/qemu_tell.c \
 	analyzers/json_text.c analyzers/json_text.h \

@@ -14,6 +14,7 @@
 
 #include "client/ctl.h"
 #include "lib/log.h"
+#include "proto/methods.h"
 
 enum { WAIT_MS = 1000, RETRY_MS = 1000, MAX_ROWS = 5000 };
 
@@ -59,9 +60,12 @@ catch_signals(void)
 static const char *
 id_of(const json_t *item)
 {
-	const char *id = json_text_at(item, "id");
+	static const char *const members[] = { "id", "uuid", "host" };
+	const char *id = NULL;
 
-	return id ? id : json_text_at(item, "host");
+	for (unsigned i = 0; i < ARRAY_SIZE(members) && !id; i++)
+		id = json_text_at(item, members[i]);
+	return id;
 }
 
 static void
@@ -108,13 +112,16 @@ draw(struct watching *w)
 	_cleanup_(buf_done) struct buf list = { 0 }, out = { 0 };
 	unsigned lines = 0, room = w->ctl->screen.height;
 	const char *line, *end;
+	json_t *rows;
 
 	ctl_update_now(w->ctl);
 	buf_add_string(&out, "\033[H");
-	if (json_array_size(w->rows))
-		view_table(w->view, w->rows, &w->ctl->screen, &list);
+	rows = ctl_major(w->ctl, w->view, w->rows);
+	if (json_array_size(rows))
+		view_table(w->view, rows, &w->ctl->screen, &list);
 	else
 		buf_printf(&list, "%s\n", w->view->none);
+	json_decref(rows);
 	for (line = list.data; (end = strchr(line, '\n')) && (!room || lines + 1 < room);
 	     line = end + 1, lines++) {
 		buf_add(&out, line, (size_t) (end - line));
@@ -128,14 +135,16 @@ static int
 print_item(struct watching *w, json_t *item, bool headers)
 {
 	_cleanup_(buf_done) struct buf out = { 0 };
-	json_t *list = json_pack("[O]", item);
+	json_t *list = json_pack("[O]", item), *shown;
 	struct screen screen = w->ctl->screen;
 
 	screen.headers = headers;
+	shown = ctl_major(w->ctl, w->view, list);
 	if (w->ctl->output == OUTPUT_CSV)
 		view_csv(w->view, list, headers, &out);
-	else
-		view_table(w->view, list, &screen, &out);
+	else if (json_array_size(shown))
+		view_table(w->view, shown, &screen, &out);
+	json_decref(shown);
 	json_decref(list);
 	return ctl_flush(&out);
 }
@@ -219,11 +228,13 @@ take_list(struct watching *w)
 		}
 	} else {
 		_cleanup_(buf_done) struct buf out = { 0 };
+		json_t *shown = ctl_major(w->ctl, w->view, list);
 
 		if (w->ctl->output == OUTPUT_CSV)
 			view_csv(w->view, list, w->ctl->screen.headers, &out);
-		else if (json_array_size(list))
-			view_table(w->view, list, &w->ctl->screen, &out);
+		else if (json_array_size(shown))
+			view_table(w->view, shown, &w->ctl->screen, &out);
+		json_decref(shown);
 		r = ctl_flush(&out);
 	}
 	json_decref(list);
@@ -325,7 +336,7 @@ reconnect(struct watching *w)
 	w->ctl->daemon = NULL;
 	while (!ended && !w->ctl->daemon) {
 		poll(NULL, 0, RETRY_MS);
-		if (!ended && cloudtrace_connect(w->ctl->address, &w->ctl->daemon, &error))
+		if (!ended && ctl_open(w->ctl, &error))
 			w->ctl->daemon = NULL;
 	}
 	if (w->ctl->daemon)
@@ -355,6 +366,16 @@ list_command(const char *topic)
 	return NULL;
 }
 
+/* As the daemon has them. */
+static void
+refuse_topic(const char *topic)
+{
+	const struct rpc_method *watch = rpc_method_find("watch");
+
+	log_error("no topic \"%s\"; known are %s", topic,
+		  rpc_param_find(watch->params, "topic")->choices);
+}
+
 int
 run_watch(struct ctl *ctl, const struct command *command, char **args)
 {
@@ -363,7 +384,7 @@ run_watch(struct ctl *ctl, const struct command *command, char **args)
 	int r = list ? 0 : EXIT_USAGE;
 
 	if (!list)
-		log_error("no topic \"%s\"; known are migration, alert, node", args[0]);
+		refuse_topic(args[0]);
 	else
 		w = (struct watching) {
 			.ctl = ctl, .command = command, .view = list->view, .rows = w.rows,

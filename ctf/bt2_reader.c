@@ -33,6 +33,8 @@ struct bt2_stream {
 	struct ctf_loss loss;
 	struct ctf_loss due;        /* Discarded events, to be told at the packet's end. */
 	bool has_due;
+	int32_t cpu;                        /* "cpu_id" of the last packet; -1: none. */
+	bool kernel;                        /* Of the kernel's tracer. */
 	int64_t discarded, max_discarded;   /* Running total since the first packet. */
 	uint64_t clock_ns;                  /* Begin of the packet, or its last event. */
 	uint64_t last_raw_ns;               /* Latest event or loss that was given. */
@@ -227,6 +229,7 @@ take_discarded_events(struct bt2_stream *stream, const bt_message *message)
 	*loss = (struct ctf_loss) {
 		.stream = stream->event.stream,
 		.events = (uint64_t) (stream->discarded - stream->max_discarded),
+		.cpu = stream->cpu, .kernel = stream->kernel,
 	};
 	stream->max_discarded = stream->discarded;
 	stream->has_due = true;
@@ -256,7 +259,7 @@ take_discarded_packets(struct bt2_stream *stream, const bt_message *message)
 {
 	const bt_stream_class *class = bt_stream_borrow_class_const(
 		bt_message_discarded_packets_borrow_stream_const(message));
-	struct ctf_loss loss = { .stream = stream->event.stream };
+	struct ctf_loss loss = { .stream = stream->event.stream, .cpu = stream->cpu, .kernel = stream->kernel };
 	const bt_clock_snapshot *begin, *end;
 
 	if (bt_message_discarded_packets_get_count(message, &loss.packets) !=
@@ -305,14 +308,43 @@ take_event(struct bt2_stream *stream, const bt_message *message)
 	return true;
 }
 
+static bool
+is_kernel(const bt_trace *trace)
+{
+	const bt_value *domain =
+		bt_trace_borrow_environment_entry_value_by_name_const(trace, "domain");
+
+	return domain && bt_value_is_string(domain) &&
+	       streq(bt_value_string_get(domain), "kernel");
+}
+
+static int32_t
+packet_cpu(const bt_packet *packet)
+{
+	const bt_field *context = bt_packet_borrow_context_field_const(packet);
+	const bt_field *cpu = context ?
+		bt_field_structure_borrow_member_field_by_name_const(context, "cpu_id") : NULL;
+	uint64_t number;
+
+	if (!cpu || !bt_field_class_type_is(bt_field_get_class_type(cpu),
+					    BT_FIELD_CLASS_TYPE_UNSIGNED_INTEGER))
+		return -1;
+	number = bt_field_integer_unsigned_get_value(cpu);
+	return number <= INT32_MAX ? (int32_t) number : -1;
+}
+
 static void
 begin_packet(struct bt2_stream *stream, const bt_message *message)
 {
-	const bt_stream_class *class = bt_stream_borrow_class_const(bt_packet_borrow_stream_const(
-		bt_message_packet_beginning_borrow_packet_const(message)));
+	const bt_packet *packet = bt_message_packet_beginning_borrow_packet_const(message);
+	const bt_stream_class *class =
+		bt_stream_borrow_class_const(bt_packet_borrow_stream_const(packet));
 	const bt_clock_snapshot *begin;
 	uint64_t t_ns;
 
+	stream->cpu = packet_cpu(packet);
+	stream->kernel = is_kernel(bt_stream_borrow_trace_const(
+		bt_packet_borrow_stream_const(packet)));
 	stream->counters.packets++;
 	if (!bt_stream_class_packets_have_beginning_default_clock_snapshot(class))
 		return;

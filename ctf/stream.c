@@ -196,6 +196,29 @@ to_1970(const struct ctf_stream *stream, uint64_t raw_ns)
 	return (uint64_t) MAX(t, INT64_C(0));
 }
 
+/* Number of the CPU whose buffer the open packet is of; -1: nobody wants it, or
+ * it has none. */
+static int32_t
+packet_cpu(const struct ctf_stream *stream)
+{
+	const struct ctf_stream_class *class = stream->stream_class;
+
+	for (uint32_t i = 0; i < MIN(class->n_packet_values, stream->n_packet_values); i++)
+		if (streq(class->packet_paths[i], "cpu_id") &&
+		    stream->packet_values[i].type == CTF_UNSIGNED &&
+		    stream->packet_values[i].u <= INT32_MAX)
+			return (int32_t) stream->packet_values[i].u;
+	return -1;
+}
+
+static bool
+is_kernel(const struct ctf_stream *stream)
+{
+	const char *domain = ctf_trace_env(stream->trace, "domain");
+
+	return domain && streq(domain, "kernel");
+}
+
 /* The loss comes next, at 'raw_ns' in the order of events. */
 static void
 tell_loss(struct ctf_stream *stream, uint64_t raw_ns, uint64_t begin_raw_ns, uint64_t end_raw_ns,
@@ -211,6 +234,8 @@ tell_loss(struct ctf_stream *stream, uint64_t raw_ns, uint64_t begin_raw_ns, uin
 		.end_t_ns = to_1970(stream, end),
 		.events = events,
 		.packets = packets,
+		.cpu = packet_cpu(stream),
+		.kernel = is_kernel(stream),
 	};
 	stream->counters.discarded_events += events;
 	stream->counters.missing_packets += packets;

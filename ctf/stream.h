@@ -50,6 +50,8 @@ struct ctf_loss {
 	uint64_t begin_t_ns, end_t_ns;       /* The same since 1970. */
 	uint64_t events;                     /* Discarded events; 0 if packets are missing. */
 	uint64_t packets;                    /* Missing packets (sequence gap). */
+	int32_t cpu;                         /* "cpu_id" of the stream's packets; -1: not known. */
+	bool kernel;                         /* Of the kernel's tracer, not of a program's. */
 };
 
 struct ctf_stream_counters {

@@ -50,6 +50,7 @@ entry_done(struct entry *entry)
 	switch (entry->type) {
 	case ENTRY_FACT:
 		free((char *) entry->fact.host);
+		free((void *) (uintptr_t) entry->fact.blob);
 		json_decref(entry->fact.attributes);
 		break;
 	case ENTRY_POSITION:
@@ -168,9 +169,13 @@ take_fact(void *context, const struct fact *fact)
 		entry_done(entry);
 	else
 		/* An attributes object of some rounds is about this large. */
-		entry = add(*batch, ENTRY_FACT, fact->attributes ? 1024 : 0);
+		entry = add(*batch, ENTRY_FACT, fact->attributes ? 1024 : fact->blob_size);
 	entry->fact = *fact;
 	entry->fact.host = xstrdup(fact->host);
+	if (fact->blob) {
+		entry->fact.blob = xmalloc(fact->blob_size);
+		memcpy((void *) (uintptr_t) entry->fact.blob, fact->blob, fact->blob_size);
+	}
 }
 
 struct fact_sink
@@ -226,6 +231,7 @@ batch_add_counters(struct batch *batch, const struct ctf_stream_counters *input,
 	batch_add_counter(batch, "engine", "incomplete", c->incomplete);
 	batch_add_counter(batch, "engine", "late", c->late);
 	batch_add_counter(batch, "engine", "capped", c->capped);
+	batch_add_counter(batch, "engine", "native_bytes", engine_native_bytes(engine));
 }
 
 void

@@ -272,9 +272,31 @@ print_section(const char *kind, const char *name, const struct key *keys, size_t
 		key_print(&keys[i], object, file);
 }
 
+/* A receiver as a comment, to be filled in. */
+static void
+print_template(FILE *file)
+{
+	struct config_receiver receiver = { .name = NULL };
+	char *text = NULL;
+	size_t size;
+	FILE *memory = open_memstream(&text, &size);
+
+	if (!memory)
+		return;
+	key_set_defaults(receiver_keys, ARRAY_SIZE(receiver_keys), &receiver);
+	print_section("receiver", "NAME", receiver_keys, ARRAY_SIZE(receiver_keys), &receiver, memory);
+	fclose(memory);
+	for (const char *line = text + 1; *line; line = strchr(line, '\n') + 1)
+		fprintf(file, "#%.*s\n", (int) strcspn(line, "\n"), line);
+	free(text);
+	key_done(receiver_keys, ARRAY_SIZE(receiver_keys), &receiver);
+}
+
 void
 config_sections_print(const struct config_sections *sections, FILE *file)
 {
+	if (!sections->n_receivers)
+		print_template(file);
 	for (unsigned i = 0; i < sections->n_receivers; i++)
 		print_section("receiver", sections->receivers[i].name, receiver_keys,
 			      ARRAY_SIZE(receiver_keys), &sections->receivers[i], file);

@@ -132,16 +132,17 @@ connect_of(const struct fact *fact)
 	return value > 0 ? (uint64_t) value : 0;
 }
 
-/* Whoever has this process on a side has to be looked at again. */
+/* Whoever has this process ("PID", "PID/...") on a side has to be looked at again. */
 static int
 touch_process(struct hub *hub, const struct fact *fact, struct error *error)
 {
+	_cleanup_(freep) char *key = xstrndup(fact->key, strcspn(fact->key, "/"));
 	static const char *const kinds[] = { "migration.source", "migration.destination" };
 	json_t *spans, *span;
 	size_t i;
 
 	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
-		spans = store_spans_of_key(hub->store, kinds[k], fact->host, fact->key, error);
+		spans = store_spans_of_key(hub->store, kinds[k], fact->host, key, error);
 		if (!spans)
 			return -EIO;
 		json_array_foreach(spans, i, span)
@@ -149,6 +150,32 @@ touch_process(struct hub *hub, const struct fact *fact, struct error *error)
 		json_decref(spans);
 	}
 	return 0;
+}
+
+/* An address came to another port: those that migrate on this host then may have
+ * brought it. */
+static int
+touch_address(struct hub *hub, const struct fact *fact, struct error *error)
+{
+	json_t *sides = store_sides_near(hub->store, fact->host, fact->start_ns,
+					 JOIN_NETWORK_EARLY_NS, JOIN_NETWORK_LATE_NS, error);
+	json_t *side;
+	size_t i;
+
+	if (!sides)
+		return -EIO;
+	json_array_foreach(sides, i, side)
+		touch(hub, json_string_value(json_object_get(side, "id")), 0, 0, true);
+	json_decref(sides);
+	return 0;
+}
+
+static int
+note_entity(struct hub *hub, const struct fact *fact, struct error *error)
+{
+	if (streq(fact->kind, "qemu.process") || streq(fact->kind, "qemu.nic"))
+		return touch_process(hub, fact, error);
+	return streq(fact->kind, "net.address") ? touch_address(hub, fact, error) : 0;
 }
 
 static int
@@ -163,7 +190,7 @@ note(struct hub *hub, const struct fact *fact, struct error *error)
 	if (r)
 		return r;
 	if (fact->type == FACT_ENTITY)
-		return streq(fact->kind, "qemu.process") ? touch_process(hub, fact, error) : 0;
+		return note_entity(hub, fact, error);
 	if (fact->type != FACT_SPAN && fact->type != FACT_RETRACT)
 		return 0;
 	span.type = FACT_SPAN;

@@ -298,14 +298,18 @@ take_flow(void *context, const char *host, const char *analyzer, const char *key
 
 /* Flows and positions of an earlier run. */
 static int
-recover(struct lane *lane, struct error *error)
+recover(struct lane *lane, const struct engine_options *options, struct error *error)
 {
 	int r = store_open(lane->config->store, STORE_READ, &lane->store, error);
 
 	if (r >= 0)
 		r = store_flows(lane->store, take_flow, lane, error);
-	if (r >= 0 && lane->ignore_positions)
+	if (r >= 0 && lane->ignore_positions) {
 		log_warning("the analyzers changed since the last run: sessions are read from the beginning");
+		/* What was taken back stands where the positions were. */
+		engine_free(lane->engine);
+		lane->engine = engine_new(analyzers, options, &lane->sink);
+	}
 	return r;
 }
 
@@ -399,7 +403,7 @@ lane_start(const struct config *config, struct writer *writer, struct lane **ret
 	engine.stall_factor = (unsigned) config->stall_factor;
 	engine.spans_when_flushed = true;
 	lane->engine = engine_new(analyzers, &engine, &lane->sink);
-	r = recover(lane, error);
+	r = recover(lane, &engine, error);
 	if (r < 0) {
 		lane_free(lane);
 		return r;

@@ -357,7 +357,7 @@ lane_host_tick(struct lane_host *host, uint64_t now_mono_ns)
 		}
 	}
 	if (is_cut_off(host, now_mono_ns, &period_ns) && silent_ns > period_ns)
-		engine_watermark(host->engine, host->watermark_ns + silent_ns - period_ns);
+		engine_guess(host->engine, host->watermark_ns + silent_ns - period_ns);
 }
 
 uint64_t

@@ -6,8 +6,13 @@ libdaemon_serve_a_SOURCES = \
 	daemon/metrics.c daemon/metrics.h \
 	daemon/serve.c daemon/serve.h daemon/serve_internal.h \
 	daemon/serve_client.c \
+	daemon/network.c daemon/network.h \
+	daemon/network_changes.c \
+	daemon/network_path.c \
+	daemon/network_views.c \
 	daemon/serve_http.c \
 	daemon/serve_methods.c \
+	daemon/serve_network.c \
 	daemon/serve_status.c \
 	daemon/serve_tcp.c \
 	daemon/serve_watch.c \
@@ -26,6 +31,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/hub.c daemon/hub.h \
 	daemon/join.h \
 	daemon/join_migration.c \
+	daemon/join_network.c \
 	daemon/join_pair.c \
 	daemon/join_record.c \
 	daemon/store.c daemon/store.h daemon/store_internal.h \
@@ -36,10 +42,12 @@ libdaemon_store_a_SOURCES = \
 	daemon/store_facts.c \
 	daemon/store_json.c \
 	daemon/store_find.c \
+	daemon/store_network.c \
 	daemon/store_recover.c \
 	daemon/store_ref.c \
 	daemon/store_request.c \
 	daemon/store_service.c \
+	daemon/store_windows.c \
 	daemon/store_write.c \
 	daemon/thing.c daemon/thing.h \
 	daemon/touch.c daemon/touch.h

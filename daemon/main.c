@@ -520,6 +520,7 @@ static int
 perform(struct command_line *line, int argc, char **argv, struct error *error)
 {
 	const struct config *config = &line->config;
+	int r;
 
 	switch (line->mode) {
 	case MODE_RUN:
@@ -540,7 +541,11 @@ perform(struct command_line *line, int argc, char **argv, struct error *error)
 	case MODE_PRINT_EVENTS:
 		return engine_print_events(analyzers, line->argument, stdout, error);
 	case MODE_PRINT_GRAPH:
-		if (engine_print_graph(analyzers, line->argument, stdout) == 0)
+		r = engine_print_graph(analyzers, line->argument, stdout);
+		if (r == -ENOTSUP)
+			return error_set(error, ENOTSUP, "analyzer '%s' is a program, no table of "
+					 "states: there is nothing to draw", line->argument);
+		if (r == 0)
 			return 0;
 		return error_set(error, ENOENT, "there is no analyzer '%s'", line->argument);
 	case MODE_PRINT_CONFIG:

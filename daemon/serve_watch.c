@@ -40,12 +40,28 @@ at_path(const json_t *item, const char *path)
 	return json_object_get(json_object_get(item, first), dot + 1);
 }
 
+/* The same, or with a ".*" at its end the same up to its dot, as flow.list has it. */
+static bool
+value_matches(const json_t *want, const json_t *value)
+{
+	const char *pattern = json_string_value(want), *text = json_string_value(value);
+	size_t length = pattern ? strlen(pattern) : 0;
+
+	if (length > 2 && text && streq(pattern + length - 2, ".*"))
+		return !strncmp(pattern, text, length - 1);
+	return json_equal(want, value);
+}
+
 static bool
 place_matches(unsigned place, const json_t *want, const json_t *item)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(places[0].paths) && places[place].paths[i]; i++)
-		if (json_equal(want, at_path(item, places[place].paths[i])))
+	for (unsigned i = 0; i < ARRAY_SIZE(places[0].paths) && places[place].paths[i]; i++) {
+		const json_t *value = at_path(item, places[place].paths[i]);
+
+		if (streq(places[place].name, "kind") ? value_matches(want, value) :
+							json_equal(want, value))
 			return true;
+	}
 	return false;
 }
 

@@ -18,6 +18,7 @@
 #include <stdio.h>
 
 #include "analyzers/facts.h"
+#include "analyzers/windows.h"
 #include "ctf/stream.h"
 #include "lib/error.h"
 
@@ -78,6 +79,12 @@ int store_put_horizon(struct store *store, const char *host, uint64_t t_ns, stru
  * called within one.  Returns 0 or negative errno. */
 int store_retain(struct store *store, uint64_t t_ns, struct error *error);
 
+/* Joins windows that are old, by the newest of their host: those of less than
+ * 1 s after 1 h, those of less than 10 s after 1 day.  'kinds' says how (ended by
+ * NULL); others are left.  Many short transactions, as store_retain(), which
+ * calls it. */
+int store_thin(struct store *store, const struct window_kind *const *kinds, struct error *error);
+
 /* -- Delivery, silences, counting rules (store_alerts.c) ------------------ */
 
 /* Queues a document for a receiver.  When 'max' wait already the oldest goes and
@@ -112,6 +119,7 @@ int store_drop_alerts(struct store *store, const char *rule, const char *subject
 		      uint64_t to_ns, const json_t *ids, struct error *error);
 /* Alerts that fire, or that ended after 'since_ns'; due ones only. */
 json_t *store_alerts_recent(struct store *store, uint64_t since_ns, struct error *error);
+
 
 /* -- Recovery ------------------------------------------------------------ */
 
@@ -204,6 +212,42 @@ json_t *store_thing(struct store *store, const char *topic, const char *id);
 
 /* A JSON string of text that need not be UTF-8. */
 json_t *store_string(const char *text);
+
+/* -- Windows ------------------------------------------------------------- */
+
+/* Gives the windows of 'kind' that touch [from_ns, to_ns), ordered by (host, key,
+ * start_ns); 'host' and 'key' may be NULL: of any.  The blob is borrowed.  'window'
+ * returns whether to go on. */
+int store_windows(struct store *store, const char *host, const char *kind, const char *key,
+		  uint64_t from_ns, uint64_t to_ns,
+		  bool (*window)(void *context, const char *host, const char *key,
+				 const struct fact_window *window),
+		  void *context, struct error *error);
+
+/* The end of the newest window of that kind, 0: there is none; 'host' may be NULL. */
+int store_windows_end(struct store *store, const char *host, const char *kind, uint64_t *ret_ns,
+		      struct error *error);
+
+/* -- The network (network.h) ----------------------------------------------- */
+
+/* Facts of any type, {"id","host","kind","key","start_ns","end_ns","status",
+ * "attributes"}, newest first.  Of one kind, that touch [from_ns, to_ns] (to_ns 0:
+ * open); 'host' may be NULL, limit 0: 1000. */
+json_t *store_facts_of_kind(struct store *store, const char *kind, const char *host,
+			    uint64_t from_ns, uint64_t to_ns, unsigned limit,
+			    struct error *error);
+/* Where an address (MAC, or with no host IPv4 too) was; those of a process. */
+json_t *store_addresses(struct store *store, const char *host, const char *address,
+			struct error *error);
+json_t *store_addresses_of_process(struct store *store, const char *host, uint64_t pid,
+				   struct error *error);
+/* What belongs to a process: of the kinds with keys "PID/...". */
+json_t *store_parts_of_process(struct store *store, const char *host, const char *kind,
+			       const char *pid, struct error *error);
+/* Sides of migrations on that host that began before t_ns + before_ns and did not end
+ * before t_ns - after_ns, by that host's clock. */
+json_t *store_sides_near(struct store *store, const char *host, uint64_t t_ns,
+			 uint64_t before_ns, uint64_t after_ns, struct error *error);
 
 /* -- Answers ------------------------------------------------------------- */
 

@@ -14,6 +14,8 @@ static const struct {
 		  " FROM fact ORDER BY host, kind, key, start_ns, id" },
 	{ "sample", "SELECT id, host, kind, key, t_ns, parent, attributes FROM sample"
 		    " ORDER BY host, kind, key, t_ns, id" },
+	{ "window", "SELECT host, kind, key, start_ns, end_ns, hex(blob) FROM window"
+		    " ORDER BY host, kind, key, start_ns" },
 	{ "migration", "SELECT id, doc FROM migration ORDER BY start_ns, id" },
 	{ "request", "SELECT id, core_ns, behalf, doc, (SELECT group_concat(value) FROM"
 		     " (SELECT value FROM subject WHERE request = id ORDER BY value))"

@@ -7,6 +7,8 @@
  *   store_json.c      JSON as text
  *   store_write.c     facts, records, alerts, sources, counters; changes
  *   store_recover.c   positions, flows, horizons; retention
+ *   store_network.c   facts of the network
+ *   store_windows.c   windows, and how they are thinned with age
  *   store_facts.c     facts as the hub reads them
  *   store_ref.c       facts by what they name
  *   store_request.c   requests, VMs, volumes, ports: records and answers
@@ -83,6 +85,8 @@ json_t *store_column_integer(sqlite3_stmt *stmt, int column);
 /* The text as the statement has it, until its next step; "" for NULL. */
 const char *store_column_string(sqlite3_stmt *stmt, int column);
 
+/* Keeps or replaces a window.  Returns the number of changed rows. */
+int store_put_window(struct store *store, const struct fact *fact, struct error *error);
 /* A fact's row in the form of store_spans(), its columns SPAN_COLUMNS of a fact
  * 'f'; all of them, ending the query. */
 #define SPAN_COLUMNS "f.id, f.host, f.kind, f.key, f.start_ns, f.end_ns, f.status, f.parent," \

@@ -16,6 +16,14 @@ dist_schemas_DATA = \
 	proto/schemas/flow.json \
 	proto/schemas/hello.json \
 	proto/schemas/migration.json \
+	proto/schemas/network-bridge.json \
+	proto/schemas/network-changes.json \
+	proto/schemas/network-flow.json \
+	proto/schemas/network-latency.json \
+	proto/schemas/network-path.json \
+	proto/schemas/network-place.json \
+	proto/schemas/network-port.json \
+	proto/schemas/network-upcalls.json \
 	proto/schemas/node.json \
 	proto/schemas/port.json \
 	proto/schemas/service.json \

@@ -119,6 +119,42 @@ static const struct rpc_param find_params[] = {
 	{ .name = NULL }
 };
 
+#define NETWORK_HOST { "host", RPC_STRING, .doc = "only of this host" }
+#define NETWORK_SINCE { "since_ns", RPC_INTEGER, \
+	.doc = "from this time on; absent: 5 minutes up to the newest window" }
+#define NETWORK_UNTIL { "until_ns", RPC_INTEGER, .doc = "up to this time" }
+
+static const struct rpc_param network_params[] = {
+	NETWORK_HOST, NETWORK_SINCE, NETWORK_UNTIL,
+	{ .name = NULL }
+};
+
+static const struct rpc_param network_flows_params[] = {
+	NETWORK_HOST, NETWORK_SINCE, NETWORK_UNTIL,
+	{ "sort", RPC_STRING, .choices = "bytes packets latency lost", .doc = "which come first" },
+	{ "limit", RPC_INTEGER, .min = 1, .max = RPC_MAX_LIST, .doc = "at most so many; 50" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param network_changes_params[] = {
+	NETWORK_HOST, NETWORK_SINCE, NETWORK_UNTIL,
+	{ "limit", RPC_INTEGER, .min = 1, .max = RPC_MAX_LIST, .doc = "at most so many; 200" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param network_where_params[] = {
+	{ "address", RPC_STRING, true, .doc = "a MAC or an IPv4 address" },
+	NETWORK_HOST,
+	{ .name = NULL }
+};
+
+static const struct rpc_param network_path_params[] = {
+	{ "src", RPC_STRING, true, .doc = "a MAC or an IPv4 address" },
+	{ "dst", RPC_STRING, true, .doc = "a MAC or an IPv4 address" },
+	NETWORK_SINCE, NETWORK_UNTIL,
+	{ .name = NULL }
+};
+
 static const struct rpc_param watch_params[] = {
 	{ "topic", RPC_STRING, true, .choices = TOPICS, .doc = "what to watch" },
 	{ "filter", RPC_OBJECT, .doc = "only things whose members have these values" },
@@ -181,6 +217,22 @@ const struct rpc_method rpc_methods[METHOD_COUNT] = {
 		"one port with the steps of its binding and its requests" },
 	[METHOD_FIND] = { "find", RPC_RO, find_params, "find",
 		"things and requests that have this id or name in them" },
+	[METHOD_NETWORK_BRIDGES] = { "network.bridges", RPC_RO, network_params, "[network-bridge]",
+		"Open vSwitch bridges: their ports, rates, latencies" },
+	[METHOD_NETWORK_PORTS] = { "network.ports", RPC_RO, network_params, "[network-port]",
+		"ports of Open vSwitch: whose they are, rates, drops" },
+	[METHOD_NETWORK_FLOWS] = { "network.flows", RPC_RO, network_flows_params, "[network-flow]",
+		"conversations with most bytes, latency or loss" },
+	[METHOD_NETWORK_LATENCY] = { "network.latency", RPC_RO, network_params,
+		"[network-latency]", "latencies by component and path, drops, slowest packets" },
+	[METHOD_NETWORK_UPCALLS] = { "network.upcalls", RPC_RO, network_params,
+		"[network-upcalls]", "the datapath and ovs-vswitchd: upcalls, commands, storms" },
+	[METHOD_NETWORK_CHANGES] = { "network.changes", RPC_RO, network_changes_params,
+		"network-changes", "changes of ports and flows, by whom and why; addresses that moved" },
+	[METHOD_NETWORK_WHERE] = { "network.where", RPC_RO, network_where_params, "[network-place]",
+		"where an address is: host, port, VM; the likeliest first" },
+	[METHOD_NETWORK_PATH] = { "network.path", RPC_RO, network_path_params, "network-path",
+		"the way of packets from one address to another, with latency per hop" },
 	[METHOD_COUNTERS] = { "counters", RPC_RO, no_params, "",
 		"the daemon's counters by scope" },
 	[METHOD_WATCH] = { "watch", RPC_RO, watch_params, "watch",

@@ -8,8 +8,10 @@ TESTS += tests/test_scripts.sh tests/test_analyzers_corpus.py
 EXTRA_DIST += tests/scripts tests/test_scripts.sh tests/test_analyzers_corpus.py
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/test_engine tests/test_forecast
-TESTS += tests/test_engine tests/test_forecast
+check_PROGRAMS += tests/test_engine tests/test_native tests/test_forecast
+TESTS += tests/test_engine tests/test_native tests/test_forecast
+tests_test_native_SOURCES = tests/test_native.c
+tests_test_native_LDADD = libanalyzers.a libctf.a libct.a $(JANSSON_LIBS) $(XXHASH_LIBS) $(CMOCKA_LIBS) -lm
 tests_test_engine_SOURCES = tests/test_engine.c
 tests_test_engine_LDADD = libanalyzers.a libctf.a libct.a $(JANSSON_LIBS) $(XXHASH_LIBS) $(CMOCKA_LIBS) -lm
 tests_test_forecast_SOURCES = tests/test_forecast.c

@@ -25,6 +25,7 @@
 #include <string.h>
 
 #include "analyzers/analyzer.h"
+#include "analyzers/windows.h"
 #include "lib/clock.h"
 #include "lib/util.h"
 
@@ -177,12 +178,20 @@ take_fact(void *user, const struct fact *fact)
 	static const char *const types[] = {
 		[FACT_SPAN] = "span", [FACT_SAMPLE] = "sample", [FACT_ENTITY] = "entity",
 		[FACT_LINK] = "link", [FACT_MARK] = "mark", [FACT_RETRACT] = "retract",
+		[FACT_WINDOW] = "window",
 	};
 	char id[FACT_ID_SIZE];
+	struct fact shown = *fact;
 
+	if (fact->type == FACT_WINDOW) {
+		const struct fact_window window = { fact->start_ns, fact->end_ns, fact->blob,
+					       fact->blob_size };
+
+		shown.attributes = window_kind(fact->kind)->json(&window);
+	}
 	fact_id(fact, id);
 	if (whole_facts) {
-		print_whole(fact, id, types[fact->type]);
+		print_whole(&shown, id, types[fact->type]);
 	} else {
 		print_time(BASE_NS + now_ns);
 		printf(" %s %s %s/%s ", types[fact->type], fact->kind, fact->host, fact->key);
@@ -193,10 +202,10 @@ take_fact(void *user, const struct fact *fact)
 		}
 		if (fact->status)
 			printf(" %s", fact->status);
-		print_changes(id, fact->attributes);
+		print_changes(id, shown.attributes);
 		printf("\n");
 	}
-	json_decref(fact->attributes);
+	json_decref(shown.attributes);
 }
 
 static void
@@ -410,7 +419,11 @@ do_words(const char *word, const struct token *rest, unsigned n, bool late)
 {
 	struct engine_host *host = engine_host(engine, host_name);
 	const struct ctf_value *lost = find_value(rest, n, "events");
-	const struct ctf_loss loss = { .events = lost ? lost->u : 1 };
+	const struct ctf_value *cpu = find_value(rest, n, "cpu");
+	const struct ctf_loss loss = {
+		.events = lost ? lost->u : 1, .cpu = cpu ? (int32_t) cpu->u : -1,
+		.begin_t_ns = BASE_NS + now_ns, .end_t_ns = BASE_NS + now_ns,
+	};
 
 	if (strchr(word, ':'))
 		send_event(word, rest, n, late);

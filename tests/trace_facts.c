@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "analyzers/engine.h"
+#include "analyzers/windows.h"
 #include "ctf/reader.h"
 
 static void
@@ -13,16 +14,23 @@ take_fact(void *context, const struct fact *fact)
 	static const char *const types[] = {
 		[FACT_SPAN] = "span", [FACT_SAMPLE] = "sample", [FACT_ENTITY] = "entity",
 		[FACT_LINK] = "link", [FACT_MARK] = "mark", [FACT_RETRACT] = "retract",
+		[FACT_WINDOW] = "window",
 	};
 	char id[FACT_ID_SIZE];
-	json_t *object;
+	json_t *object, *contents = fact->attributes;
 
+	if (fact->type == FACT_WINDOW) {
+		const struct fact_window window = { fact->start_ns, fact->end_ns, fact->blob,
+					       fact->blob_size };
+
+		contents = window_kind(fact->kind)->json(&window);
+	}
 	fact_id(fact, id);
 	object = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:o?}", "id", id, "type",
 			   types[fact->type], "host", fact->host, "kind", fact->kind, "key",
 			   fact->key, "start_ns", (json_int_t) fact->start_ns, "end_ns",
 			   (json_int_t) fact->end_ns, "status", fact->status ? fact->status : "",
-			   "attributes", fact->attributes);
+			   "attributes", contents);
 	json_dumpf(object, stdout, JSON_COMPACT);
 	putchar('\n');
 	json_decref(object);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzers/windows.h"
+
+extern const struct window_kind ovs_window_kind;
+
+const struct window_kind *const window_kinds[] = {
+	&ovs_window_kind,
+	NULL
+};
+
+const struct window_kind *
+window_kind(const char *kind)
+{
+	for (size_t i = 0; window_kinds[i]; i++)
+		if (streq(window_kinds[i]->kind, kind))
+			return window_kinds[i];
+	return NULL;
+}
