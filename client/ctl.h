@@ -71,6 +71,16 @@ int ctl_print_json(const struct ctl *ctl, const json_t *value);
 /* Writes all of 'out' to standard output and empties it. */
 int ctl_flush(struct buf *out);
 
+int run_list(struct ctl *ctl, const struct command *command, char **args);
+int run_export(struct ctl *ctl, const struct command *command, char **args);
+int run_silence(struct ctl *ctl, const struct command *command, char **args);
+int run_unsilence(struct ctl *ctl, const struct command *command, char **args);
+int run_alert_test(struct ctl *ctl, const struct command *command, char **args);
+int run_sources(struct ctl *ctl, const struct command *command, char **args);
+int run_counters(struct ctl *ctl, const struct command *command, char **args);
+int run_log_set(struct ctl *ctl, const struct command *command, char **args);
+/* Prints a list as the command's view and the options say. */
+int ctl_print_list(struct ctl *ctl, const struct view *view, const json_t *list);
 int run_watch(struct ctl *ctl, const struct command *command, char **args);
 int run_check(struct ctl *ctl, const struct command *command, char **args);
 

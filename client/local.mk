@@ -23,6 +23,10 @@ cloudtracectl_SOURCES = \
 	client/check.c \
 	client/columns.h \
 	client/commands.c client/ctl.h \
+	client/commands_daemon.c \
+	client/export.c client/export.h \
+	client/export_chrome.c \
+	client/export_perfetto.c \
 	client/help.c \
 	client/histogram.c \
 	client/main.c \

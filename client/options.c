@@ -39,6 +39,8 @@ const struct ctl_option ctl_options[] = {
 	{ "state", OPTION_TEXT, 0, "STATE", "state", "alerts: firing or resolved; VMs: active, ..." },
 	{ "severity", OPTION_TEXT, 0, "SEVERITY", "severity", "alerts: info, warning or critical" },
 	{ "rule", OPTION_TEXT, 0, "RULE", "rule", "alerts of this rule" },
+	{ "subject", OPTION_TEXT, 0, "SUBJECT", "subject", "silences: alerts about it" },
+	{ "alert", OPTION_TEXT, 0, "ID", "alert", "silences: this alert alone" },
 	{ "sort", OPTION_TEXT, 0, "BY", "sort", "network flows: bytes, packets, latency or lost" },
 	{ "limit", OPTION_NUMBER, 0, "N", "limit", "at most N, newest first" },
 

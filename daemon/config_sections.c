@@ -15,10 +15,12 @@
 #define OF(MEMBER) offsetof(struct config_rule, MEMBER)
 
 static const struct key receiver_keys[] = {
-	{ "type", KEY_CHOICE | KEY_RELOAD, TO(type), "webhook", "what takes the alerts", 0, 0,
-	  "alertmanager|webhook|journal|exec" },
+	{ "type", KEY_CHOICE | KEY_RELOAD, TO(type), "webhook", 
+	  "what it is; otlp takes no alerts but finished requests as traces (OTLP/HTTP, JSON)", 0, 0,
+	  "alertmanager|webhook|journal|exec|otlp" },
 	{ "url", KEY_STRING | KEY_RELOAD, TO(url), "",
-	  "where to: of an Alertmanager its root, such as http://alerts:9093; else the whole address",
+	  "where to: of an Alertmanager its root, such as http://alerts:9093; else the whole address, of a "
+	  "collector such as http://collector:4318/v1/traces",
 	  0, 0, NULL },
 	{ "command", KEY_STRING | KEY_RELOAD, TO(command), "",
 	  "exec: absolute path of a program and its arguments, split at blanks, without a shell; it reads "
@@ -239,7 +241,7 @@ config_sections_set(struct config_sections *sections, const char *section, const
 static int
 check_receiver(const struct config_receiver *receiver, struct error *error)
 {
-	bool is_http = streq(receiver->type, "alertmanager") || streq(receiver->type, "webhook");
+	bool is_http = !streq(receiver->type, "exec") && !streq(receiver->type, "journal");
 
 	if (is_http && !starts_with(receiver->url, "http://") && !starts_with(receiver->url, "https://"))
 		return error_set(error, EINVAL, "[receiver %s]: url must begin with http:// or https://",

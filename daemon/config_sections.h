@@ -15,7 +15,7 @@ enum { CONFIG_MAX_RECEIVERS = 32, CONFIG_MAX_RULES = 256, CONFIG_MAX_NAME = 64 }
 
 struct config_receiver {
 	char *name;
-	char *type;              /* "alertmanager", "webhook", "journal" or "exec" */
+	char *type;              /* "alertmanager", "webhook", "journal", "exec", "otlp" */
 	char *url, *command;
 	char *severity, *rules;  /* From this severity on; names of rules, "" for all. */
 	char *token, *authority, *certificate, *key;   /* Files; "": none. */

@@ -11,19 +11,22 @@
 
 #include "daemon/batch.h"
 #include "daemon/deliver_private.h"
+#include "daemon/export_otlp.h"
 #include "daemon/writer.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
-enum { AT_ONCE = 64, MAX_REPLY = 4096, MAX_TOKEN = 4096 };
+enum { AT_ONCE = 64, FLOWS_AT_ONCE = 16, MAX_REPLY = 4096, MAX_TOKEN = 4096 };
 #define IDLE_NS     NS_PER_S
 #define CHILD_NS    (20 * NS_PER_MS)
+/* What belongs to a flow may come a little after its end. */
+#define FLOW_NS     (3 * NS_PER_S)
 /* Alertmanager wants to hear of what ended for so long. */
 #define RESOLVED_NS (300 * NS_PER_S)
 
-enum kind { KIND_ALERTMANAGER, KIND_WEBHOOK, KIND_JOURNAL, KIND_EXEC };
-static const char *const kind_names[] = { "alertmanager", "webhook", "journal", "exec" };
+enum kind { KIND_ALERTMANAGER, KIND_WEBHOOK, KIND_JOURNAL, KIND_EXEC, KIND_OTLP };
+static const char *const kind_names[] = { "alertmanager", "webhook", "journal", "exec", "otlp" };
 
 struct target {
 	struct deliver *deliver;
@@ -92,7 +95,7 @@ finish(struct target *target)
 		uint64_t seq = (uint64_t) json_integer_value(json_object_get(one, "seq"));
 
 		if (seq)
-			batch_add_delivered(deliver->done, seq, false);
+			batch_add_delivered(deliver->done, seq, target->kind == KIND_OTLP);
 		target->done_seq = MAX(target->done_seq, seq);
 	}
 	target->failures = 0;
@@ -110,7 +113,7 @@ retry(struct target *target, uint64_t after_ns, const char *why)
 		pause_ns = target->config.retry_max_ns;
 	pause_ns = MAX(pause_ns, after_ns);
 	if (log_allowed(&limit))
-		log_warning("alerts can't be delivered: receiver=%s: %s; tried again in %.1f s",
+		log_warning("a delivery failed: receiver=%s: %s; tried again in %.1f s",
 			    target->config.name, why, (double) pause_ns / 1e9);
 	target->failures++;
 	target->next_ns = clock_mono_ns() + pause_ns;
@@ -122,7 +125,7 @@ retry(struct target *target, uint64_t after_ns, const char *why)
 static void
 give_up(struct target *target, const char *why)
 {
-	log_error("alerts are refused, and not sent again: receiver=%s: %s", target->config.name, why);
+	log_error("what was sent is refused, and not sent again: receiver=%s: %s", target->config.name, why);
 	finish(target);
 }
 
@@ -218,14 +221,18 @@ answered(struct target *target, CURLcode code)
 	}
 	if (status >= 200 && status < 300) {
 		if (target->failures)
-			log_info("alerts are delivered again: receiver=%s", target->config.name);
+			log_info("deliveries are taken again: receiver=%s", target->config.name);
 		finish(target);
 		return;
 	}
 	snprintf(text, sizeof text, "HTTP status %ld: %.160s", status,
 		 target->reply.data ? target->reply.data : "");
-	/* What is wrong with the request itself stays wrong. */
-	if (status >= 400 && status < 500 && status != 401 && status != 403 && status != 404 &&
+	/* What is wrong with the request itself stays wrong; the specification of OTLP
+	 * says for which statuses another attempt makes sense. */
+	if (target->kind == KIND_OTLP && status != 429 && status != 502 && status != 503 &&
+	    status != 504)
+		give_up(target, text);
+	else if (status >= 400 && status < 500 && status != 401 && status != 403 && status != 404 &&
 	    status != 408 && status != 429)
 		give_up(target, text);
 	else
@@ -281,6 +288,19 @@ leave_out_silenced(struct target *target, json_t *queued, uint64_t now_ns)
 	}
 }
 
+/* They are ordered by when they were queued. */
+static void
+leave_out_young(json_t *queued, uint64_t now_ns)
+{
+	for (size_t i = json_array_size(queued); i-- > 0; ) {
+		json_int_t at_ns = json_integer_value(json_object_get(json_array_get(queued, i),
+								      "queued_ns"));
+
+		if ((uint64_t) at_ns + FLOW_NS > now_ns && (uint64_t) at_ns < now_ns + FLOW_NS)
+			json_array_remove(queued, i);
+	}
+}
+
 /* A webhook's request has alerts of one rule, a program and the journal take one
  * alert at a time. */
 static void
@@ -289,7 +309,7 @@ keep_first_group(const struct target *target, json_t *queued)
 	const char *rule = text_of(json_object_get(json_array_get(queued, 0), "doc"), "rule");
 	size_t n = 1;
 
-	if (target->kind == KIND_ALERTMANAGER)
+	if (target->kind == KIND_ALERTMANAGER || target->kind == KIND_OTLP)
 		return;
 	while (target->kind == KIND_WEBHOOK && n < json_array_size(queued) &&
 	       streq(rule, text_of(json_object_get(json_array_get(queued, n), "doc"), "rule")))
@@ -298,10 +318,29 @@ keep_first_group(const struct target *target, json_t *queued)
 		json_array_remove(queued, n);
 }
 
+/* The flows as they are now, those that there still are. */
+static json_t *
+flows_of(struct store *store, const json_t *queued)
+{
+	json_t *flows = json_array(), *one, *flow;
+	size_t i;
+
+	json_array_foreach((json_t *) (uintptr_t) queued, i, one) {
+		const char *id = text_of(one, "id");
+
+		flow = streq(text_of(json_object_get(one, "doc"), "topic"), "migration") ?
+		       store_migration(store, id) : store_flow_show(store, id, NULL);
+		if (flow)
+			json_array_append_new(flows, flow);
+	}
+	return flows;
+}
+
 static void
 send_sent(struct target *target)
 {
-	json_t *alerts = alerts_of(target->sent);
+	json_t *alerts = target->kind == KIND_OTLP ? flows_of(target->deliver->store, target->sent) :
+			 alerts_of(target->sent);
 	struct error error = { 0 };
 
 	switch (target->kind) {
@@ -311,6 +350,10 @@ send_sent(struct target *target)
 		break;
 	case KIND_WEBHOOK:
 		payload_webhook(alerts, target->config.name, &target->body);
+		post(target);
+		break;
+	case KIND_OTLP:
+		export_otlp(alerts, &target->body);
 		post(target);
 		break;
 	case KIND_JOURNAL:
@@ -381,9 +424,12 @@ begin(struct target *target, uint64_t now_ns)
 
 	if (target->busy || now_ns < target->next_ns)
 		return;
-	queued = store_queued(target->deliver->store, target->config.name, target->done_seq, AT_ONCE,
-			      NULL);
-	leave_out_silenced(target, queued, clock_wall_ns());
+	queued = store_queued(target->deliver->store, target->config.name, target->done_seq,
+			      target->kind == KIND_OTLP ? FLOWS_AT_ONCE : AT_ONCE, NULL);
+	if (target->kind == KIND_OTLP)
+		leave_out_young(queued, clock_wall_ns());
+	else
+		leave_out_silenced(target, queued, clock_wall_ns());
 	if (!json_array_size(queued) && target->kind != KIND_ALERTMANAGER) {
 		json_decref(queued);
 		queued = unsilenced(target);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * deliver.h -- brings alerts to receivers, on a thread of its own.
+ * deliver.h -- brings alerts, and finished flows as traces, to receivers, on a
+ * thread of its own.
  *
  *   deliver.c          the thread: what waits for whom, retries, HTTP by libcurl
  *   deliver_payload.c  Alertmanager's and the webhook's JSON, the journal
@@ -33,6 +34,11 @@ void deliver_routes_free(struct deliver_routes *routes);
 /* Queues the alert for each receiver that wants it.  'routes' may be NULL. */
 int deliver_routes_queue(const struct deliver_routes *routes, struct store *store,
 			 const json_t *alert, struct error *error);
+
+/* Queues a flow or migration, once it ended, for each receiver that takes traces. */
+int deliver_routes_queue_record(const struct deliver_routes *routes, struct store *store,
+				const char *topic, const char *id, const json_t *record,
+				struct error *error);
 
 /* -- The thread ------------------------------------------------------------ */
 

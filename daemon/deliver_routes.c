@@ -11,6 +11,7 @@ struct route {
 	char *receiver, *rules;
 	unsigned severity;
 	uint64_t max_queue;
+	bool flows;              /* It gets flows, not alerts. */
 };
 
 struct deliver_routes {
@@ -35,6 +36,7 @@ deliver_routes_new(const struct config_sections *sections)
 			.rules = xstrdup(sections->receivers[i].rules),
 			.severity = rank(sections->receivers[i].severity),
 			.max_queue = sections->receivers[i].max_queue,
+			.flows = streq(sections->receivers[i].type, "otlp"),
 		};
 	return routes;
 }
@@ -81,8 +83,32 @@ deliver_routes_queue(const struct deliver_routes *routes, struct store *store, c
 	for (unsigned i = 0; routes && rule && id && i < routes->n && !r; i++) {
 		const struct route *route = &routes->routes[i];
 
-		if (rank(severity) >= route->severity && wants_rule(route->rules, rule))
+		if (!route->flows && rank(severity) >= route->severity && wants_rule(route->rules, rule))
 			r = store_queue(store, route->receiver, id, alert, route->max_queue, error);
+	}
+	return r;
+}
+
+int
+deliver_routes_queue_record(const struct deliver_routes *routes, struct store *store,
+			    const char *topic, const char *id, const json_t *record,
+			    struct error *error)
+{
+	json_t *doc;
+	int r = 0;
+
+	/* A migration that a request asked for is part of that one's flow. */
+	if (!json_integer_value(json_object_get(record, "end_ns")) ||
+	    (streq(topic, "migration") && json_is_string(json_object_get(record, "request_id"))))
+		return 0;
+	for (unsigned i = 0; routes && i < routes->n && !r; i++) {
+		const struct route *route = &routes->routes[i];
+
+		if (!route->flows || store_is_queued(store, route->receiver, id))
+			continue;
+		doc = json_pack("{s:s}", "topic", topic);
+		r = store_queue(store, route->receiver, id, doc, route->max_queue, error);
+		json_decref(doc);
 	}
 	return r;
 }

@@ -31,6 +31,7 @@ struct hub {
 	struct hub_options options;
 	void (*on_alert)(void *context, const json_t *alert);
 	void *on_alert_context;
+	void (*on_record)(void *context, const char *topic, const char *id, const json_t *record);
 	struct touched *touched;     /* Since the last hub_settle(), by id. */
 	struct touch touch;          /* The same: requests, VMs, ports, volumes. */
 	char cursor[24], settled[24]; /* Changes that rules have seen, for good and so far. */
@@ -97,6 +98,13 @@ hub_on_alert(struct hub *hub, void (*alert)(void *context, const json_t *alert),
 {
 	hub->on_alert = alert;
 	hub->on_alert_context = context;
+}
+
+void
+hub_on_record(struct hub *hub, void (*record)(void *context, const char *topic, const char *id,
+					      const json_t *record))
+{
+	hub->on_record = record;
 }
 
 /* -- Facts ---------------------------------------------------------------- */
@@ -269,6 +277,17 @@ settle_requests(struct hub *hub, struct error *error)
 	return r;
 }
 
+static int
+judge_record(struct hub *hub, const char *topic, const char *id, const json_t *record,
+	     struct error *error)
+{
+	if (!json_is_object(record))
+		record = NULL;
+	if (record && hub->on_record)
+		hub->on_record(hub->on_alert_context, topic, id, record);
+	return alert_rules_record(hub->options.rules, hub->store, topic, id, record, error);
+}
+
 /* Rules look at the records that changed. */
 static int
 judge_records(struct hub *hub, struct error *error)
@@ -289,10 +308,8 @@ judge_records(struct hub *hub, struct error *error)
 
 			for (unsigned t = 0; t < ARRAY_SIZE(topics) && !r; t++)
 				if (streq(topic, topics[t]))
-					r = alert_rules_record(
-						hub->options.rules, hub->store, topic,
-						json_string_value(json_object_get(change, "id")),
-						json_is_object(item) ? item : NULL, error);
+					r = judge_record(hub, topic, json_string_value(
+						json_object_get(change, "id")), item, error);
 		}
 		if (changes)
 			snprintf(hub->settled, sizeof hub->settled, "%s",

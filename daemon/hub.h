@@ -41,4 +41,8 @@ int hub_source(struct hub *hub, const struct store_source *source, struct error 
 void hub_on_alert(struct hub *hub, void (*alert)(void *context, const json_t *alert),
 		  void *context);
 
+/* The same for each migration and flow that changed; NULL is never given. */
+void hub_on_record(struct hub *hub, void (*record)(void *context, const char *topic, const char *id,
+						   const json_t *record));
+
 #endif /* hub.h */

@@ -4,6 +4,7 @@
 noinst_LIBRARIES += libdaemon_serve.a
 libdaemon_serve_a_SOURCES = \
 	daemon/metrics.c daemon/metrics.h \
+	daemon/serve_alerts.c \
 	daemon/serve.c daemon/serve.h daemon/serve_internal.h \
 	daemon/serve_client.c \
 	daemon/network.c daemon/network.h \
@@ -65,10 +66,12 @@ cloudtraced_SOURCES = \
 	daemon/deliver_exec.c \
 	daemon/deliver_payload.c \
 	daemon/deliver_routes.c \
+	daemon/export_otlp.c daemon/export_otlp.h \
 	daemon/lane.c daemon/lane.h daemon/lane_private.h \
 	daemon/lane_host.c \
 	daemon/lane_live.c \
 	daemon/main.c \
+	daemon/test_alerts.c daemon/test_alerts.h \
 	daemon/notify.c daemon/notify.h \
 	daemon/writer.c daemon/writer.h
 cloudtraced_LDFLAGS = -pthread $(LTO_LDFLAGS)

@@ -22,18 +22,20 @@
 #include "ctf/reader.h"
 #include "daemon/alert_rules.h"
 #include "daemon/archive.h"
+#include "daemon/batch.h"
 #include "daemon/config.h"
 #include "daemon/deliver.h"
 #include "daemon/lane.h"
 #include "daemon/notify.h"
 #include "daemon/serve.h"
+#include "daemon/test_alerts.h"
 #include "daemon/writer.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
 enum mode {
-	MODE_RUN, MODE_READ, MODE_DUMP, MODE_DUMP_STORE, MODE_STDIO, MODE_CHECK,
+	MODE_RUN, MODE_READ, MODE_TEST_ALERTS, MODE_DUMP, MODE_DUMP_STORE, MODE_STDIO, MODE_CHECK,
 	MODE_PRINT_EVENTS, MODE_PRINT_GRAPH, MODE_PRINT_CONFIG, MODE_PRINT_MANUAL, MODE_HELP, MODE_VERSION
 };
 
@@ -45,6 +47,8 @@ static const struct {
 	const char *letter;
 } modes[] = {
 	{ "read", MODE_READ, "DIR...", "read trace directories to the end into --store, then exit", NULL },
+	{ "test-alerts", MODE_TEST_ALERTS, NULL,
+	  "print the alerts that the rules give over DIR... or --store, then exit", NULL },
 	{ "dump", MODE_DUMP, "DIR...", "print every event as a line of JSON, then exit", NULL },
 	{ "stdio", MODE_STDIO, NULL, "answer queries about --store on standard input and output", NULL },
 	{ "dump-store", MODE_DUMP_STORE, NULL, "print what --store holds of the traces, then exit", NULL },
@@ -182,7 +186,8 @@ parse_command_line(struct command_line *line, int argc, char **argv, struct erro
 		r = parse_word(line, argv, argc, &i, error);
 	if (r < 0)
 		return r;
-	if (line->n_paths && line->mode != MODE_READ && line->mode != MODE_DUMP)
+	if (line->n_paths && line->mode != MODE_READ && line->mode != MODE_DUMP &&
+	    line->mode != MODE_TEST_ALERTS)
 		return usage_error("'%s' is not an option; directories go with --read or --dump",
 				   line->paths[0]);
 	return config_check(&line->config, error);
@@ -231,6 +236,19 @@ on_commit(void *context)
 	pthread_mutex_unlock(&watch->lock);
 }
 
+static bool
+keep_silence(void *context, const char *id, json_t *silence)
+{
+	struct watch *watch = context;
+	struct batch *batch = batch_new();
+
+	batch_add_silence(batch, id, silence);
+	if (writer_submit(watch->writer, batch))
+		return true;
+	batch_free(batch);
+	return false;
+}
+
 static int
 make_parent_dir(const char *path)
 {
@@ -277,6 +295,7 @@ serving_of(const struct config *config)
 	serving.max_clients = (unsigned) config->max_clients;
 	serving.max_clients_per_uid = (unsigned) config->max_clients_per_uid;
 	serving.max_backlog = config->max_backlog_bytes;
+	serving.sections = &config->sections;
 	serving.started_ns = clock_wall_ns();
 	return serving;
 }
@@ -310,6 +329,8 @@ start_threads(struct watch *watch, const struct config *config, struct error *er
 	int r;
 
 	make_parent_dir(config->store);
+	serving.silence = keep_silence;
+	serving.silence_context = watch;
 	serving.socket_fd = notify_listener("control");
 	serving.ro_socket_fd = notify_listener("ro");
 	if (serving.socket_path && serving.socket_fd < 0)
@@ -392,6 +413,7 @@ on_hangup(evutil_socket_t number, short what, void *user)
 			       log_difference, NULL);
 		config_done(&watch->now);
 		watch->now = line.config;
+		serve_show_rules(watch->serve, &watch->now.sections);
 		log_info("the configuration was read again");
 	}
 	free(line.paths);
@@ -527,6 +549,8 @@ perform(struct command_line *line, int argc, char **argv, struct error *error)
 		return run_daemon(config, argc, argv, error);
 	case MODE_READ:
 		return archive_read(config, line->paths, line->n_paths, backend(config), error);
+	case MODE_TEST_ALERTS:
+		return test_alerts(config, line->paths, line->n_paths, error);
 	case MODE_DUMP:
 		return archive_dump(line->paths, line->n_paths, backend(config), stdout, error);
 	case MODE_DUMP_STORE:

@@ -433,7 +433,15 @@ serve_reconfigure(struct serve *serve, const struct serve_options *options, stru
 	serve->options = *options;
 	serve->options.max_in_flight = old.max_in_flight;  /* Sizes a ring of each client. */
 	serve->options.started_ns = old.started_ns;
+	serve->options.silence = old.silence;
+	serve->options.silence_context = old.silence_context;
 	return 0;
+}
+
+void
+serve_show_rules(struct serve *serve, const struct config_sections *sections)
+{
+	serve->options.sections = sections;
 }
 
 int

@@ -10,6 +10,7 @@
 #ifndef DAEMON_SERVE_H
 #define DAEMON_SERVE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,7 @@
 #include "lib/error.h"
 
 struct event_base;
+struct config_sections;
 struct serve;
 
 struct serve_options {
@@ -46,6 +48,10 @@ struct serve_options {
 	size_t max_backlog;           /* 4 MiB: then it is not read from */
 	size_t max_pending;           /* 64 MiB for all: then clients that wait are dropped */
 	uint64_t stall_ns;            /* 10 s without reading what waits: dropped */
+	const struct config_sections *sections; /* Rules to show; may be NULL. */
+	/* Keeps a silence, or forgets it (NULL); false: not now.  NULL: none can be. */
+	bool (*silence)(void *context, const char *id, json_t *silence);
+	void *silence_context;
 	uint64_t started_ns;          /* For status: uptime. */
 };
 extern const struct serve_options serve_defaults;
@@ -59,6 +65,8 @@ int serve_new(struct event_base *base, const struct serve_options *options, stru
  * names and tokens are the old ones. */
 int serve_reconfigure(struct serve *serve, const struct serve_options *options,
 		      struct error *error);
+/* The rules that are shown from now on. */
+void serve_show_rules(struct serve *serve, const struct config_sections *sections);
 /* Whether the addresses, certificates and tokens are good, without using them. */
 int serve_check(const struct serve_options *options, struct error *error);
 /* To be called when the loop does not run any more.  Accepts NULL. */

@@ -144,6 +144,16 @@ json_t *serve_call(struct serve_client *client, const struct rpc_request *reques
 /* Turns a failure of the store into one of the protocol; returns NULL. */
 json_t *serve_store_failed(const struct error *from, struct rpc_error *error);
 
+/* serve_alerts.c: answers about rules and silences. */
+json_t *serve_alert_rules(struct serve_client *client, const json_t *params, struct rpc_error *error);
+json_t *serve_alert_silences(struct serve_client *client, const json_t *params,
+			     struct rpc_error *error);
+json_t *serve_alert_silence(struct serve_client *client, const json_t *params,
+			    struct rpc_error *error);
+json_t *serve_alert_unsilence(struct serve_client *client, const json_t *params,
+			      struct rpc_error *error);
+json_t *serve_log_set(struct serve_client *client, const json_t *params, struct rpc_error *error);
+
 /* serve_status.c */
 json_t *serve_status(struct serve *serve, struct error *error);
 

@@ -117,6 +117,14 @@ uint64_t store_hit_after(struct store *store, const char *rule, const char *subj
 /* Forgets the alerts of a rule about a subject that start in [from_ns, to_ns], but for 'ids'. */
 int store_drop_alerts(struct store *store, const char *rule, const char *subject, uint64_t from_ns,
 		      uint64_t to_ns, const json_t *ids, struct error *error);
+/* Forgets all alerts and what rules counted. */
+int store_forget_alerts(struct store *store, struct error *error);
+/* Gives each fact that is kept, in order of time; stops when 'give' fails. */
+int store_each_fact(struct store *store,
+		    int (*give)(void *context, const struct fact *fact, struct error *error),
+		    void *context, struct error *error);
+/* Copies the store at a path, which may be in use, to a file that is new. */
+int store_copy(const char *path, const char *to, struct error *error);
 /* Alerts that fire, or that ended after 'since_ns'; due ones only. */
 json_t *store_alerts_recent(struct store *store, uint64_t since_ns, struct error *error);
 

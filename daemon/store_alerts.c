@@ -4,6 +4,7 @@
  * that count. */
 #include "daemon/store_internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "lib/clock.h"
@@ -245,4 +246,74 @@ store_alerts_recent(struct store *store, uint64_t since_ns, struct error *error)
 		return list;
 	json_decref(list);
 	return NULL;
+}
+
+int
+store_forget_alerts(struct store *store, struct error *error)
+{
+	return store_exec(store, "DELETE FROM alert; DELETE FROM alert_hit;", error, "forget the alerts");
+}
+
+/* -- Judging anew --------------------------------------------------------- */
+
+static int
+give_row(sqlite3_stmt *stmt, int (*give)(void *context, const struct fact *fact, struct error *error),
+	 void *context, struct error *error)
+{
+	struct fact fact = {
+		.type = (enum fact_type) sqlite3_column_int(stmt, 0),
+		.host = store_column_string(stmt, 1),
+		.start_ns = (uint64_t) sqlite3_column_int64(stmt, 4),
+		.end_ns = (uint64_t) sqlite3_column_int64(stmt, 5),
+		.attributes = store_column_json(stmt, 7),
+	};
+	_cleanup_(freep) char *kind = xstrdup(store_column_string(stmt, 2));
+	_cleanup_(freep) char *status = xstrdup(store_column_string(stmt, 6));
+	int r;
+
+	fact.kind = kind;
+	fact.status = *status ? status : NULL;
+	snprintf(fact.key, sizeof fact.key, "%s", store_column_string(stmt, 3));
+	r = give(context, &fact, error);
+	json_decref(fact.attributes);
+	return r;
+}
+
+int
+store_each_fact(struct store *store,
+		int (*give)(void *context, const struct fact *fact, struct error *error),
+		void *context, struct error *error)
+{
+	static const char facts[] = "SELECT type, host, kind, key, start_ns, end_ns, status, attributes"
+				    " FROM fact ORDER BY start_ns, id";
+	sqlite3_stmt *stmt = store_query(store, facts, "");
+	int r = 0, done;
+
+	while (stmt && !r && sqlite3_step(stmt) == SQLITE_ROW)
+		r = give_row(stmt, give, context, error);
+	done = store_done(store, stmt, error, "read the facts");
+	return r ? r : done;
+}
+
+int
+store_copy(const char *path, const char *to, struct error *error)
+{
+	struct store *store;
+	sqlite3_backup *backup = NULL;
+	sqlite3 *copy = NULL;
+	int r = store_open(path, STORE_READ, &store, error), code;
+
+	if (r)
+		return r;
+	code = sqlite3_open_v2(to, &copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+	if (code == SQLITE_OK)
+		backup = sqlite3_backup_init(copy, "main", store->db, "main");
+	if (backup)
+		sqlite3_backup_step(backup, -1);
+	code = backup ? sqlite3_backup_finish(backup) : SQLITE_CANTOPEN;
+	if (code != SQLITE_OK)
+		r = error_set(error, EIO, "%s: cannot be copied to %s: %s", path, to, sqlite3_errstr(code));
+	sqlite3_close(copy);
+	store_close(store);
+	return r;
 }

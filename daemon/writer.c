@@ -65,6 +65,16 @@ log_alert(void *context, const json_t *alert)
 }
 
 static void
+queue_record(void *context, const char *topic, const char *id, const json_t *record)
+{
+	struct writer *writer = context;
+	struct error error = { 0 };
+
+	if (deliver_routes_queue_record(writer->routes, writer->store, topic, id, record, &error))
+		log_error("a flow can't be queued for export: %s", error.text);
+}
+
+static void
 wait_for_work(struct writer *writer)
 {
 	struct timespec until;
@@ -177,6 +187,7 @@ writer_start(const struct writer_options *options, struct writer **ret, struct e
 	}
 	writer->hub = hub_new(writer->store, &options->hub);
 	hub_on_alert(writer->hub, log_alert, writer);
+	hub_on_record(writer->hub, queue_record);
 	writer->routes = options->routes;
 	writer->retention_ns = options->retention_ns;
 	writer->committed = options->committed;
