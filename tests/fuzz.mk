@@ -2,8 +2,7 @@
 # Each fuzz_NAME.c is built twice: corpus_NAME gives it the files of
 # tests/fuzz/corpus/NAME in every `make check`; fuzz_NAME is the fuzzer itself
 # (configure CC=clang --enable-fuzzers, then `make fuzzers`).
-fuzz_names = metadata packet viewer rpc config log
-fuzz_names = metadata packet viewer rpc config http
+fuzz_names = metadata packet viewer rpc config http log
 
 check_PROGRAMS += tests/fuzz/corpus_metadata
 TESTS += tests/fuzz/corpus_metadata
