@@ -336,7 +336,8 @@ sum_thread(struct cpu_sum *sum, const struct read_thread *t)
 	struct sum_thread *to;
 	bool is_new;
 
-	if (t->born && t->tid && keyed_find(&sum->threads, &key)) {
+	to = t->tid ? keyed_find(&sum->threads, &key) : NULL;
+	if (to && (t->born || to->sum.died_ns)) {
 		generation = keyed_get(&sum->generations, &t->tid, NULL);
 		if (generation)
 			key.generation = ++generation->n;
