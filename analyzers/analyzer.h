@@ -30,6 +30,7 @@ enum {
 	STAY = -1,             /* As a rule's target: the state it is in. */
 	MAX_STATES = 32,
 	MAX_VALUES_SIZE = 256, /* Bytes of a struct that fields are read into. */
+	NAME_SIZE = 256,       /* Bytes of what names a flow of derived events. */
 	MAX_NATIVE_VALUES_SIZE = 512,
 	MAX_NATIVE_FIELDS = 32,
 };
@@ -59,9 +60,9 @@ struct step {
 	const void *values;                   /* The struct of the rule's fields. */
 	uint64_t t_ns;                        /* Since 1970; never before flow->last_ns. */
 	const struct engine_options *options;
+	bool late;                            /* Came out of order, after later ones. */
 	/* Only for native analyzers: */
 	int32_t cpu;                          /* Of the event's packet ("cpu_id"), or -1. */
-	bool late;                            /* Came out of order: t_ns is before what was. */
 	struct native_run *run;               /* The engine's. */
 };
 
@@ -91,7 +92,8 @@ struct state {
 	const char *name;
 	const char *span;      /* Kind of the span that lasts in this state; NULL: none. */
 	const char *status;    /* Of that span; NULL: "running". */
-	bool ended;            /* The span is over: entering sets its end. */
+	bool ended;            /* The span is over: entering sets its end.  A flow in such a
+				* state is at rest, and may be forgotten when many are. */
 	bool final;            /* The flow is over: the engine forgets it. */
 };
 
@@ -116,6 +118,22 @@ struct source {
 	const char *selector;  /* Payload field by whose value the rules differ. */
 	const char *const *numbers; /* Names of its values where it is a number (0, 1, ...). */
 	unsigned n_numbers;
+};
+
+/* Makes other events of those of a trace: what is in the trace is a log line, a
+ * derived event is what it means.  Derived events live in the engine only; rules
+ * name them like others, and get their values as the decoder gave them. */
+struct decoder {
+	const char *event;             /* What it reads. */
+	const struct field *reads;
+	const char *const *derives;    /* Names of the derived events, by number. */
+	unsigned n_derives;
+	/* One state for each engine; it holds no knowledge of the trace, as it is
+	 * not kept over a restart: scratch memory and caches. */
+	void *(*start)(void);
+	void (*stop)(void *state);
+	/* Reads step->values and calls step_derive() any number of times. */
+	void (*decode)(void *state, const struct step *step);
 };
 
 enum role {
@@ -168,6 +186,15 @@ struct analyzer {
 	unsigned roles;        /* Nodes on which its events are. */
 	bool kernel;           /* Events of the kernel, not of a program. */
 	const char *key;       /* Context field that names the flow. */
+	/* Its rules name derived events.  'identify' then writes what names the flow
+	 * (any bytes; returns their number, 0: the event is of no flow), and
+	 * 'fact_key' gives the key of the flow's facts. */
+	const struct decoder *decoder;
+	size_t (*identify)(char text[NAME_SIZE], unsigned event, const void *values);
+	const char *(*fact_key)(const struct flow *flow);
+	/* Flows of a host: more than 'keep' at rest make room for new ones, more than
+	 * 'max_flows' are left out.  0: with all others of no limit of their own. */
+	unsigned keep, max_flows;
 	size_t flow_size;
 	const struct state *states;
 	unsigned n_states;
@@ -179,6 +206,9 @@ struct analyzer {
 	 * 'check': whether counts and indices of a restored flow can be. */
 	void (*moved)(struct flow *flow, const struct step *step, unsigned from, unsigned to);
 	void (*timer)(struct flow *flow, const struct step *step);
+	/* The state to move to when the timer ran; NULL: it stays. */
+	unsigned (*expires)(const struct flow *flow, const struct step *step);
+	uint32_t expires_to;   /* The states that it gives, as IN(A) | IN(B). */
 	json_t *(*attributes)(const struct flow *flow, const struct step *step, unsigned state);
 	size_t (*used)(const struct flow *flow);
 	bool (*check)(const struct flow *flow);
@@ -194,6 +224,11 @@ extern const struct rule no_rules[];
 void step_tell(const struct step *step, const struct flow *flow, struct fact *fact);
 /* Id of the flow's span, to be the parent of others. */
 void step_span_id(const struct step *step, const struct flow *flow, char ret[FACT_ID_SIZE]);
+/* Feeds a derived event to the analyzers of the decoder whose number 'event' is.
+ * 'values' is theirs until this returns.  For decoders, and for actions of
+ * analyzers whose own rules do not name that event. */
+void step_derive(const struct step *step, const struct decoder *decoder, unsigned event,
+		 const void *values);
 /* For native analyzers: gives a fact whose key is set.  Takes over the reference
  * to its attributes; borrows its blob. */
 void native_tell(const struct step *step, struct fact *fact);

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "analyzers/engine_private.h"
 #include "ctf/trace.h"
@@ -58,6 +59,9 @@ flows_free(struct engine_host *host)
 		HASH_DEL(host->gone, gone);
 		free(gone);
 	}
+	heap_free(&host->timers);
+	for (size_t i = 0; i < ARRAY_SIZE(host->pools); i++)
+		heap_free(&host->pools[i].resting);
 }
 
 void
@@ -101,7 +105,9 @@ engine_host(struct engine *engine, const char *hostname)
 		host = xcalloc(1, sizeof *host);
 		host->engine = engine;
 		host->name = xstrdup(hostname);
-		host->next_deadline_ns = UINT64_MAX;
+		host->timers.order = BY_DEADLINE;
+		for (size_t i = 0; i < ARRAY_SIZE(host->pools); i++)
+			host->pools[i].resting.order = BY_REST;
 		HASH_ADD_KEYPTR(hh, engine->hosts, host->name, strlen(host->name), host);
 	}
 	return host;
@@ -141,13 +147,35 @@ entry_find(struct engine_host *host, unsigned analyzer, uint64_t key)
 
 static void flush_entry(struct engine_host *host, struct entry *entry);
 
+/* Flows of analyzers without limits of their own share theirs. */
+static struct pool *
+pool_of(struct engine_host *host, unsigned analyzer)
+{
+	return &host->pools[host->engine->table[analyzer]->max_flows ? analyzer + 1 : 0];
+}
+
+void
+entry_settle(struct engine_host *host, struct entry *entry)
+{
+	const struct flow *flow = entry->flow;
+	const struct state *state = &host->engine->table[entry->id.analyzer]->states[flow->state];
+
+	heap_update(&host->timers, entry, flow->deadline_ns != 0);
+	heap_update(&pool_of(host, (unsigned) entry->id.analyzer)->resting, entry,
+		    flow->state == FLOW_IDLE || state->ended);
+}
+
 static void
 entry_end(struct engine_host *host, struct entry *entry)
 {
+	struct pool *pool = pool_of(host, (unsigned) entry->id.analyzer);
 	struct gone *gone;
 
 	flush_entry(host, entry);
 	HASH_DEL(host->flows, entry);
+	heap_update(&host->timers, entry, false);
+	heap_update(&pool->resting, entry, false);
+	pool->n_flows--;
 	if (entry->saved) {
 		gone = xcalloc(1, sizeof *gone);
 		memcpy(&gone->id, &entry->id, sizeof gone->id);
@@ -156,26 +184,19 @@ entry_end(struct engine_host *host, struct entry *entry)
 	entry_free(entry);
 }
 
-/* Makes room by forgetting the flow that has been at rest for longest: not
- * every process tells that it ends. */
-static void
-forget_oldest(struct engine_host *host)
+/* Whether there is room for one more, after the flow that has been at rest for
+ * longest was forgotten if need be: not every process tells that it ends. */
+static bool
+make_room(struct engine_host *host, unsigned analyzer)
 {
-	struct entry *entry, *oldest = NULL;
+	const struct analyzer *a = host->engine->table[analyzer];
+	const unsigned max = a->max_flows ? a->max_flows : host->engine->options.max_flows_per_host;
+	const unsigned keep = a->keep ? a->keep : KEEP_FLOWS;
+	struct pool *pool = pool_of(host, analyzer);
 
-	for (entry = host->flows; entry; entry = entry->hh.next) {
-		const struct flow *flow = entry->flow;
-		const struct state *state =
-			&host->engine->table[entry->id.analyzer]->states[flow->state];
-
-		if (flow->state != FLOW_IDLE && !state->ended)
-			continue;
-		if (!oldest || flow->last_ns < oldest->flow->last_ns ||
-		    (flow->last_ns == oldest->flow->last_ns && entry_compare(entry, oldest) < 0))
-			oldest = entry;
-	}
-	if (oldest)
-		entry_end(host, oldest);
+	if (pool->n_flows >= MIN(max, keep) && pool->resting.n)
+		entry_end(host, heap_first(&pool->resting));
+	return pool->n_flows < max;
 }
 
 struct entry *
@@ -184,9 +205,7 @@ entry_new(struct engine_host *host, unsigned analyzer, uint64_t key)
 	struct entry *entry;
 	struct gone *gone;
 
-	if (HASH_COUNT(host->flows) >= MIN(host->engine->options.max_flows_per_host, KEEP_FLOWS))
-		forget_oldest(host);
-	if (HASH_COUNT(host->flows) >= host->engine->options.max_flows_per_host)
+	if (!make_room(host, analyzer))
 		return NULL;
 	entry = xcalloc(1, sizeof *entry);
 	entry->id.key = key;
@@ -200,18 +219,24 @@ entry_new(struct engine_host *host, unsigned analyzer, uint64_t key)
 		entry->saved = true;
 	}
 	HASH_ADD(hh, host->flows, id, sizeof entry->id, entry);
+	pool_of(host, analyzer)->n_flows++;
 	return entry;
 }
 
 /* -- Telling ------------------------------------------------------------- */
 
-/* In decimal; each fact needs it, some of them twice. */
+/* The analyzer's text, or the flow's key in decimal: each fact needs it, some of
+ * them twice. */
 static void
-set_key(struct fact *fact, const struct flow *flow)
+set_key(const struct analyzer *analyzer, struct fact *fact, const struct flow *flow)
 {
 	char digits[KEY_TEXT_SIZE], *at = digits + sizeof digits;
 	uint64_t left = flow->key;
 
+	if (analyzer->fact_key) {
+		snprintf(fact->key, sizeof fact->key, "%s", analyzer->fact_key(flow));
+		return;
+	}
 	*--at = '\0';
 	do
 		*--at = (char) ('0' + left % 10);
@@ -226,7 +251,7 @@ step_tell(const struct step *step, const struct flow *flow, struct fact *fact)
 
 	fact->host = step->host->name;
 	if (!*fact->key)
-		set_key(fact, flow);
+		set_key(step->analyzer, fact, flow);
 	engine->counters.facts++;
 	engine->sink.fact(engine->sink.context, fact);
 }
@@ -241,7 +266,7 @@ span_fact(const struct step *step, const struct flow *flow)
 		.start_ns = flow->start_ns,
 	};
 
-	set_key(&fact, flow);
+	set_key(step->analyzer, &fact, flow);
 	return fact;
 }
 
@@ -423,31 +448,35 @@ move(struct entry *entry, const struct step *step, const struct rule *rule, unsi
 }
 
 static void
-note_deadline(struct engine_host *host, const struct flow *flow)
-{
-	if (flow->deadline_ns)
-		host->next_deadline_ns = MIN(host->next_deadline_ns, flow->deadline_ns);
-}
-
-static void
 fire(struct engine_host *host, struct entry *entry)
 {
 	struct engine *engine = host->engine;
 	struct flow *flow = entry->flow;
+	const struct analyzer *analyzer = engine->table[entry->id.analyzer];
 	const uint64_t t_ns = MAX(flow->deadline_ns, flow->last_ns);
 	const struct step step = {
 		.host = host,
-		.analyzer = engine->table[entry->id.analyzer],
+		.analyzer = analyzer,
 		.t_ns = t_ns,
 		.options = &engine->options,
 	};
 
 	flow->deadline_ns = 0;
 	entry->changed = true;
-	if (step.analyzer->timer)
-		step.analyzer->timer(flow, &step);
-	if (flow->tell)
+	if (analyzer->timer)
+		analyzer->timer(flow, &step);
+	if (analyzer->expires)
+		move(entry, &step, NULL, analyzer->expires(flow, &step));
+	else if (flow->tell)
 		note_span(&step, entry);
+	if (analyzer->states[flow->state].final) {
+		entry_end(host, entry);
+		return;
+	}
+	/* It moved at this time: no time of a flow is after its last. */
+	if (analyzer->expires)
+		flow->last_ns = t_ns;
+	entry_settle(host, entry);
 }
 
 /* Runs the timers that are due before 't_ns', earliest first.  They run before
@@ -456,21 +485,10 @@ fire(struct engine_host *host, struct entry *entry)
 static void
 run_timers(struct engine_host *host, uint64_t t_ns)
 {
-	while (host->next_deadline_ns < t_ns) {
-		struct entry *entry, *first = NULL;
+	struct entry *first;
 
-		for (entry = host->flows; entry; entry = entry->hh.next)
-			if (entry->flow->deadline_ns && (!first ||
-			    entry->flow->deadline_ns < first->flow->deadline_ns ||
-			    (entry->flow->deadline_ns == first->flow->deadline_ns &&
-			     entry_compare(entry, first) < 0)))
-				first = entry;
-		host->next_deadline_ns = first ? first->flow->deadline_ns : UINT64_MAX;
-		if (first && first->flow->deadline_ns < t_ns) {
-			fire(host, first);
-			note_deadline(host, first->flow);
-		}
-	}
+	while ((first = heap_first(&host->timers)) && first->flow->deadline_ns < t_ns)
+		fire(host, first);
 }
 
 /* -- Events -------------------------------------------------------------- */
@@ -509,7 +527,8 @@ event_key(const struct route *route, const struct ctf_event *event, uint64_t *re
 	return env && !parse_u64(env, ret);
 }
 
-/* The first rule of the cell that counts, with its fields in 'values'. */
+/* The first rule of the cell that counts, with its fields in 'values'; those of a
+ * derived event (no 'event') are in step->values already. */
 static const struct rule *
 pick_rule(struct engine *engine, const struct action *action, const struct flow *flow,
 	  const struct step *step, const struct ctf_event *event, void *values)
@@ -517,36 +536,32 @@ pick_rule(struct engine *engine, const struct action *action, const struct flow 
 	for (; action; action = action->next) {
 		const struct rule *rule = action->rule;
 
-		memset(values, 0, MAX_VALUES_SIZE);
-		if (!action_read(action, event, values))
-			engine->counters.incomplete++;
-		else if (!(event->late && rule->begins) && (!rule->when || rule->when(flow, step)))
+		if (event) {
+			memset(values, 0, MAX_VALUES_SIZE);
+			if (!action_read(action, event, values)) {
+				engine->counters.incomplete++;
+				continue;
+			}
+		}
+		if (!(step->late && rule->begins) && (!rule->when || rule->when(flow, step)))
 			return rule;
 	}
 	return NULL;
 }
 
+/* Gives the event to the flow of that key: 'event', or step->values. */
 static void
-take_event(struct engine_host *host, const struct route *route, const struct ctf_event *event)
+take(struct step *step, const struct route *route, unsigned column, uint64_t key,
+     const struct ctf_event *event)
 {
+	struct engine_host *host = step->host;
 	struct engine *engine = host->engine;
-	const struct analyzer *analyzer = engine->table[route->analyzer];
-	const unsigned column = route_column(route, event);
-	uint64_t values[MAX_VALUES_SIZE / sizeof(uint64_t)], key;
-	const struct action *action;
+	uint64_t values[MAX_VALUES_SIZE / sizeof(uint64_t)];
+	struct entry *entry = entry_find(host, route->analyzer, key);
+	const unsigned state = entry ? entry->flow->state : FLOW_IDLE;
+	const struct action *action = route->cells[column * step->analyzer->n_states + state];
 	const struct rule *rule;
-	struct entry *entry;
-	struct step step = { .host = host, .analyzer = analyzer, .values = values,
-			     .options = &engine->options };
-	unsigned state;
 
-	if (!event_key(route, event, &key)) {
-		engine->counters.incomplete++;
-		return;
-	}
-	entry = entry_find(host, route->analyzer, key);
-	state = entry ? entry->flow->state : FLOW_IDLE;
-	action = route->cells[column * analyzer->n_states + state];
 	if (!action) {
 		if (state == FLOW_IDLE)
 			engine->counters.ignored++;
@@ -558,8 +573,10 @@ take_event(struct engine_host *host, const struct route *route, const struct ctf
 		engine->counters.capped++;
 		return;
 	}
-	step.t_ns = MAX(event->t_ns, entry->flow->last_ns);
-	rule = pick_rule(engine, action, entry->flow, &step, event, values);
+	step->t_ns = MAX(step->t_ns, entry->flow->last_ns);
+	if (event)
+		step->values = values;
+	rule = pick_rule(engine, action, entry->flow, step, event, values);
 	if (!rule) {
 		engine->counters.ignored++;
 		if (!entry->flow->last_event)
@@ -568,13 +585,66 @@ take_event(struct engine_host *host, const struct route *route, const struct ctf
 	}
 	engine->counters.used++;
 	entry->changed = true;
-	entry->flow->last_ns = step.t_ns;
+	entry->flow->last_ns = step->t_ns;
 	entry->flow->last_event = route->event + 1;
 	entry->flow->events++;
-	move(entry, &step, rule, rule->to == STAY ? state : (unsigned) rule->to);
-	note_deadline(host, entry->flow);
-	if (analyzer->states[entry->flow->state].final)
+	move(entry, step, rule, rule->to == STAY ? state : (unsigned) rule->to);
+	if (step->analyzer->states[entry->flow->state].final)
 		entry_end(host, entry);
+	else
+		entry_settle(host, entry);
+}
+
+static void
+take_event(struct engine_host *host, const struct route *route, const struct ctf_event *event)
+{
+	struct engine *engine = host->engine;
+	struct step step = { .host = host, .analyzer = engine->table[route->analyzer],
+			     .options = &engine->options, .t_ns = event->t_ns,
+			     .late = event->late };
+	uint64_t key;
+
+	if (event_key(route, event, &key))
+		take(&step, route, route_column(route, event), key, event);
+	else
+		engine->counters.incomplete++;
+}
+
+void
+step_derive(const struct step *step, const struct decoder *decoder, unsigned event,
+	    const void *values)
+{
+	struct engine *engine = step->host->engine;
+	const struct deriver *deriver = engine->derivers;
+	char name[NAME_SIZE];
+
+	while (deriver->decoder != decoder)
+		deriver++;
+	for (const struct route *r = deriver->routes[event]; r; r = r->next) {
+		const struct analyzer *analyzer = engine->table[r->analyzer];
+		struct step next = { .host = step->host, .analyzer = analyzer, .values = values,
+				     .options = step->options, .t_ns = step->t_ns,
+				     .late = step->late };
+		const size_t size = analyzer->identify(name, event, values);
+
+		if (size)
+			take(&next, r, 0, XXH64(name, size, 0), NULL);
+	}
+}
+
+/* Has the decoders of that event derive others. */
+static void
+decode(struct engine_host *host, const struct deriver *deriver, const struct ctf_event *event)
+{
+	struct engine *engine = host->engine;
+	uint64_t values[MAX_VALUES_SIZE / sizeof(uint64_t)] = { 0 };
+	const struct step step = { .host = host, .values = values, .options = &engine->options,
+				   .t_ns = event->t_ns, .late = event->late };
+
+	if (action_read(deriver->action, event, values))
+		deriver->decoder->decode(deriver->state, &step);
+	else
+		engine->counters.incomplete++;
 }
 
 void
@@ -588,6 +658,9 @@ engine_event(struct engine_host *host, const struct ctf_event *event)
 		run_timers(host, event->t_ns);
 	if (event->wanted >= engine->n_routes)
 		return;
+	for (unsigned i = 0; i < engine->n_derivers; i++)
+		if (engine->derivers[i].wanted == event->wanted)
+			decode(host, &engine->derivers[i], event);
 	for (const struct route *r = engine->routes[event->wanted]; r; r = r->next)
 		take_event(host, r, event);
 	if (engine->native_routes[event->wanted])
@@ -611,7 +684,8 @@ engine_loss(struct engine_host *host, const struct ctf_loss *loss)
 
 		if (!state->span || state->ended)
 			continue;
-		if (env && !parse_u64(env, &pid) && pid != entry->id.key)
+		if (env && !parse_u64(env, &pid) &&
+		    (engine->table[entry->id.analyzer]->decoder || pid != entry->id.key))
 			continue;
 		/* How many events a missing packet held is not known: at least one. */
 		entry->flow->lost += loss->events + loss->packets;
@@ -651,7 +725,6 @@ engine_host_end(struct engine_host *host, uint64_t t_ns)
 		move(entry, &step, NULL, step.analyzer->gone);
 		entry_end(host, entry);
 	}
-	host->next_deadline_ns = UINT64_MAX;
 	natives_end(host);
 }
 

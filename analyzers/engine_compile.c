@@ -85,29 +85,58 @@ intern_value(struct route *route, const char *value)
 	return column;
 }
 
-/* Makes the route of an event in an analyzer with all its columns. */
-static void
-make_route(struct engine *engine, unsigned index, const char *event)
+/* Where the routes of an event hang; NULL when no decoder derives it. */
+static struct route **
+routes_of(const struct engine *engine, const struct analyzer *analyzer, const char *event)
 {
-	struct program *program = &engine->programs[index];
-	const struct analyzer *analyzer = program->analyzer;
-	const unsigned wanted = ctf_interest_event(engine->interest, event);
-	struct route *route = xcalloc(1, sizeof *route), **at;
+	const struct deriver *deriver = engine->derivers;
 
-	route->analyzer = index;
-	route->event = intern_event(program, event);
-	route->source = find_source(analyzer, event);
-	route->n_columns = 1;
-	route->values = xcalloc(1, sizeof *route->values);
-	route->selector_slot = -1;
+	if (!analyzer->decoder)
+		return &engine->routes[ctf_interest_find(engine->interest, event)];
+	while (deriver->decoder != analyzer->decoder)
+		deriver++;
+	for (unsigned i = 0; i < analyzer->decoder->n_derives; i++)
+		if (streq(analyzer->decoder->derives[i], event))
+			return &deriver->routes[i];
+	return NULL;
+}
+
+/* Slots of what names the flow and of the selector. */
+static void
+find_slots(struct engine *engine, struct route *route, const char *event)
+{
+	const struct analyzer *analyzer = engine->programs[route->analyzer].analyzer;
+	const unsigned wanted = ctf_interest_event(engine->interest, event);
+
 	if (route->source && route->source->selector)
 		route->selector_slot = ctf_interest_field(engine->interest, wanted, CTF_PAYLOAD,
 							  route->source->selector);
 	route->key_slot = route->source && route->source->key
 		? ctf_interest_field(engine->interest, wanted, CTF_PAYLOAD, route->source->key)
 		: ctf_interest_field(engine->interest, wanted, CTF_EVENT_CONTEXT, analyzer->key);
+}
+
+/* Makes the route of an event in an analyzer with all its columns. */
+static int
+make_route(struct engine *engine, unsigned index, const char *event)
+{
+	struct program *program = &engine->programs[index];
+	const struct analyzer *analyzer = program->analyzer;
+	struct route *route, **at = routes_of(engine, analyzer, event);
+
+	if (!at)
+		return -ENOENT;
+	route = xcalloc(1, sizeof *route);
+	route->analyzer = index;
+	route->event = intern_event(program, event);
+	route->source = find_source(analyzer, event);
+	route->n_columns = 1;
+	route->values = xcalloc(1, sizeof *route->values);
+	route->selector_slot = route->key_slot = -1;
+	if (!analyzer->decoder)
+		find_slots(engine, route, event);
 	/* Behind those of other analyzers, which run in the order of the list. */
-	for (at = &engine->routes[wanted]; *at; at = &(*at)->next)
+	for (; *at; at = &(*at)->next)
 		;
 	*at = route;
 	for (const struct rule *r = analyzer->rules; r->on; r++)
@@ -115,12 +144,14 @@ make_route(struct engine *engine, unsigned index, const char *event)
 			intern_value(route, r->is);
 	route->cells = xcalloc((size_t) route->n_columns * analyzer->n_states,
 			       sizeof *route->cells);
+	return 0;
 }
 
 static struct route *
 find_route(const struct engine *engine, unsigned index, const char *event)
 {
-	struct route *route = engine->routes[ctf_interest_find(engine->interest, event)];
+	struct route **routes = routes_of(engine, engine->programs[index].analyzer, event);
+	struct route *route = routes ? *routes : NULL;
 
 	while (route && route->analyzer != index)
 		route = route->next;
@@ -131,7 +162,7 @@ find_route(const struct engine *engine, unsigned index, const char *event)
 static struct action *
 make_action(struct engine *engine, const struct rule *rule)
 {
-	const unsigned wanted = ctf_interest_event(engine->interest, rule->on);
+	const unsigned wanted = rule->reads ? ctf_interest_event(engine->interest, rule->on) : 0;
 	struct action *action = xcalloc(1, sizeof *action);
 	unsigned n = 0;
 
@@ -204,27 +235,60 @@ hash_program(const struct analyzer *analyzer)
 	return hash;
 }
 
+static int
+add_decoder(struct engine *engine, const struct decoder *decoder)
+{
+	struct deriver *deriver = engine->derivers;
+
+	while (deriver < engine->derivers + engine->n_derivers && deriver->decoder != decoder)
+		deriver++;
+	if (deriver->decoder == decoder)
+		return 0;
+	if (engine->n_derivers == MAX_DECODERS - 1)  /* The last one ends the search. */
+		return -E2BIG;
+	engine->n_derivers++;
+	deriver->decoder = decoder;
+	deriver->wanted = ctf_interest_event(engine->interest, decoder->event);
+	deriver->rule = (struct rule) { .on = decoder->event, .reads = decoder->reads };
+	deriver->action = make_action(engine, &deriver->rule);
+	deriver->routes = xcalloc(decoder->n_derives, sizeof *deriver->routes);
+	deriver->state = decoder->start ? decoder->start() : NULL;
+	return deriver->action ? 0 : -E2BIG;
+}
+
+/* Names all events that are wanted. */
+static int
+add_program(struct engine *engine, const struct analyzer *analyzer)
+{
+	struct program *program = &engine->programs[engine->n_programs++];
+
+	program->analyzer = analyzer;
+	program->hash = hash_program(analyzer);
+	if (analyzer->decoder)
+		return add_decoder(engine, analyzer->decoder);
+	for (const struct rule *rule = analyzer->rules; rule->on; rule++)
+		ctf_interest_event(engine->interest, rule->on);
+	return 0;
+}
+
 int
 compile_tables(struct engine *engine)
 {
 	int r = 0;
 
-	for (unsigned i = 0; i < MAX_ANALYZERS && engine->table[i]; i++, engine->n_programs++) {
-		engine->programs[i].analyzer = engine->table[i];
-		engine->programs[i].hash = hash_program(engine->table[i]);
-		for (const struct rule *rule = engine->table[i]->rules; rule->on; rule++)
-			ctf_interest_event(engine->interest, rule->on);
-	}
+	for (unsigned i = 0; i < MAX_ANALYZERS && engine->table[i] && !r; i++)
+		r = add_program(engine, engine->table[i]);
 	natives_declare(engine);
 	engine->n_routes = ctf_interest_n_events(engine->interest);
 	engine->routes = xcalloc(engine->n_routes, sizeof *engine->routes);
 	for (unsigned i = 0; i < engine->n_programs && !r; i++) {
 		const struct analyzer *analyzer = engine->programs[i].analyzer;
 
-		for (const struct rule *rule = analyzer->rules; rule->on; rule++)
+		for (const struct rule *rule = analyzer->rules; rule->on && !r; rule++)
 			if (!find_route(engine, i, rule->on))
-				make_route(engine, i, rule->on);
-		r = place_rules(engine, i, true);
+				r = make_route(engine, i, rule->on);
+		if (!r)
+			r = place_rules(engine, i, true);
 		if (!r)
 			r = place_rules(engine, i, false);
 	}
@@ -245,17 +309,31 @@ route_free(struct route *route, unsigned n_states)
 	free(route);
 }
 
-void
-compile_free(struct engine *engine)
+static void
+routes_free(const struct engine *engine, struct route **routes, unsigned n)
 {
-	for (unsigned i = 0; i < engine->n_routes; i++)
-		for (struct route *r = engine->routes[i], *next; r; r = next) {
+	for (unsigned i = 0; routes && i < n; i++)
+		for (struct route *r = routes[i], *next; r; r = next) {
 			next = r->next;
 			route_free(r, engine->programs[r->analyzer].analyzer->n_states);
 		}
+	free(routes);
+}
+
+void
+compile_free(struct engine *engine)
+{
+	routes_free(engine, engine->routes, engine->n_routes);
+	for (unsigned i = 0; i < engine->n_derivers; i++) {
+		const struct deriver *deriver = &engine->derivers[i];
+
+		routes_free(engine, deriver->routes, deriver->decoder->n_derives);
+		free(deriver->action);
+		if (deriver->decoder->stop)
+			deriver->decoder->stop(deriver->state);
+	}
 	for (unsigned i = 0; i < engine->n_programs; i++)
 		free(engine->programs[i].events);
-	free(engine->routes);
 }
 
 unsigned

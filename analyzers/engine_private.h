@@ -10,7 +10,7 @@
 
 #include "analyzers/analyzer.h"
 
-enum { MAX_ANALYZERS = 32, MAX_FIELDS = 16, KEY_TEXT_SIZE = 24 };
+enum { MAX_ANALYZERS = 32, MAX_DECODERS = 4, MAX_FIELDS = 16, KEY_TEXT_SIZE = 24 };
 /* Over so many flows of a host, those at rest make room for new ones. */
 #define KEEP_FLOWS 512u
 
@@ -44,6 +44,16 @@ struct program {
 	unsigned n_events;
 };
 
+/* A decoder with its fields as slots, and who takes what it derives. */
+struct deriver {
+	const struct decoder *decoder;
+	void *state;
+	unsigned wanted;       /* Index of its event in the interest. */
+	struct rule rule;      /* For 'action': only 'reads'. */
+	struct action *action;
+	struct route **routes; /* By number of the derived event. */
+};
+
 int compile_tables(struct engine *engine);
 void compile_free(struct engine *engine);
 /* Column of the selector's value in this event. */
@@ -61,6 +71,8 @@ struct unexpected {
 	UT_hash_handle hh;
 };
 
+enum order { BY_DEADLINE, BY_REST, N_ORDERS };
+
 struct entry {
 	struct { uint64_t key, analyzer; } id;
 	struct flow *flow;     /* analyzer->flow_size bytes. */
@@ -68,7 +80,21 @@ struct entry {
 	bool saved;            /* Some blob of it was given out. */
 	bool untold;           /* 'told' waits for engine_flush(). */
 	struct flow *told;     /* As it was when its span last changed; NULL before. */
+	size_t at[N_ORDERS];   /* Place in each heap, from 1; 0: in none. */
 	UT_hash_handle hh;
+};
+
+/* Entries of a host by one of their times (engine_heap.c). */
+struct heap {
+	enum order order;
+	struct entry **entries;
+	size_t n, size;
+};
+
+/* Flows that share limits. */
+struct pool {
+	unsigned n_flows;
+	struct heap resting;   /* By last_ns: who makes room first. */
 };
 
 /* A flow that ended and whose blob has to be forgotten. */
@@ -93,8 +119,9 @@ struct engine_host {
 	char *name;
 	struct entry *flows;
 	struct gone *gone;
+	struct heap timers;         /* Those with a deadline. */
+	struct pool pools[MAX_ANALYZERS + 1]; /* By engine_pool(). */
 	struct native_run *natives; /* By analyzer; NULL before the first event of any. */
-	uint64_t next_deadline_ns;  /* No flow has an earlier one; UINT64_MAX: none has any. */
 	UT_hash_handle hh;
 };
 
@@ -107,7 +134,9 @@ struct engine {
 	unsigned n_programs;
 	struct route **routes;      /* By index of the event in the interest. */
 	unsigned n_routes;
-	struct native_route **native_routes; /* The same for native analyzers. */
+	struct deriver derivers[MAX_DECODERS];
+	unsigned n_derivers;
+	struct native_route **native_routes; /* Like routes, for native analyzers. */
 	bool has_natives;
 	struct engine_host *hosts;
 	struct unexpected *unexpected;
@@ -117,6 +146,12 @@ struct engine {
 /* Orders entries by analyzer and key, so that what follows from several flows
  * at once does not depend on their history. */
 int entry_compare(const struct entry *a, const struct entry *b);
+/* Takes an entry into the heap or moves it to its place, or takes it out. */
+void heap_update(struct heap *heap, struct entry *entry, bool in);
+struct entry *heap_first(const struct heap *heap);
+void heap_free(struct heap *heap);
+/* To be called when a flow has changed: its deadline, and whether it rests. */
+void entry_settle(struct engine_host *host, struct entry *entry);
 /* Bytes of a flow that matter. */
 size_t flow_used(const struct analyzer *analyzer, const struct flow *flow);
 struct entry *entry_find(struct engine_host *host, unsigned analyzer, uint64_t key);

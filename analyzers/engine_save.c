@@ -93,8 +93,7 @@ restore_flow(struct engine_host *host, unsigned index, uint64_t key, const char 
 	free(entry->flow);
 	entry->flow = flow;
 	entry->saved = true;
-	if (flow->deadline_ns)
-		host->next_deadline_ns = MIN(host->next_deadline_ns, flow->deadline_ns);
+	entry_settle(host, entry);
 	return 0;
 }
 

@@ -35,15 +35,23 @@ static const struct {
 	{ "storage", ROLE_STORAGE }, { "controller", ROLE_CONTROLLER },
 };
 
+/* The event of the trace that a rule needs. */
+static const char *
+traced_event(const struct analyzer *analyzer, const struct rule *rule)
+{
+	return analyzer->decoder ? analyzer->decoder->event : rule->on;
+}
+
 /* Whether an earlier rule of the list, or an earlier analyzer, has the event. */
 static bool
-printed_before(const struct analyzer *const *table, const struct rule *rule, unsigned role)
+printed_before(const struct analyzer *const *table, const struct rule *rule, const char *event,
+	       unsigned role)
 {
 	for (; *table; table++)
 		for (const struct rule *r = (*table)->rules; r->on; r++) {
 			if (r == rule)
 				return false;
-			if (((*table)->roles & role) && streq(r->on, rule->on))
+			if (((*table)->roles & role) && streq(traced_event(*table, r), event))
 				return true;
 		}
 	return false;
@@ -64,8 +72,9 @@ engine_print_events(const struct analyzer *const *table, const char *role, FILE 
 				 "storage and controller", role);
 	for (const struct analyzer *const *a = table; *a; a++)
 		for (const struct rule *r = (*a)->rules; ((*a)->roles & mask) && r->on; r++)
-			if (!printed_before(table, r, mask))
-				fprintf(file, "%s %s\n", (*a)->kernel ? "kernel" : "ust", r->on);
+			if (!printed_before(table, r, traced_event(*a, r), mask))
+				fprintf(file, "%s %s\n", (*a)->kernel ? "kernel" : "ust",
+					traced_event(*a, r));
 	natives_print_events(table, mask, file);
 	return 0;
 }
@@ -141,7 +150,7 @@ static void
 check_states(struct checker *checker)
 {
 	const struct analyzer *a = checker->analyzer;
-	uint32_t reached = IN(FLOW_IDLE) | IN(a->gone), left = 0, before;
+	uint32_t reached = IN(FLOW_IDLE) | IN(a->gone) | a->expires_to, left = 0, before;
 
 	do {
 		before = reached;
@@ -155,7 +164,8 @@ check_states(struct checker *checker)
 	for (unsigned s = 0; s < a->n_states; s++) {
 		if (!(reached & IN(s)))
 			complain(checker, a->states[s].name, NULL, "the state is never reached");
-		if (!(left & IN(s)) && !a->states[s].final && a->n_states > 2)
+		if (!(left & IN(s)) && !a->states[s].final && a->n_states > 2 &&
+		    !a->expires_to && (a->states[s].span || !a->states[s].ended))
 			complain(checker, a->states[s].name, NULL, "the state has no way out");
 	}
 }

@@ -3,8 +3,8 @@ noinst_LIBRARIES += libanalyzers.a
 libanalyzers_a_SOURCES = \
 	analyzers/analyzer.h analyzers/analyzers.c \
 	analyzers/engine.c analyzers/engine.h analyzers/engine_private.h \
-	analyzers/engine_compile.c analyzers/engine_native.c analyzers/engine_save.c \
-	analyzers/engine_tables.c \
+	analyzers/engine_compile.c analyzers/engine_heap.c analyzers/engine_native.c \
+	analyzers/engine_save.c analyzers/engine_tables.c \
 	analyzers/windows.c analyzers/windows.h \
 	analyzers/facts.c analyzers/facts.h \
 	analyzers/kernel_cpu.c analyzers/kernel_cpu.h analyzers/kernel_threads.c \
@@ -14,6 +14,17 @@ libanalyzers_a_SOURCES = \
 	analyzers/pack.h \
 	analyzers/forecast.c analyzers/forecast.h \
 	analyzers/node.c analyzers/node.h analyzers/node_host.c \
+	analyzers/ovs.c analyzers/ovs.h analyzers/ovs_packets.c analyzers/ovs_upcalls.c \
+	analyzers/ovs_kprobes.c analyzers/ovs_addresses.c analyzers/ovs_control.c \
+	analyzers/ovs_window.c analyzers/ovs_window.h analyzers/ovs_json.c \
 	analyzers/qemu.c analyzers/qemu.h analyzers/qemu_qmp.c \
-	analyzers/qemu_rounds.c analyzers/qemu_tell.c
+	analyzers/qemu_rounds.c analyzers/qemu_tell.c \
+	analyzers/json_text.c analyzers/json_text.h \
+	analyzers/oslo_record.c analyzers/oslo_record.h \
+	analyzers/openstack.h analyzers/log_decoder.c analyzers/log_match.c \
+	analyzers/notification.c analyzers/common_patterns.c analyzers/nova_patterns.c \
+	analyzers/neutron_patterns.c analyzers/cinder_patterns.c \
+	analyzers/os_api.c analyzers/os_marks.c analyzers/os_notes.c \
+	analyzers/os_operations.c analyzers/os_rpc.c analyzers/os_step.c \
+	analyzers/os_service.c analyzers/os_things.c analyzers/os_vm.c
 EXTRA_DIST += doc/analyzers/qemu.md doc/analyzers/node.md doc/analyzers/forecast.md

@@ -1,14 +1,33 @@
 # SPDX-License-Identifier: MIT
 # bash completion of cloudtracectl(1); asks the program itself what it knows.
 
-_cloudtracectl_values()
+# Options that take no value, before the words of a command.
+_cloudtracectl_takes_value()
 {
 	case $1 in
-	--output | -o) echo table wide json ndjson csv ;;
-	--color) echo auto always never ;;
-	--status) echo running completed failed cancelled lost ;;
-	--state) echo firing resolved ;;
-	--severity) echo info warning critical ;;
+	--no-headers | --help | --version | -h | -V) return 1 ;;
+	esac
+	return 0
+}
+
+# What --OPTION of a command may be.
+_cloudtracectl_values()
+{
+	local program=$1 option=$2
+	shift 2
+	case $option in
+	-o) option=--output ;;
+	esac
+	"$program" --list-values "${option#--}" "$@" 2>/dev/null
+}
+
+# The ids that a command takes.
+_cloudtracectl_ids()
+{
+	case $1 in
+	flow | vm | service | volume | port | migration)
+		timeout 2 "${@:2}" "$1" list --no-headers -o csv 2>/dev/null | cut -d, -f1
+		;;
 	esac
 }
 
@@ -31,12 +50,13 @@ _cloudtracectl()
 			((i++))
 			connection=("$word" "${COMP_WORDS[i]}")
 			;;
-		--output | -o | --color | --since | --until | --status | --host | --vm | --state | \
-			--severity | --rule | --limit | --cursor)
-			[[ ${COMP_WORDS[i + 1]} == = ]] && ((i++))
-			((i++))
+		-*)
+			if _cloudtracectl_takes_value "$word"; then
+				[[ ${COMP_WORDS[i + 1]} == = ]] && ((i++))
+				((i++))
+			fi
 			;;
-		-* | =) ;;
+		=) ;;
 		*) words+=("$word") ;;
 		esac
 	done
@@ -46,24 +66,26 @@ _cloudtracectl()
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	--output | -o | --color | --status | --state | --severity)
-		mapfile -t COMPREPLY < <(compgen -W "$(_cloudtracectl_values "$prev")" -- "$cur")
-		return
+	-*)
+		if _cloudtracectl_takes_value "$prev"; then
+			mapfile -t COMPREPLY < <(compgen -W "$(_cloudtracectl_values "$program" \
+				"$prev" "${words[@]}")" -- "$cur")
+			return
+		fi
 		;;
-	--connect | -c | --since | --until | --host | --vm | --rule | --limit | --cursor) return ;;
 	esac
 	if [[ $cur == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$("$program" --list-options)" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "$("$program" --list-options \
+			"${words[@]}" 2>/dev/null)" -- "$cur")
 		[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace 2>/dev/null
 		return
 	fi
 	case "${#words[@]} ${words[*]}" in
-	"2 migration show")
-		mapfile -t COMPREPLY < <(compgen -W "$(timeout 2 "$program" "${connection[@]}" \
-			migration list --limit 100 --no-headers -o csv 2>/dev/null | cut -d, -f1)" \
-			-- "$cur")
+	"2 "*" show" | "2 vm history")
+		mapfile -t COMPREPLY < <(compgen -W "$(_cloudtracectl_ids "${words[0]}" "$program" \
+			"${connection[@]}")" -- "$cur")
 		;;
-	"1 watch") mapfile -t COMPREPLY < <(compgen -W "migration alert node" -- "$cur") ;;
+	"1 watch") mapfile -t COMPREPLY < <(compgen -W "$("$program" --list-values topic watch)" -- "$cur") ;;
 	"0 ") mapfile -t COMPREPLY < <(compgen -W "$("$program" --list-commands | cut -d' ' -f1 | uniq)" \
 		-- "$cur") ;;
 	"1 "*) mapfile -t COMPREPLY < <(compgen -W "$("$program" --list-commands |

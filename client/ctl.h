@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ctl.h -- shared by main.c (options and dispatch), commands.c (the table of
- * commands and the simple ones), watch.c and check.c. */
+ * ctl.h -- shared by main.c (dispatch), options.c, help.c, commands.c (the table
+ * of commands and the simple ones), watch.c and check.c. */
 #ifndef CLIENT_CTL_H
 #define CLIENT_CTL_H
 
@@ -36,9 +36,12 @@ struct command {
 	const char *args;          /* As help shows them. */
 	int min_args, max_args;
 	const char *method;        /* Its parameters are this command's filters; or NULL. */
-	const struct view *view;
+	const struct view *view;   /* Of a list; of a page: its CSV, or NULL: names and values. */
+	page_fn *page;             /* Of one thing; or NULL. */
+	const char *member;        /* Just this array of the thing is shown; or NULL. */
 	int (*run)(struct ctl *ctl, const struct command *command, char **args);
 	const char *doc;
+	const char *examples;      /* Lines for help; or NULL. */
 };
 
 /* Ended by a NULL noun. */
@@ -57,11 +60,25 @@ int ctl_call(struct ctl *ctl, const char *method, json_t *params, json_t **ret);
 int ctl_failed(const struct cloudtrace_error *error);
 /* Sets the clock of the screen. */
 void ctl_update_now(struct ctl *ctl);
+/* What a table shows of a list: without what is minor, unless that was asked
+ * for.  A new reference. */
+json_t *ctl_major(const struct ctl *ctl, const struct view *view, json_t *list);
 /* Prints one document, or lines of an array for ndjson. */
 int ctl_print_json(const struct ctl *ctl, const json_t *value);
 /* Writes all of 'out' to standard output and empties it. */
 int ctl_flush(struct buf *out);
 
+/* Ends what goes on until SIGINT or SIGTERM; SIGWINCH measures the terminal. */
+void ctl_catch_signals(void);
+bool ctl_has_ended(void);
+/* Draws the lines of 'page' that fit the terminal, over what is there. */
+int ctl_draw(struct ctl *ctl, const struct buf *page);
+/* To a screen of our own, and back. */
+void ctl_begin_screen(void);
+void ctl_end_screen(void);
+
+int run_list(struct ctl *ctl, const struct command *command, char **args);
+int run_top(struct ctl *ctl, const struct command *command, char **args);
 int run_watch(struct ctl *ctl, const struct command *command, char **args);
 int run_check(struct ctl *ctl, const struct command *command, char **args);
 

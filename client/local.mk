@@ -20,15 +20,33 @@ CLEANFILES += client/libcloudtrace-all.o
 bin_PROGRAMS += cloudtracectl
 cloudtracectl_SOURCES = \
 	client/check.c \
+	client/columns.h \
 	client/commands.c client/ctl.h \
+	client/help.c \
+	client/histogram.c \
 	client/main.c \
+	client/options.c client/options.h \
+	client/page.c \
 	client/plot.c client/plot.h \
 	client/screen.c client/screen.h \
 	client/table.c client/table.h \
+	client/top.c \
 	client/view.c client/view.h \
+	client/view_find.c \
+	client/view_flow.c \
+	client/view_io.c \
+	client/view_kernel.c \
+	client/view_lists.c \
 	client/view_migration.c \
+	client/view_network.c \
+	client/view_network_places.c \
+	client/view_service.c \
 	client/view_status.c \
-	client/watch.c
+	client/view_things.c \
+	client/view_vm.c \
+	client/view_waterfall.c \
+	client/watch.c \
+	client/waterfall.c client/waterfall.h
 cloudtracectl_LDADD = libclient.a libproto.a libct.a $(JANSSON_LIBS) -lm
 
 bashcompletiondir = $(datadir)/bash-completion/completions

@@ -82,12 +82,74 @@ plot_bar(const struct screen *screen, const struct plot_axis *axis, uint64_t sta
 }
 
 void
+plot_bars(const struct screen *screen, const struct plot_axis *axis, const struct plot_span *spans,
+	  size_t count, bool open, struct buf *out)
+{
+	_cleanup_(freep) char *filled = xcalloc(axis->width + 1, 1);
+	unsigned last = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		unsigned from = MIN(column_of(axis, spans[i].start_ns), axis->width - 1);
+		unsigned to = MAX(column_of(axis, spans[i].end_ns), from + 1);
+
+		memset(filled + from, 1, to - from);
+		last = MAX(last, to);
+	}
+	for (unsigned i = 0; i < last; i++)
+		if (open && i + 1 == last)
+			buf_add_char(out, '>');
+		else
+			buf_add_string(out, !filled[i] ? " " : screen->utf8 ? "\u2588" : "#");
+}
+
+void
 plot_share(const struct screen *screen, uint64_t value, uint64_t max, unsigned width,
 	   struct buf *out)
 {
 	unsigned n = max ? (unsigned) ((double) value / (double) max * width + 0.5) : 0;
 
 	add_repeated(screen->utf8 ? "\u2588" : "#", value && !n ? 1 : MIN(n, width), out);
+}
+
+void
+plot_stack(const struct screen *screen, const uint64_t *shares, size_t count, unsigned width,
+	   struct buf *out)
+{
+	static const char *const utf8[] = { "\u2588", "\u2593", "\u2591", "\u00b7" };
+	static const char *const ascii[] = { "#", "=", "-", "." };
+	double total = 0, upto = 0;
+	unsigned drawn = 0;
+
+	for (size_t i = 0; i < count; i++)
+		total += (double) shares[i];
+	for (size_t i = 0; i < count && total > 0; i++) {
+		unsigned to;
+
+		upto += (double) shares[i];
+		to = MIN((unsigned) (upto / total * width + 0.5), width);
+		add_repeated((screen->utf8 ? utf8 : ascii)[MIN(i, ARRAY_SIZE(utf8) - 1)], to - drawn,
+			     out);
+		drawn = to;
+	}
+}
+
+void
+plot_sparkline(const struct screen *screen, const uint64_t *values, size_t count, struct buf *out)
+{
+	static const char *const utf8[] = { "\u2581", "\u2582", "\u2583", "\u2584", "\u2585",
+					    "\u2586", "\u2587", "\u2588" };
+	static const char *const ascii[] = { "_", ".", ":", "-", "=", "+", "*", "#" };
+	uint64_t max = 0;
+
+	for (size_t i = 0; i < count; i++)
+		max = MAX(max, values[i]);
+	for (size_t i = 0; i < count; i++) {
+		unsigned part = max ? (unsigned) ((double) values[i] / (double) max * 7 + 0.5) : 0;
+
+		/* Little is not nothing. */
+		part = values[i] && !part ? 1 : MIN(part, 7U);
+		buf_add_string(out, screen->utf8 ? utf8[part] : ascii[part]);
+	}
 }
 
 /* The curve at 't_ns': straight between points, level after the last. */

@@ -154,6 +154,9 @@ screen_state_colour(const char *state)
 		{ "busy", COLOUR_WARN }, { "silent", COLOUR_WARN }, { "gone", COLOUR_WARN },
 		{ "critical", COLOUR_BAD }, { "failed", COLOUR_BAD }, { "lost", COLOUR_BAD },
 		{ "not-converging", COLOUR_BAD }, { "firing", COLOUR_BAD },
+		{ "error", COLOUR_BAD }, { "timeout", COLOUR_BAD }, { "unanswered", COLOUR_BAD },
+		{ "active", COLOUR_GOOD }, { "ACTIVE", COLOUR_GOOD }, { "in-use", COLOUR_GOOD },
+		{ "ERROR", COLOUR_BAD }, { "DOWN", COLOUR_WARN }, { "deleted", COLOUR_DIM },
 	};
 	size_t length = strcspn(state, ",");
 
@@ -173,8 +176,8 @@ screen_add_state(const struct screen *screen, const char *state, struct buf *out
 	screen_end_colour(screen, colour, out);
 }
 
-void
-screen_add_time(const struct screen *screen, uint64_t ns, struct buf *out)
+static void
+add_time(const struct screen *screen, uint64_t ns, bool ms, struct buf *out)
 {
 	time_t then = (time_t) (ns / NS_PER_S), now = (time_t) (screen->now_ns / NS_PER_S);
 	struct tm tm, today;
@@ -186,22 +189,48 @@ screen_add_time(const struct screen *screen, uint64_t ns, struct buf *out)
 		return;
 	}
 	same_day = tm.tm_yday == today.tm_yday && tm.tm_year == today.tm_year;
-	strftime(text, sizeof text, same_day ? "%H:%M:%S" : "%Y-%m-%d %H:%M", &tm);
+	strftime(text, sizeof text, same_day ? "%H:%M:%S" :
+				    ms ? "%Y-%m-%d %H:%M:%S" : "%Y-%m-%d %H:%M", &tm);
 	buf_add_string(out, text);
+	if (ms)
+		buf_printf(out, ".%03u", (unsigned) (ns % NS_PER_S / NS_PER_MS));
+}
+
+void
+screen_add_time(const struct screen *screen, uint64_t ns, struct buf *out)
+{
+	add_time(screen, ns, false, out);
+}
+
+void
+screen_add_moment(const struct screen *screen, uint64_t ns, struct buf *out)
+{
+	add_time(screen, ns, true, out);
 }
 
 void
 screen_add_age(const struct screen *screen, uint64_t ns, struct buf *out)
 {
+	static const struct {
+		const char *unit;
+		uint64_t s, upto_s;
+	} units[] = {
+		{ "s", 1, 120 }, { "min", 60, 7200 }, { "h", 3600, 172800 },
+		{ "d", 86400, UINT64_MAX },
+	};
 	bool past = ns <= screen->now_ns;
 	uint64_t age = past ? screen->now_ns - ns : ns - screen->now_ns;
 	char text[48];
+	unsigned i = 0;
 
-	/* Whole seconds: ages are looked at, not computed with. */
-	if (age >= NS_PER_S && age < 100 * NS_PER_S)
-		snprintf(text, sizeof text, "%" PRIu64 " s", age / NS_PER_S);
-	else
+	/* One whole number: ages are looked at, not computed with. */
+	while (age / NS_PER_S >= units[i].upto_s)
+		i++;
+	if (age < NS_PER_S)
 		format_duration(age, text, sizeof text);
+	else
+		snprintf(text, sizeof text, "%" PRIu64 " %s", age / NS_PER_S / units[i].s,
+			 units[i].unit);
 	buf_printf(out, past ? "%s ago" : "in %s", text);
 }
 

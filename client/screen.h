@@ -45,7 +45,9 @@ void screen_add_state(const struct screen *screen, const char *state, struct buf
 
 /* "06:02:18" of today, "2026-11-20 06:02" of other days, in local time. */
 void screen_add_time(const struct screen *screen, uint64_t ns, struct buf *out);
-/* "14 s ago" or "in 3 s". */
+/* As screen_add_time(), with milliseconds. */
+void screen_add_moment(const struct screen *screen, uint64_t ns, struct buf *out);
+/* "14 s ago", "28 min ago" or "in 3 s". */
 void screen_add_age(const struct screen *screen, uint64_t ns, struct buf *out);
 /* 41204 as "41 204". */
 void screen_add_count(uint64_t count, struct buf *out);

@@ -47,6 +47,9 @@ write_number(const json_t *value, enum value kind, const struct screen *screen, 
 	uint64_t number = json_integer_value(value) > 0 ? (uint64_t) json_integer_value(value) : 0;
 	char text[64];
 
+	/* Nobody was there in 1970. */
+	if (!number && (kind == VALUE_TIME || kind == VALUE_MOMENT || kind == VALUE_AGE))
+		return;
 	switch (kind) {
 	case VALUE_BYTES:
 		buf_add_string(out, format_bytes(number, text, sizeof text));
@@ -57,8 +60,14 @@ write_number(const json_t *value, enum value kind, const struct screen *screen, 
 	case VALUE_TIME:
 		screen_add_time(screen, number, out);
 		break;
+	case VALUE_MOMENT:
+		screen_add_moment(screen, number, out);
+		break;
 	case VALUE_AGE:
 		screen_add_age(screen, number, out);
+		break;
+	case VALUE_NUMBER:
+		buf_printf(out, "%" PRIu64, number);
 		break;
 	default:
 		screen_add_count(number, out);
@@ -66,19 +75,51 @@ write_number(const json_t *value, enum value kind, const struct screen *screen, 
 	}
 }
 
+/* The beginning of an id that tells it apart: eight characters of what is random. */
 static void
-write_value(const json_t *value, enum value kind, const struct screen *screen, struct buf *out)
+write_id(const char *id, const struct screen *screen, struct buf *out)
 {
-	if (json_is_integer(value))
+	if (screen->wide)
+		screen_add_text(screen, id, out);
+	else
+		screen_printf(screen, out, "%.*s", starts_with(id, "req-") ? 12 : 8, id);
+}
+
+/* Words of an array; how many where they are no words. */
+static void
+write_list(const json_t *list, const struct screen *screen, struct buf *out)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach((json_t *) list, i, item) {
+		if (!json_is_string(item)) {
+			buf_printf(out, "%zu", json_array_size(list));
+			return;
+		}
+		buf_add_string(out, i ? ", " : "");
+		screen_add_text(screen, json_string_value(item), out);
+	}
+}
+
+void
+view_value(const json_t *value, enum value kind, const struct screen *screen, struct buf *out)
+{
+	if (kind == VALUE_RATE && json_is_number(value))
+		buf_printf(out, json_number_value(value) < 10 ? "%.2f" : "%.0f",
+			   json_number_value(value));
+	else if (json_is_integer(value))
 		write_number(value, kind, screen, out);
 	else if (json_is_real(value))
 		buf_printf(out, "%.3g", json_real_value(value));
 	else if (json_is_boolean(value))
 		buf_add_string(out, json_is_true(value) ? "yes" : "no");
-	else if (json_is_string(value) && kind == VALUE_ID && !screen->wide)
-		screen_printf(screen, out, "%.8s", json_string_value(value));
+	else if (json_is_string(value) && kind == VALUE_ID)
+		write_id(json_string_value(value), screen, out);
 	else if (json_is_string(value))
 		screen_add_text(screen, json_string_value(value), out);
+	else if (json_is_array(value))
+		write_list(value, screen, out);
 }
 
 /* -- Tables --------------------------------------------------------------- */
@@ -106,7 +147,7 @@ add_row(const struct view *view, const json_t *item, const json_t *part,
 			column->write(item, screen, &text);
 		} else {
 			value = cell_of(item, part, column->path);
-			write_value(value, column->value, screen, &text);
+			view_value(value, column->value, screen, &text);
 		}
 		if (!text.size)
 			buf_add_char(&text, '-');
@@ -143,21 +184,27 @@ view_table(const struct view *view, const json_t *list, const struct screen *scr
 	table_free(table);
 }
 
+json_t *
+view_major(const struct view *view, json_t *list)
+{
+	json_t *major, *item;
+	size_t i;
+
+	if (!view->is_minor)
+		return json_incref(list);
+	major = json_array();
+	json_array_foreach(list, i, item) {
+		if (!view->is_minor(item))
+			json_array_append(major, item);
+	}
+	return major;
+}
+
 /* -- CSV ------------------------------------------------------------------ */
 
 static void
-add_csv_value(const json_t *value, struct buf *out)
+add_csv_text(const char *text, struct buf *out)
 {
-	const char *text = json_string_value(value);
-
-	if (json_is_integer(value))
-		buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-	else if (json_is_real(value))
-		buf_printf(out, "%.17g", json_real_value(value));
-	else if (json_is_boolean(value))
-		buf_add_string(out, json_is_true(value) ? "true" : "false");
-	if (!text)
-		return;
 	if (!strpbrk(text, ",\"\r\n")) {
 		buf_add_string(out, text);
 		return;
@@ -166,6 +213,38 @@ add_csv_value(const json_t *value, struct buf *out)
 	for (; *text; text++)
 		buf_printf(out, *text == '"' ? "\"\"" : "%c", *text);
 	buf_add_char(out, '"');
+}
+
+/* Words of an array with blanks between. */
+static void
+add_csv_list(const json_t *list, struct buf *out)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	json_t *item;
+	size_t i;
+
+	json_array_foreach((json_t *) list, i, item) {
+		if (json_is_string(item))
+			buf_printf(&text, "%s%s", text.size ? " " : "", json_string_value(item));
+	}
+	if (text.size)
+		add_csv_text(text.data, out);
+}
+
+static void
+add_csv_value(const json_t *value, struct buf *out)
+{
+
+	if (json_is_integer(value))
+		buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	else if (json_is_real(value))
+		buf_printf(out, "%.17g", json_real_value(value));
+	else if (json_is_boolean(value))
+		buf_add_string(out, json_is_true(value) ? "true" : "false");
+	else if (json_is_string(value))
+		add_csv_text(json_string_value(value), out);
+	else if (json_is_array(value))
+		add_csv_list(value, out);
 }
 
 static void
@@ -226,99 +305,3 @@ view_csv_object(const json_t *object, bool headers, struct buf *out)
 		buf_add_string(out, "name,value\r\n");
 	add_csv_members(object, "", out);
 }
-
-/* -- The lists ------------------------------------------------------------ */
-
-#define FIELD(TITLE, PATH, VALUE, FLAGS) { TITLE, PATH, VALUE_##VALUE, FLAGS, NULL }
-#define PIECE(TITLE, WRITE, FLAGS) { TITLE, NULL, VALUE_TEXT, FLAGS, WRITE }
-
-static const struct column migration_columns[] = {
-	FIELD("ID", "id", ID, 0),
-	PIECE("VM", migration_write_vm, COLUMN_FLEX),
-	PIECE("FROM - TO", migration_write_route, COLUMN_FLEX),
-	FIELD("STATUS", "status", STATE, 0),
-	FIELD("MODE", "mode", TEXT, COLUMN_WIDE),
-	FIELD("STAGE", "stage", TEXT, COLUMN_WIDE),
-	FIELD("STARTED", "start_ns", TIME, COLUMN_SPARE),
-	FIELD("AGE", "start_ns", AGE, 0),
-	PIECE("TOOK", migration_write_total, COLUMN_RIGHT),
-	FIELD("ROUNDS", "dirty_syncs", COUNT, COLUMN_RIGHT | COLUMN_SPARE),
-	PIECE("DOWNTIME", migration_write_downtime, COLUMN_RIGHT),
-	FIELD("BLACKOUT", "blackout_ns", DURATION, COLUMN_RIGHT | COLUMN_WIDE),
-	FIELD("THROTTLE %", "throttle_percent", COUNT, COLUMN_RIGHT | COLUMN_WIDE),
-	PIECE("VERDICT", migration_write_verdict, COLUMN_WIDE),
-	FIELD("REQUEST", "request_id", TEXT, COLUMN_WIDE),
-	FIELD("REASON", "reason", TEXT, COLUMN_FLEX | COLUMN_SPARE),
-	{ .title = NULL }
-};
-
-static const char *const migration_csv[] = {
-	"id", "vm.uuid", "vm.name", "source", "destination", "source_pid", "destination_pid",
-	"status", "mode", "stage", "start_ns", "end_ns", "total_ns", "downtime_ns", "blackout_ns",
-	"dirty_syncs", "throttle_percent", "forecast.verdict", "forecast.remaining_ns",
-	"forecast.downtime_ns", "reason", "request_id", "evidence.events", "evidence.lost",
-	"evidence.clock_error_ns", NULL
-};
-
-const struct view migration_view = {
-	"migration", NULL, migration_columns, migration_csv, "no migrations"
-};
-
-static const struct column in_flight_columns[] = {
-	FIELD("ID", "id", ID, 0),
-	PIECE("VM", migration_write_vm, COLUMN_FLEX),
-	PIECE("FROM - TO", migration_write_route, COLUMN_FLEX),
-	FIELD("STAGE", "stage", TEXT, 0),
-	PIECE("ROUND", migration_write_round, COLUMN_RIGHT),
-	PIECE("ELAPSED", migration_write_total, COLUMN_RIGHT),
-	PIECE("LEFT", migration_write_left, COLUMN_RIGHT),
-	PIECE("DOWNTIME", migration_write_downtime, COLUMN_RIGHT | COLUMN_SPARE),
-	{ "VERDICT", NULL, VALUE_STATE, COLUMN_FLEX, migration_write_verdict },
-	{ .title = NULL }
-};
-
-const struct view in_flight_view = {
-	"migration", NULL, in_flight_columns, migration_csv, "no migration in flight"
-};
-
-static const struct column alert_columns[] = {
-	FIELD("ID", "id", ID, 0),
-	FIELD("SEVERITY", "severity", STATE, 0),
-	FIELD("STATE", "state", STATE, 0),
-	FIELD("SINCE", "start_ns", TIME, COLUMN_SPARE),
-	FIELD("AGE", "start_ns", AGE, 0),
-	FIELD("ENDED", "end_ns", TIME, COLUMN_WIDE),
-	FIELD("RULE", "rule", TEXT, COLUMN_SPARE),
-	FIELD("SUBJECT", "subject", TEXT, COLUMN_FLEX | COLUMN_SPARE),
-	FIELD("TEXT", "text", TEXT, COLUMN_FLEX),
-	{ .title = NULL }
-};
-
-static const char *const alert_csv[] = {
-	"id", "rule", "severity", "state", "subject", "text", "start_ns", "end_ns", "seen_ns", NULL
-};
-
-const struct view alert_view = { "alert", NULL, alert_columns, alert_csv, "no alerts" };
-
-static const struct column node_columns[] = {
-	FIELD("NODE", "host", TEXT, 0),
-	FIELD("SESSION", "@session", TEXT, COLUMN_FLEX),
-	FIELD("RELAYD", "@relayd", TEXT, COLUMN_WIDE),
-	FIELD("STATE", "@state", STATE, 0),
-	FIELD("EVENTS", "@events", COUNT, COLUMN_RIGHT),
-	FIELD("LOST", "@lost_events", COUNT, COLUMN_RIGHT),
-	FIELD("LATE", "@late_events", COUNT, COLUMN_RIGHT | COLUMN_WIDE),
-	FIELD("LAG", "@lag_ns", DURATION, COLUMN_RIGHT),
-	FIELD("LAST EVENT", "@last_event_ns", AGE, COLUMN_SPARE),
-	FIELD("CLOCK +-", "clock.error_ns", DURATION, COLUMN_RIGHT | COLUMN_SPARE),
-	FIELD("WHY", "@text", TEXT, COLUMN_FLEX | COLUMN_SPARE),
-	{ .title = NULL }
-};
-
-static const char *const node_csv[] = {
-	"host", "@relayd", "@session", "@state", "@text", "@events", "@lost_events",
-	"@late_events", "@lag_ns", "@last_event_ns", "@seen_ns", "clock.reference",
-	"clock.offset_ns", "clock.error_ns", "clock.drift_ppm", NULL
-};
-
-const struct view node_view = { "node", "sources", node_columns, node_csv, "no nodes" };

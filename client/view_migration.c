@@ -10,7 +10,7 @@
 #include "client/view.h"
 #include "lib/clock.h"
 
-enum { DRAW_WIDTH = 80, DRAW_MAX = 160, CURVE_HEIGHT = 8, LABEL_WIDTH = 10, MAX_ROUNDS = 30 };
+enum { CURVE_HEIGHT = 8, LABEL_WIDTH = 10, MAX_ROUNDS = 30 };
 
 static bool
 is_running(const json_t *item)
@@ -18,14 +18,6 @@ is_running(const json_t *item)
 	const char *status = json_text_at(item, "status");
 
 	return status && streq(status, "running");
-}
-
-static void
-add_duration(uint64_t ns, struct buf *out)
-{
-	char text[48];
-
-	buf_add_string(out, format_duration(ns, text, sizeof text));
 }
 
 static void
@@ -91,11 +83,11 @@ migration_write_total(const json_t *item, const struct screen *screen, struct bu
 	const json_t *total = json_at(item, "total_ns");
 
 	if (total)
-		add_duration((uint64_t) json_integer_value(total), out);
+		page_duration((uint64_t) json_integer_value(total), out);
 	else if (end > start)
-		add_duration(end - start, out);
+		page_duration(end - start, out);
 	else if (is_running(item) && screen->now_ns > start)
-		add_duration(screen->now_ns - start, out);
+		page_duration(screen->now_ns - start, out);
 }
 
 /* Bytes still to send, as last seen. */
@@ -145,7 +137,7 @@ migration_write_downtime(const json_t *item, const struct screen *screen, struct
 	const json_t *expected = json_at(item, "forecast.downtime_ns");
 
 	if (downtime) {
-		add_duration((uint64_t) json_integer_value(downtime), out);
+		page_duration((uint64_t) json_integer_value(downtime), out);
 		return;
 	}
 	if (!is_running(item))
@@ -153,11 +145,11 @@ migration_write_downtime(const json_t *item, const struct screen *screen, struct
 	stopped = stage_named(item, "stop-and-copy");
 	if (stopped && !json_at(stopped, "end_ns") &&
 	    screen->now_ns > json_number_at(stopped, "start_ns")) {
-		add_duration(screen->now_ns - json_number_at(stopped, "start_ns"), out);
+		page_duration(screen->now_ns - json_number_at(stopped, "start_ns"), out);
 		buf_add_char(out, '+');
 	} else if (expected) {
 		buf_add_char(out, '~');
-		add_duration((uint64_t) json_integer_value(expected), out);
+		page_duration((uint64_t) json_integer_value(expected), out);
 	}
 }
 
@@ -172,17 +164,11 @@ migration_write_verdict(const json_t *item, const struct screen *screen, struct 
 	screen_add_text(screen, verdict, out);
 	if (left && is_running(item)) {
 		buf_add_string(out, ", ");
-		add_duration((uint64_t) json_integer_value(left), out);
+		page_duration((uint64_t) json_integer_value(left), out);
 	}
 }
 
 /* -- The page ------------------------------------------------------------- */
-
-static void
-add_field(const char *name, struct buf *out)
-{
-	buf_printf(out, "  %-9s ", name);
-}
 
 static void
 write_head(const json_t *item, const struct screen *screen, struct buf *out)
@@ -213,7 +199,7 @@ write_identity(const json_t *item, const struct screen *screen, struct buf *out)
 	uint64_t source = json_number_at(item, "source_pid");
 	uint64_t destination = json_number_at(item, "destination_pid");
 
-	add_field("vm", out);
+	page_field_name("vm", out);
 	screen_add_text(screen, name ? name : uuid ? uuid : "unknown", out);
 	if (name && uuid)
 		screen_printf(screen, out, " (%s)", uuid);
@@ -225,7 +211,7 @@ write_identity(const json_t *item, const struct screen *screen, struct buf *out)
 		buf_printf(out, "%s%" PRIu64 " at the destination", source ? ", " : "", destination);
 	buf_add_char(out, '\n');
 	if (request) {
-		add_field("asked by", out);
+		page_field_name("asked by", out);
 		screen_add_text(screen, request, out);
 		buf_add_char(out, '\n');
 	}
@@ -237,7 +223,7 @@ write_times(const json_t *item, const struct screen *screen, struct buf *out)
 	const json_t *blackout = json_at(item, "blackout_ns");
 	struct buf piece = { 0 };
 
-	add_field("started", out);
+	page_field_name("started", out);
 	screen_add_time(screen, json_number_at(item, "start_ns"), out);
 	buf_add_string(out, ", ");
 	screen_add_age(screen, json_number_at(item, "start_ns"), out);
@@ -250,7 +236,7 @@ write_times(const json_t *item, const struct screen *screen, struct buf *out)
 		buf_printf(out, "    downtime %s", piece.data);
 	if (blackout) {
 		buf_add_string(out, "    blackout ");
-		add_duration((uint64_t) json_integer_value(blackout), out);
+		page_duration((uint64_t) json_integer_value(blackout), out);
 	}
 	buf_add_char(out, '\n');
 	buf_done(&piece);
@@ -277,12 +263,12 @@ write_needs(const json_t *needs, struct buf *out)
 		if (value <= 0)
 			continue;
 		if (!*separator)
-			add_field("needs", out);
+			page_field_name("needs", out);
 		buf_printf(out, "%s%s", separator, needs_table[i].text);
 		if (needs_table[i].value == VALUE_BYTES)
 			add_bytes((uint64_t) MIN(value, 9e18), out);
 		else if (needs_table[i].value == VALUE_DURATION)
-			add_duration((uint64_t) MIN(value, 9e18), out);
+			page_duration((uint64_t) MIN(value, 9e18), out);
 		else
 			buf_printf(out, "%.3g", value);
 		buf_add_string(out, needs_table[i].unit);
@@ -301,7 +287,7 @@ write_forecast(const json_t *item, const struct screen *screen, struct buf *out)
 	/* Of what is over, just why it may have been given up. */
 	if (!verdict || (!is_running(item) && !streq(verdict, "not-converging")))
 		return;
-	add_field("forecast", out);
+	page_field_name("forecast", out);
 	screen_begin_colour(screen, colour, out);
 	migration_write_verdict(item, screen, out);
 	screen_end_colour(screen, colour, out);
@@ -309,11 +295,11 @@ write_forecast(const json_t *item, const struct screen *screen, struct buf *out)
 		buf_add_string(out, " left");
 	if (json_at(item, "forecast.downtime_ns")) {
 		buf_add_string(out, "    downtime ");
-		add_duration(json_number_at(item, "forecast.downtime_ns"), out);
+		page_duration(json_number_at(item, "forecast.downtime_ns"), out);
 	}
 	if (json_at(item, "downtime_limit_ns")) {
 		buf_add_string(out, " (limit ");
-		add_duration(json_number_at(item, "downtime_limit_ns"), out);
+		page_duration(json_number_at(item, "downtime_limit_ns"), out);
 		buf_add_char(out, ')');
 	}
 	buf_add_char(out, '\n');
@@ -333,7 +319,7 @@ write_traffic(const json_t *item, const struct screen *screen, struct buf *out)
 		sent += json_number_at(json_array_get(rounds, i), "sent_bytes");
 	if (!left && !sent && !throttle)
 		return;
-	add_field("memory", out);
+	page_field_name("memory", out);
 	if (sent) {
 		buf_add_string(out, "sent ");
 		add_bytes(sent, out);
@@ -370,14 +356,6 @@ end_of(const json_t *item, const struct screen *screen)
 	return MAX(end, start + 1);
 }
 
-static unsigned
-draw_width(const struct screen *screen, unsigned used)
-{
-	unsigned width = screen->width ? MIN(screen->width, (unsigned) DRAW_MAX) : DRAW_WIDTH;
-
-	return width > used + 20 ? width - used : 20;
-}
-
 static void
 write_offset(const json_t *part, uint64_t base, struct buf *out)
 {
@@ -404,7 +382,7 @@ add_stage(const json_t *stage, const struct plot_axis *axis, bool running,
 	write_offset(stage, axis->start_ns, &cell);
 	table_add(table, COLOUR_NONE, cell.data);
 	buf_clear(&cell);
-	add_duration(end > start ? end - start : 0, &cell);
+	page_duration(end > start ? end - start : 0, &cell);
 	buf_add_string(&cell, open ? "+" : "");
 	table_add(table, COLOUR_NONE, cell.data);
 	buf_clear(&cell);
@@ -417,7 +395,7 @@ write_stages(const json_t *item, const struct screen *screen, struct buf *out)
 {
 	const json_t *stages = json_at(item, "stages");
 	struct plot_axis axis = { json_number_at(item, "start_ns"), end_of(item, screen),
-				  draw_width(screen, 36) };
+				  page_draw_width(screen, 36) };
 	size_t count = json_array_size(stages);
 	struct buf labels = { 0 };
 	struct table *table;
@@ -471,7 +449,7 @@ add_round(const json_t *round, uint64_t last, uint64_t longest, const struct scr
 	uint64_t took = round_took(round, last);
 
 	add_optional(table, round, "n", false);
-	add_duration(took, &cell);
+	page_duration(took, &cell);
 	buf_add_string(&cell, json_at(round, "end_ns") ? "" : "+");
 	table_add(table, COLOUR_NONE, cell.data);
 	add_optional(table, round, "sent_bytes", true);
@@ -553,7 +531,7 @@ static void
 write_curve(const json_t *item, const struct screen *screen, struct buf *out)
 {
 	struct plot_axis axis = { json_number_at(item, "start_ns"), end_of(item, screen),
-				  draw_width(screen, LABEL_WIDTH + 6) };
+				  page_draw_width(screen, LABEL_WIDTH + 6) };
 	_cleanup_(freep) struct plot_point *points = NULL;
 	size_t count = points_of(item, &points);
 
@@ -611,7 +589,7 @@ write_evidence(const json_t *item, const struct screen *screen, struct buf *out)
 	buf_add_string(out, " lost");
 	if (json_at(evidence, "clock_error_ns")) {
 		buf_add_string(out, ", clock error +-");
-		add_duration(json_number_at(evidence, "clock_error_ns"), out);
+		page_duration(json_number_at(evidence, "clock_error_ns"), out);
 	}
 	buf_add_string(out, inferred ? "    * its beginning was not seen\n" : "\n");
 }
@@ -628,13 +606,14 @@ view_migration(const json_t *item, const json_t *alerts, const struct screen *sc
 	write_traffic(item, screen, out);
 	write_forecast(item, screen, out);
 	if (reason) {
-		add_field("reason", out);
+		page_field_name("reason", out);
 		screen_add_text(screen, reason, out);
 		buf_add_char(out, '\n');
 	}
 	write_stages(item, screen, out);
 	write_rounds(item, screen, out);
 	write_curve(item, screen, out);
+	view_migration_network(item, screen, out);
 	write_alerts(alerts, screen, out);
 	write_evidence(item, screen, out);
 }

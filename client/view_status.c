@@ -2,6 +2,7 @@
  *
  * view_status.c -- the page of "status". */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "client/view.h"
@@ -78,6 +79,37 @@ write_input(const json_t *status, const struct screen *screen, struct buf *out)
 	buf_add_char(out, '\n');
 }
 
+/* Counts stop where the daemon stops counting. */
+static void
+write_count(const json_t *flows, const char *name, const char *after, enum colour colour,
+	    const struct screen *screen, struct buf *out)
+{
+	uint64_t count = json_number_at(flows, name);
+
+	colour = count ? colour : COLOUR_NONE;
+	screen_begin_colour(screen, colour, out);
+	screen_add_count(count, out);
+	buf_printf(out, "%s %s%s", count >= 1000 ? "+" : "", name, after);
+	screen_end_colour(screen, colour, out);
+}
+
+static void
+write_flows(const json_t *status, const struct screen *screen, struct buf *out)
+{
+	const json_t *flows = json_at(status, "flows");
+	char after[64], text[48];
+
+	if (!flows)
+		return;
+	snprintf(after, sizeof after, " (%s or more)",
+		 format_duration(json_number_at(flows, "slow_ns"), text, sizeof text));
+	buf_add_string(out, "  requests ");
+	write_count(flows, "open", "   ", COLOUR_BUSY, screen, out);
+	write_count(flows, "failed", "   ", COLOUR_BAD, screen, out);
+	write_count(flows, "slow", after, COLOUR_WARN, screen, out);
+	buf_add_string(out, "   in the last hour\n");
+}
+
 static void
 write_store(const json_t *status, const struct screen *screen, struct buf *out)
 {
@@ -127,6 +159,7 @@ view_status(const json_t *status, const struct screen *screen, struct buf *out)
 	write_server(status, screen, out);
 	write_health(status, screen, out);
 	write_input(status, screen, out);
+	write_flows(status, screen, out);
 	write_store(status, screen, out);
 	if (screen->wide)
 		write_counters(status, screen, out);
@@ -134,6 +167,10 @@ view_status(const json_t *status, const struct screen *screen, struct buf *out)
 		buf_printf(out, "\n%s\n", in_flight_view.none);
 	write_list(&in_flight_view, in_flight, screen, out);
 	write_list(&alert_view, json_at(status, "firing"), screen, out);
+	page_list("Requests in flight", &flow_view, json_at(status, "flows_open"), screen, out);
+	page_list("Requests that failed", &flow_view, json_at(status, "flows_failed"), screen, out);
+	page_list("Services with errors", &service_view, json_at(status, "services_errors"), screen,
+		  out);
 	/* Of a store that is over, each source has ended. */
 	if (json_is_true(json_at(status, "server.live")))
 		write_list(&node_view, json_at(status, "not_live"), screen, out);

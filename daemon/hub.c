@@ -13,7 +13,10 @@
 #include <uthash.h>
 
 #include "daemon/alerts.h"
+#include "daemon/flow.h"
 #include "daemon/join.h"
+#include "daemon/thing.h"
+#include "daemon/touch.h"
 #include "lib/clock.h"
 #include "lib/util.h"
 
@@ -28,6 +31,7 @@ struct hub {
 	void (*on_alert)(void *context, const json_t *alert);
 	void *on_alert_context;
 	struct touched *touched;     /* Since the last hub_settle(), by id. */
+	struct touch touch;          /* The same: requests, VMs, ports, volumes. */
 };
 
 const struct hub_options hub_defaults = {
@@ -61,6 +65,7 @@ hub_free(struct hub *hub)
 	if (!hub)
 		return;
 	forget_touched(hub);
+	touch_done(&hub->touch);
 	free(hub);
 }
 
@@ -104,16 +109,17 @@ connect_of(const struct fact *fact)
 	return value > 0 ? (uint64_t) value : 0;
 }
 
-/* Whoever has this process on a side has to be looked at again. */
+/* Whoever has this process ("PID", "PID/...") on a side has to be looked at again. */
 static int
 touch_process(struct hub *hub, const struct fact *fact, struct error *error)
 {
+	_cleanup_(freep) char *key = xstrndup(fact->key, strcspn(fact->key, "/"));
 	static const char *const kinds[] = { "migration.source", "migration.destination" };
 	json_t *spans, *span;
 	size_t i;
 
 	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
-		spans = store_spans_of_key(hub->store, kinds[k], fact->host, fact->key, error);
+		spans = store_spans_of_key(hub->store, kinds[k], fact->host, key, error);
 		if (!spans)
 			return -EIO;
 		json_array_foreach(spans, i, span)
@@ -123,14 +129,45 @@ touch_process(struct hub *hub, const struct fact *fact, struct error *error)
 	return 0;
 }
 
+/* An address came to another port: those that migrate on this host then may have
+ * brought it. */
+static int
+touch_address(struct hub *hub, const struct fact *fact, struct error *error)
+{
+	json_t *sides = store_sides_near(hub->store, fact->host, fact->start_ns,
+					 JOIN_NETWORK_EARLY_NS, JOIN_NETWORK_LATE_NS, error);
+	json_t *side;
+	size_t i;
+
+	if (!sides)
+		return -EIO;
+	json_array_foreach(sides, i, side)
+		touch(hub, json_string_value(json_object_get(side, "id")), 0, 0, true);
+	json_decref(sides);
+	return 0;
+}
+
+static int
+note_entity(struct hub *hub, const struct fact *fact, struct error *error)
+{
+	if (streq(fact->kind, "qemu.process") || streq(fact->kind, "qemu.nic"))
+		return touch_process(hub, fact, error);
+	return streq(fact->kind, "net.address") ? touch_address(hub, fact, error) : 0;
+}
+
 static int
 note(struct hub *hub, const struct fact *fact, struct error *error)
 {
 	char id[FACT_ID_SIZE];
 	struct fact span = *fact;
+	int r = 0;
 
+	if (fact->type != FACT_RETRACT && fact->type != FACT_SAMPLE)
+		r = touch_fact(&hub->touch, hub->store, fact, error);
+	if (r)
+		return r;
 	if (fact->type == FACT_ENTITY)
-		return streq(fact->kind, "qemu.process") ? touch_process(hub, fact, error) : 0;
+		return note_entity(hub, fact, error);
 	if (fact->type != FACT_SPAN && fact->type != FACT_RETRACT)
 		return 0;
 	span.type = FACT_SPAN;
@@ -146,11 +183,33 @@ note(struct hub *hub, const struct fact *fact, struct error *error)
 	return 0;
 }
 
+/* A retraction names the fact, the fact what it was about. */
+static int
+touch_gone(struct hub *hub, const struct fact *fact, struct error *error)
+{
+	char id[FACT_ID_SIZE];
+	struct fact gone = *fact;
+	json_t *span;
+	int r = 0;
+
+	fact_id(fact, id);
+	span = store_span(hub->store, id);
+	if (span) {
+		gone.type = FACT_SPAN;
+		gone.attributes = json_object_get(span, "attributes");
+		r = touch_fact(&hub->touch, hub->store, &gone, error);
+	}
+	json_decref(span);
+	return r;
+}
+
 int
 hub_fact(struct hub *hub, const struct fact *fact, struct error *error)
 {
-	int r = store_put_fact(hub->store, fact, error);
+	int r = fact->type == FACT_RETRACT ? touch_gone(hub, fact, error) : 0;
 
+	if (!r)
+		r = store_put_fact(hub->store, fact, error);
 	if (r > 0)
 		r = note(hub, fact, error);
 	json_decref(fact->attributes);
@@ -163,8 +222,23 @@ static int
 written(void *context, const char *id, const json_t *record, struct error *error)
 {
 	struct hub *hub = context;
+	int r = touch_migration(&hub->touch, hub->store, id, record, error);
 
+	if (r)
+		return r;
 	return alerts_migration(hub->store, id, record, hub->options.failed_hold_ns, error);
+}
+
+static int
+settle_requests(struct hub *hub, struct error *error)
+{
+	int r = flows_settle(hub->store, hub->touch.requests, error);
+
+	if (!r)
+		r = things_settle(hub->store, hub->touch.things, error);
+	if (!r)
+		touch_done(&hub->touch);
+	return r;
 }
 
 int
@@ -178,6 +252,8 @@ hub_settle(struct hub *hub, struct error *error)
 		touches[i++] = touched->touch;
 	r = join_migrations(hub->store, touches, n, written, hub, error);
 	free(touches);
+	if (!r)
+		r = settle_requests(hub, error);
 	if (r)
 		return r;
 	forget_touched(hub);

@@ -122,9 +122,15 @@ load_window(struct join *join, const struct window *window, struct side_set *set
 /* -- Records -------------------------------------------------------------- */
 
 static int
-write_record(struct join *join, const char *id, const json_t *record)
+write_record(struct join *join, const char *id, json_t *record)
 {
-	int r = store_put_migration(join->store, id, record, join->error);
+	int r;
+
+	/* Who asked for it is known from the request (flow.c). */
+	if (record)
+		json_object_set_new(record, "request_id",
+				    store_request_of_migration(join->store, id));
+	r = store_put_migration(join->store, id, record, join->error);
 
 	return r ? r : join->written(join->context, id, record, join->error);
 }
@@ -137,8 +143,10 @@ write_side(struct join *join, const struct side *side)
 	const struct side *source = side->is_source ? side : side->partner;
 	const struct side *destination = side->is_source ? side->partner : side;
 	json_t *record = join_record(source, destination), *alone;
-	int r = write_record(join, source ? source->id : destination->id, record);
+	int r = join_network(join->store, record, source, destination, join->error);
 
+	if (!r)
+		r = write_record(join, source ? source->id : destination->id, record);
 	json_decref(record);
 	alone = !r && source && destination ? store_migration(join->store, destination->id) : NULL;
 	if (alone)

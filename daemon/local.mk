@@ -5,15 +5,27 @@ noinst_LIBRARIES += libdaemon_serve.a
 libdaemon_serve_a_SOURCES = \
 	daemon/serve.c daemon/serve.h daemon/serve_internal.h \
 	daemon/serve_client.c \
+	daemon/network.c daemon/network.h \
+	daemon/network_changes.c \
+	daemon/network_path.c \
+	daemon/network_views.c \
 	daemon/serve_methods.c \
+	daemon/serve_network.c \
 	daemon/serve_status.c \
 	daemon/serve_watch.c
 noinst_LIBRARIES += libdaemon_store.a
 libdaemon_store_a_SOURCES = \
 	daemon/alerts.c daemon/alerts.h \
+	daemon/flow.c daemon/flow.h daemon/flow_private.h \
+	daemon/flow_gather.c \
+	daemon/flow_kinds.c \
+	daemon/flow_outcome.c \
+	daemon/flow_record.c \
+	daemon/flow_spans.c \
 	daemon/hub.c daemon/hub.h \
 	daemon/join.h \
 	daemon/join_migration.c \
+	daemon/join_network.c \
 	daemon/join_pair.c \
 	daemon/join_record.c \
 	daemon/store.c daemon/store.h daemon/store_internal.h \
@@ -22,12 +34,19 @@ libdaemon_store_a_SOURCES = \
 	daemon/store_dump.c \
 	daemon/store_facts.c \
 	daemon/store_json.c \
+	daemon/store_find.c \
+	daemon/store_network.c \
 	daemon/store_recover.c \
+	daemon/store_ref.c \
+	daemon/store_request.c \
+	daemon/store_service.c \
 	daemon/store_windows.c \
 	daemon/kernel_answers.h daemon/kernel_cpu_answers.c daemon/kernel_cpu_answers.h \
 	daemon/kernel_io_answers.c daemon/kernel_migration_answers.c \
 	daemon/kernel_node_answers.c \
-	daemon/store_write.c
+	daemon/store_write.c \
+	daemon/thing.c daemon/thing.h \
+	daemon/touch.c daemon/touch.h
 
 # The program.
 sbin_PROGRAMS += cloudtraced

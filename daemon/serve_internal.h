@@ -100,4 +100,22 @@ void serve_watch_update(struct serve_client *client);
  * those of the migration 'subject', which may be NULL. */
 bool serve_filter_matches(const json_t *filter, const json_t *item, const json_t *subject);
 
+/* serve_network.c: answers of "network.*". */
+json_t *serve_network_bridges(struct serve_client *client, const json_t *params,
+			      struct rpc_error *error);
+json_t *serve_network_ports(struct serve_client *client, const json_t *params,
+			    struct rpc_error *error);
+json_t *serve_network_flows(struct serve_client *client, const json_t *params,
+			    struct rpc_error *error);
+json_t *serve_network_latency(struct serve_client *client, const json_t *params,
+			      struct rpc_error *error);
+json_t *serve_network_upcalls(struct serve_client *client, const json_t *params,
+			      struct rpc_error *error);
+json_t *serve_network_changes(struct serve_client *client, const json_t *params,
+			      struct rpc_error *error);
+json_t *serve_network_where(struct serve_client *client, const json_t *params,
+			    struct rpc_error *error);
+json_t *serve_network_path(struct serve_client *client, const json_t *params,
+			   struct rpc_error *error);
+
 #endif /* serve_internal.h */

@@ -47,6 +47,12 @@ filter_of(const json_t *params)
 		.severity = string_of(params, "severity"),
 		.state = string_of(params, "state"),
 		.rule = string_of(params, "rule"),
+		.kind = string_of(params, "kind"),
+		.request = string_of(params, "request"),
+		.volume = string_of(params, "volume"),
+		.port = string_of(params, "port"),
+		.slow_ns = number_of(params, "slow_ns"),
+		.service = string_of(params, "service"),
 		.limit = (unsigned) number_of(params, "limit"),
 	};
 }
@@ -172,6 +178,114 @@ answer_volume_chain(struct serve_client *client, const json_t *params, struct rp
 }
 
 static json_t *
+answer_flow_list(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct store_filter filter = filter_of(params);
+	struct error failure = { 0 };
+	json_t *list = store_flow_list(client->serve->store, &filter, &failure);
+
+	return list ? list : serve_store_failed(&failure, error);
+}
+
+static json_t *
+answer_flow_show(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct error failure = { 0 };
+	json_t *one = store_flow_show(client->serve->store, string_of(params, "id"), &failure);
+
+	return one ? one : serve_store_failed(&failure, error);
+}
+
+static json_t *
+list_things(struct serve_client *client, const char *topic, const json_t *params,
+	    struct rpc_error *error)
+{
+	struct store_filter filter = filter_of(params);
+	struct error failure = { 0 };
+	json_t *list = store_thing_list(client->serve->store, topic, &filter, &failure);
+
+	return list ? list : serve_store_failed(&failure, error);
+}
+
+static json_t *
+show_thing(struct serve_client *client, const char *topic, const json_t *params,
+	   struct rpc_error *error)
+{
+	struct error failure = { 0 };
+	json_t *one = store_thing_show(client->serve->store, topic, string_of(params, "id"),
+				       &failure);
+
+	return one ? one : serve_store_failed(&failure, error);
+}
+
+static json_t *
+answer_vm_list(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	return list_things(client, "vm", params, error);
+}
+
+static json_t *
+answer_vm_show(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	return show_thing(client, "vm", params, error);
+}
+
+static json_t *
+answer_volume_list(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	return list_things(client, "volume", params, error);
+}
+
+static json_t *
+answer_volume_show(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	return show_thing(client, "volume", params, error);
+}
+
+static json_t *
+answer_port_list(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	return list_things(client, "port", params, error);
+}
+
+static json_t *
+answer_port_show(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	return show_thing(client, "port", params, error);
+}
+
+static json_t *
+answer_service_list(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct store_filter filter = filter_of(params);
+	struct error failure = { 0 };
+	json_t *list = store_service_list(client->serve->store, &filter, &failure);
+
+	return list ? list : serve_store_failed(&failure, error);
+}
+
+static json_t *
+answer_service_show(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct store_filter filter = filter_of(params);
+	struct error failure = { 0 };
+	json_t *one = store_service_show(client->serve->store, string_of(params, "id"), &filter,
+					 &failure);
+
+	return one ? one : serve_store_failed(&failure, error);
+}
+
+static json_t *
+answer_find(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct error failure = { 0 };
+	json_t *found = store_find(client->serve->store, string_of(params, "id"),
+				   (unsigned) number_of(params, "limit"), &failure);
+
+	return found ? found : serve_store_failed(&failure, error);
+}
+
+static json_t *
 answer_counters(struct serve_client *client, const json_t *params, struct rpc_error *error)
 {
 	struct error failure = { 0 };
@@ -205,6 +319,25 @@ static answer_fn *const answers[METHOD_COUNT] = {
 	[METHOD_MIGRATION_SHOW] = answer_migration_show,
 	[METHOD_NODE_LIST] = answer_node_list,
 	[METHOD_ALERT_LIST] = answer_alert_list,
+	[METHOD_FLOW_LIST] = answer_flow_list,
+	[METHOD_FLOW_SHOW] = answer_flow_show,
+	[METHOD_VM_LIST] = answer_vm_list,
+	[METHOD_VM_SHOW] = answer_vm_show,
+	[METHOD_SERVICE_LIST] = answer_service_list,
+	[METHOD_SERVICE_SHOW] = answer_service_show,
+	[METHOD_VOLUME_LIST] = answer_volume_list,
+	[METHOD_VOLUME_SHOW] = answer_volume_show,
+	[METHOD_PORT_LIST] = answer_port_list,
+	[METHOD_PORT_SHOW] = answer_port_show,
+	[METHOD_FIND] = answer_find,
+	[METHOD_NETWORK_BRIDGES] = serve_network_bridges,
+	[METHOD_NETWORK_PORTS] = serve_network_ports,
+	[METHOD_NETWORK_FLOWS] = serve_network_flows,
+	[METHOD_NETWORK_LATENCY] = serve_network_latency,
+	[METHOD_NETWORK_UPCALLS] = serve_network_upcalls,
+	[METHOD_NETWORK_CHANGES] = serve_network_changes,
+	[METHOD_NETWORK_WHERE] = serve_network_where,
+	[METHOD_NETWORK_PATH] = serve_network_path,
 	[METHOD_NODE_SHOW] = answer_node_show,
 	[METHOD_DISK_LIST] = answer_disk_list,
 	[METHOD_NETWORK_SHOW] = answer_network_show,

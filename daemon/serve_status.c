@@ -129,6 +129,95 @@ server_of(const struct serve *serve, uint64_t now)
 	return server;
 }
 
+/* -- Requests and services --------------------------------------------------- */
+
+/* Of a store whose time is over the last hour is the one before its end. */
+enum { HOUR_S = 3600, SLOW_S = 30, SHOW_FLOWS = 5, COUNT_FLOWS = 1000 };
+
+static uint64_t
+newest_flow(struct serve *serve, struct error *error)
+{
+	const struct store_filter one = { .limit = 1 };
+	json_t *list = store_flow_list(serve->store, &one, error);
+	const json_t *flow = json_array_get(list, 0);
+	json_int_t start = json_integer_value(json_object_get(flow, "start_ns"));
+	json_int_t end = json_integer_value(json_object_get(flow, "end_ns"));
+
+	json_decref(list);
+	end = MAX(start, end);
+	return end > 0 ? (uint64_t) end : 0;
+}
+
+/* A query that got an answer, if only that there is no such thing. */
+static bool
+is_query(const json_t *flow)
+{
+	const char *kind = json_string_value(json_object_get(flow, "kind"));
+
+	return kind && streq(kind, "api.get") &&
+	       json_integer_value(json_object_get(flow, "http_status")) < 500;
+}
+
+/* How many the filter finds, up to COUNT_FLOWS; the newest few are kept. */
+static json_int_t
+count_flows(struct serve *serve, struct store_filter filter, json_t **ret, struct error *error)
+{
+	json_t *list;
+	json_int_t count;
+
+	filter.limit = COUNT_FLOWS;
+	list = store_flow_list(serve->store, &filter, error);
+	for (size_t i = json_array_size(list); i-- > 0; )
+		if (is_query(json_array_get(list, i)))
+			json_array_remove(list, i);
+	count = (json_int_t) json_array_size(list);
+	for (size_t i = json_array_size(list); i-- > SHOW_FLOWS; )
+		json_array_remove(list, i);
+	if (ret)
+		*ret = list ? list : json_array();
+	else
+		json_decref(list);
+	return count;
+}
+
+/* Services that failed to do something, without what each of them does. */
+static json_t *
+services_with_errors(struct serve *serve, struct error *error)
+{
+	const struct store_filter all = { .limit = 0 };
+	json_t *list = store_service_list(serve->store, &all, error);
+
+	for (size_t i = json_array_size(list); i-- > 0; ) {
+		json_t *service = json_array_get(list, i);
+
+		json_object_del(service, "operations");
+		if (json_integer_value(json_object_get(service, "errors")) <= 0)
+			json_array_remove(list, i);
+	}
+	return list ? list : json_array();
+}
+
+static void
+add_flows(struct serve *serve, json_t *status, uint64_t now, struct error *error)
+{
+	uint64_t upto = serve->stdio ? newest_flow(serve, error) : now, hour = HOUR_S * NS_PER_S;
+	uint64_t since = upto > hour ? upto - hour : 0;
+	json_t *open_flows, *failed_flows;
+	json_int_t open, failed, slow;
+
+	open = count_flows(serve, (struct store_filter) { .status = "running" }, &open_flows, error);
+	failed = count_flows(serve, (struct store_filter) { .status = "error", .since_ns = since },
+			     &failed_flows, error);
+	slow = count_flows(serve, (struct store_filter) { .since_ns = since,
+							  .slow_ns = SLOW_S * NS_PER_S }, NULL, error);
+	json_object_set_new(status, "flows", json_pack(
+		"{s:I, s:I, s:I, s:I, s:I}", "open", open, "failed", failed, "slow", slow,
+		"since_ns", (json_int_t) since, "slow_ns", (json_int_t) (SLOW_S * NS_PER_S)));
+	json_object_set_new(status, "flows_open", open_flows);
+	json_object_set_new(status, "flows_failed", failed_flows);
+	json_object_set_new(status, "services_errors", services_with_errors(serve, error));
+}
+
 json_t *
 serve_status(struct serve *serve, struct error *error)
 {
@@ -157,5 +246,6 @@ serve_status(struct serve *serve, struct error *error)
 	json_object_set_new(status, "in_flight", in_flight);
 	json_object_set_new(status, "firing", firing);
 	json_object_set_new(status, "not_live", nodes);
+	add_flows(serve, status, now, error);
 	return status;
 }

@@ -15,16 +15,17 @@ enum { CHANGES_AT_ONCE = 256 };
 
 /* Where the members of a filter are looked for. */
 static const struct {
-	const char *name, *paths[3];
+	const char *name, *paths[4];
 	bool of_subject;   /* Also of the migration that an alert is about. */
 } places[] = {
-	{ "id", { "id" }, false },
+	{ "id", { "id", "uuid" }, false },
 	{ "host", { "host", "source", "destination" }, true },
-	{ "vm", { "vm.uuid", "vm.name" }, true },
+	{ "vm", { "vm.uuid", "vm.name", "uuid", "name" }, true },
 	{ "status", { "status" }, false },
 	{ "state", { "state" }, false },
 	{ "severity", { "severity" }, false },
 	{ "rule", { "rule" }, false },
+	{ "kind", { "kind" }, false },
 };
 
 static const json_t *
@@ -39,12 +40,28 @@ at_path(const json_t *item, const char *path)
 	return json_object_get(json_object_get(item, first), dot + 1);
 }
 
+/* The same, or with a ".*" at its end the same up to its dot, as flow.list has it. */
+static bool
+value_matches(const json_t *want, const json_t *value)
+{
+	const char *pattern = json_string_value(want), *text = json_string_value(value);
+	size_t length = pattern ? strlen(pattern) : 0;
+
+	if (length > 2 && text && streq(pattern + length - 2, ".*"))
+		return !strncmp(pattern, text, length - 1);
+	return json_equal(want, value);
+}
+
 static bool
 place_matches(unsigned place, const json_t *want, const json_t *item)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(places[0].paths) && places[place].paths[i]; i++)
-		if (json_equal(want, at_path(item, places[place].paths[i])))
+	for (unsigned i = 0; i < ARRAY_SIZE(places[0].paths) && places[place].paths[i]; i++) {
+		const json_t *value = at_path(item, places[place].paths[i]);
+
+		if (streq(places[place].name, "kind") ? value_matches(want, value) :
+							json_equal(want, value))
 			return true;
+	}
 	return false;
 }
 

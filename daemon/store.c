@@ -79,6 +79,32 @@ static const char *const migrations[] = {
 	" key TEXT NOT NULL, start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL,"
 	" level INTEGER NOT NULL, blob BLOB NOT NULL, UNIQUE (host, kind, key, start_ns)) STRICT;"
 	"CREATE INDEX window_level ON window (level, end_ns);",
+	/* Requests.  'ref' finds facts by what they name: request ids, uuids,
+	 * message ids.  'request' are flows that were joined: 'core_ns' is where what
+	 * surely belongs to it ends, NULL while it goes on; 'subject' finds them by the
+	 * VM, port or volume they are about.  'thing' are VMs, ports, volumes. */
+	"CREATE TABLE ref (value TEXT NOT NULL, kind TEXT NOT NULL, t_ns INTEGER NOT NULL,"
+	" fact TEXT NOT NULL, PRIMARY KEY (value, kind, t_ns, fact)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX ref_fact ON ref (fact);"
+	"CREATE TABLE request (id TEXT PRIMARY KEY, kind TEXT NOT NULL, status TEXT NOT NULL,"
+	" start_ns INTEGER NOT NULL, end_ns INTEGER, core_ns INTEGER, vm_uuid TEXT,"
+	" volume TEXT, port TEXT, migration TEXT, behalf TEXT, doc TEXT NOT NULL)"
+	" STRICT, WITHOUT ROWID;"
+	"CREATE INDEX request_start ON request (start_ns);"
+	"CREATE INDEX request_status ON request (status, start_ns);"
+	"CREATE INDEX request_vm ON request (vm_uuid, start_ns) WHERE vm_uuid IS NOT NULL;"
+	"CREATE INDEX request_migration ON request (migration) WHERE migration IS NOT NULL;"
+	"CREATE INDEX request_behalf ON request (behalf) WHERE behalf IS NOT NULL;"
+	"CREATE TABLE subject (value TEXT NOT NULL, start_ns INTEGER NOT NULL,"
+	" request TEXT NOT NULL, PRIMARY KEY (value, start_ns, request)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX subject_request ON subject (request);"
+	"CREATE TABLE thing (topic TEXT NOT NULL, id TEXT NOT NULL, name TEXT, host TEXT, vm TEXT,"
+	" state TEXT, mac TEXT, tap TEXT, gone_ns INTEGER, doc TEXT NOT NULL,"
+	" PRIMARY KEY (topic, id)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX thing_id ON thing (id);"
+	"CREATE INDEX thing_name ON thing (name) WHERE name IS NOT NULL;"
+	"CREATE INDEX thing_vm ON thing (vm, topic) WHERE vm IS NOT NULL;"
+	"CREATE INDEX sample_kind ON sample (kind, t_ns);",
 };
 #define SCHEMA_VERSION ((int) ARRAY_SIZE(migrations))
 
@@ -537,7 +563,8 @@ forget_kept(struct store *store)
 		free(kept);
 	}
 	free(store->kept_host);
-	store->kept_host = NULL;
+	free(store->told_service);
+	store->kept_host = store->told_service = NULL;
 }
 
 int

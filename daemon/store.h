@@ -139,6 +139,46 @@ json_t *store_alert(struct store *store, const char *id);
 json_t *store_alerts_of(struct store *store, const char *subject, struct error *error);
 json_t *store_alerts_live(struct store *store, const char *host, struct error *error);
 
+/* -- Requests and things (flow.h, thing.h) -------------------------------- */
+
+/* At most so many facts are given by the two that follow. */
+enum { STORE_MAX_NAMING = 5000 };
+/* The facts that name 'value' (a request, message, VM, port, volume...), and
+ * those of one kind that began within a time; in the form of store_spans(),
+ * ordered by (start_ns, id). */
+json_t *store_facts_naming(struct store *store, const char *value, struct error *error);
+json_t *store_facts_naming_in(struct store *store, const char *value, const char *kind,
+			      uint64_t from_ns, uint64_t to_ns, struct error *error);
+/* Keeps a flow (proto/schemas/flow.json, without what lists leave out); NULL
+ * forgets it.  'core_ns': where what surely belongs to it ends, 0: it goes on.
+ * 'behalf': the request it was made for, should that get known, or NULL.
+ * 'subjects': an array of the ids it is about.  Returns 1 when that changed
+ * more than the document alone, 0 when not, or a negative errno. */
+int store_put_request(struct store *store, const char *id, const json_t *flow, uint64_t core_ns,
+		      const char *behalf, const json_t *subjects, struct error *error);
+/* Whether somebody worked under this request id. */
+bool store_is_request_known(struct store *store, const char *request);
+/* Ids of the flows with that 'behalf'; what a flow is about. */
+json_t *store_requests_on_behalf(struct store *store, const char *request, struct error *error);
+json_t *store_subjects_of(struct store *store, const char *request, struct error *error);
+/* The flow of that very id, or NULL. */
+json_t *store_request(struct store *store, const char *id);
+/* The flows about a subject that began by 'to_ns' and whose core reaches to
+ * 'from_ns', as an array of {"id","kind","status","start_ns","end_ns","core_ns"},
+ * oldest first. */
+json_t *store_requests_of(struct store *store, const char *subject, uint64_t from_ns,
+			  uint64_t to_ns, struct error *error);
+/* The flow that has this live migration in it: its id, or null. */
+json_t *store_request_of_migration(struct store *store, const char *migration);
+/* Live migrations of a VM that touch [from_ns, to_ns], oldest first. */
+json_t *store_migrations_of_vm(struct store *store, const char *uuid, uint64_t from_ns,
+			       uint64_t to_ns, struct error *error);
+/* Keeps a VM, port or volume without what lists leave out; NULL forgets it. */
+int store_put_thing(struct store *store, const char *topic, const char *id, const json_t *thing,
+		    struct error *error);
+/* It, or NULL. */
+json_t *store_thing(struct store *store, const char *topic, const char *id);
+
 /* A JSON string of text that need not be UTF-8. */
 json_t *store_string(const char *text);
 
@@ -153,6 +193,30 @@ int store_windows(struct store *store, const char *host, const char *kind, const
 				 const struct fact_window *window),
 		  void *context, struct error *error);
 
+/* The end of the newest window of that kind, 0: there is none; 'host' may be NULL. */
+int store_windows_end(struct store *store, const char *host, const char *kind, uint64_t *ret_ns,
+		      struct error *error);
+
+/* -- The network (network.h) ----------------------------------------------- */
+
+/* Facts of any type, {"id","host","kind","key","start_ns","end_ns","status",
+ * "attributes"}, newest first.  Of one kind, that touch [from_ns, to_ns] (to_ns 0:
+ * open); 'host' may be NULL, limit 0: 1000. */
+json_t *store_facts_of_kind(struct store *store, const char *kind, const char *host,
+			    uint64_t from_ns, uint64_t to_ns, unsigned limit,
+			    struct error *error);
+/* Where an address (MAC, or with no host IPv4 too) was; those of a process. */
+json_t *store_addresses(struct store *store, const char *host, const char *address,
+			struct error *error);
+json_t *store_addresses_of_process(struct store *store, const char *host, uint64_t pid,
+				   struct error *error);
+/* What belongs to a process: of the kinds with keys "PID/...". */
+json_t *store_parts_of_process(struct store *store, const char *host, const char *kind,
+			       const char *pid, struct error *error);
+/* Sides of migrations on that host that began before t_ns + before_ns and did not end
+ * before t_ns - after_ns, by that host's clock. */
+json_t *store_sides_near(struct store *store, const char *host, uint64_t t_ns,
+			 uint64_t before_ns, uint64_t after_ns, struct error *error);
 /* Begin of the first and end of the last window of the kind, of 'host' (NULL: any).
  * False: there are none. */
 bool store_windows_span(struct store *store, const char *host, const char *kind,
@@ -163,7 +227,11 @@ bool store_windows_span(struct store *store, const char *host, const char *kind,
 struct store_filter {
 	uint64_t since_ns, until_ns;     /* 0: open */
 	const char *status, *host, *vm;  /* NULL: any */
-	const char *severity, *state, *rule; /* Alerts. */
+	const char *severity, *state, *rule; /* Alerts; of VMs "state" is the vm_state. */
+	const char *kind, *request;      /* Flows: a kind may end in ".*". */
+	const char *volume, *port;
+	uint64_t slow_ns;                /* Flows that took at least so long; 0: any. */
+	const char *service;
 	unsigned limit;                  /* 0: 1000 */
 };
 
@@ -176,6 +244,24 @@ json_t *store_migration_show(struct store *store, const char *id, struct error *
 json_t *store_alert_list(struct store *store, const struct store_filter *filter,
 			 struct error *error);
 json_t *store_node_list(struct store *store, struct error *error);
+/* Requests (proto/schemas/flow.json), newest first, without spans and budget. */
+json_t *store_flow_list(struct store *store, const struct store_filter *filter,
+			struct error *error);
+/* By id, by the id of a request in it, or by a prefix that is unique. */
+json_t *store_flow_show(struct store *store, const char *id, struct error *error);
+/* VMs, volumes and ports (topic "vm", "volume", "port"), by name and id. */
+json_t *store_thing_list(struct store *store, const char *topic, const struct store_filter *filter,
+			 struct error *error);
+/* By id, name (the newest) or a prefix of the id that is unique. */
+json_t *store_thing_show(struct store *store, const char *topic, const char *id,
+			 struct error *error);
+/* Services with what they did in the time of the filter. */
+json_t *store_service_list(struct store *store, const struct store_filter *filter,
+			   struct error *error);
+json_t *store_service_show(struct store *store, const char *id, const struct store_filter *filter,
+			   struct error *error);
+/* What has this id or name in it (proto/schemas/find.json). */
+json_t *store_find(struct store *store, const char *id, unsigned limit, struct error *error);
 /* {"nodes":{...counts by state},"migrations":{...},"alerts":{...},"counters":{...},
  *  "store":{"path","bytes","version"}} */
 json_t *store_summary(struct store *store, struct error *error);

@@ -303,6 +303,12 @@ store_item(struct store *store, const char *topic, const char *id)
 
 	if (streq(topic, "migration"))
 		return store_migration(store, id);
+	if (streq(topic, "flow"))
+		return store_flow_item(store, id);
+	if (streq(topic, "vm"))
+		return store_thing(store, topic, id);
+	if (streq(topic, "service"))
+		return store_service_show(store, id, &no_filter, NULL);
 	stmt = streq(topic, "alert") ? store_query(store, sql, "tu", id, now_ns) :
 				       store_query(store, known, "t", id);
 	found = stmt && sqlite3_step(stmt) == SQLITE_ROW;

@@ -17,6 +17,10 @@ static const struct {
 	{ "window", "SELECT host, kind, key, start_ns, end_ns, hex(blob) FROM window"
 		    " ORDER BY host, kind, key, start_ns" },
 	{ "migration", "SELECT id, doc FROM migration ORDER BY start_ns, id" },
+	{ "request", "SELECT id, core_ns, behalf, doc, (SELECT group_concat(value) FROM"
+		     " (SELECT value FROM subject WHERE request = id ORDER BY value))"
+		     " FROM request ORDER BY start_ns, id" },
+	{ "thing", "SELECT topic, id, doc FROM thing ORDER BY topic, id" },
 	{ "alert", "SELECT id, doc FROM alert WHERE NOT live ORDER BY start_ns, id" },
 };
 

@@ -5,9 +5,6 @@
 
 #include <string.h>
 
-#define SPAN_COLUMNS "f.id, f.host, f.kind, f.key, f.start_ns, f.end_ns, f.status, f.parent," \
-		     " f.attributes"
-
 static json_t *
 attributes_json(const struct store *store, sqlite3_stmt *stmt)
 {
@@ -16,8 +13,8 @@ attributes_json(const struct store *store, sqlite3_stmt *stmt)
 	return kept ? kept : store_column_json(stmt, 8);
 }
 
-static json_t *
-span_json(const struct store *store, sqlite3_stmt *stmt)
+json_t *
+store_span_json(const struct store *store, sqlite3_stmt *stmt)
 {
 	static const char *const names[] = { "id", "host", "kind", "key", "start_ns", "end_ns",
 					     "status", "parent", "attributes", "partner" };
@@ -30,13 +27,13 @@ span_json(const struct store *store, sqlite3_stmt *stmt)
 	return span;
 }
 
-static json_t *
-spans_json(struct store *store, sqlite3_stmt *stmt, struct error *error)
+json_t *
+store_spans_json(struct store *store, sqlite3_stmt *stmt, struct error *error)
 {
 	json_t *spans = json_array();
 
 	while (stmt && sqlite3_step(stmt) == SQLITE_ROW)
-		json_array_append_new(spans, span_json(store, stmt));
+		json_array_append_new(spans, store_span_json(store, stmt));
 	if (store_done(store, stmt, error, "read facts")) {
 		json_decref(spans);
 		return NULL;
@@ -53,7 +50,7 @@ store_spans(struct store *store, const char *kind, const char *kind2, uint64_t f
 		" AND coalesce(end_ns, 9223372036854775807) >= ?3 AND start_ns <= ?4"
 		" ORDER BY start_ns, id";
 
-	return spans_json(store, store_query(store, sql, "ttuu", kind, kind2, from_ns, to_ns),
+	return store_spans_json(store, store_query(store, sql, "ttuu", kind, kind2, from_ns, to_ns),
 			  error);
 }
 
@@ -64,7 +61,7 @@ store_sides(struct store *store, uint64_t from_ns, uint64_t to_ns, struct error 
 		"SELECT " SPAN_COLUMNS " FROM fact f WHERE at_ns BETWEEN ?1 AND ?2"
 		" ORDER BY start_ns, id";
 
-	return spans_json(store, store_query(store, sql, "uu", from_ns, to_ns), error);
+	return store_spans_json(store, store_query(store, sql, "uu", from_ns, to_ns), error);
 }
 
 json_t *
@@ -75,7 +72,7 @@ store_spans_of_key(struct store *store, const char *kind, const char *host, cons
 		"SELECT " SPAN_COLUMNS " FROM fact f WHERE (host, kind, key) = (?1, ?2, ?3)"
 		" AND type = 0 ORDER BY start_ns, id";
 
-	return spans_json(store, store_query(store, sql, "ttt", host, kind, key), error);
+	return store_spans_json(store, store_query(store, sql, "ttt", host, kind, key), error);
 }
 
 json_t *
@@ -91,7 +88,7 @@ store_loose_sides(struct store *store, uint64_t from_ns, uint64_t to_ns, struct 
 		" AND coalesce(f.end_ns, 9223372036854775807) >= ?1 AND f.start_ns <= ?2"
 		" ORDER BY f.start_ns, f.id";
 
-	return spans_json(store, store_query(store, sql, "uu", from_ns, to_ns), error);
+	return store_spans_json(store, store_query(store, sql, "uu", from_ns, to_ns), error);
 }
 
 json_t *
@@ -102,7 +99,7 @@ store_span(struct store *store, const char *id)
 	json_t *span = NULL;
 
 	if (stmt && sqlite3_step(stmt) == SQLITE_ROW)
-		span = span_json(store, stmt);
+		span = store_span_json(store, stmt);
 	store_done(store, stmt, NULL, "read a fact");
 	return span;
 }
@@ -228,7 +225,7 @@ store_children(struct store *store, const char *id, struct error *error)
 		"SELECT " SPAN_COLUMNS " FROM fact f WHERE parent = ?1 AND type = 0"
 		" ORDER BY start_ns, id";
 
-	return spans_json(store, store_query(store, sql, "t", id), error);
+	return store_spans_json(store, store_query(store, sql, "t", id), error);
 }
 
 json_t *

@@ -7,8 +7,13 @@
  *   store_json.c      JSON as text
  *   store_write.c     facts, records, alerts, sources, counters; changes
  *   store_recover.c   positions, flows, horizons; retention
+ *   store_network.c   facts of the network
  *   store_windows.c   windows, and how they are thinned with age
  *   store_facts.c     facts as the hub reads them
+ *   store_ref.c       facts by what they name
+ *   store_request.c   requests, VMs, volumes, ports: records and answers
+ *   store_service.c   services: figures over a time
+ *   store_find.c      whatever has an id or name
  *   store_answers.c   what clients ask for
  *   store_changes.c   cursors for watchers
  *   store_dump.c      the text to compare stores by */
@@ -21,7 +26,7 @@
 #include "daemon/store.h"
 #include "lib/util.h"
 
-enum { STORE_MAX_STATEMENTS = 96 };
+enum { STORE_MAX_STATEMENTS = 160 };
 
 struct statement {
 	const char *sql;            /* Identity: the address of a string constant. */
@@ -48,6 +53,7 @@ struct store {
 	struct kept_span *kept;
 	char *kept_host;            /* Host of the last fact: its node is there... */
 	const char *kept_role;      /* with this role. */
+	char *told_service;         /* Watchers were told of it last. */
 };
 
 /* Turns SQLite's last error into 'error': "PATH: cannot WHAT: why: what to do".
@@ -82,12 +88,25 @@ const char *store_column_string(sqlite3_stmt *stmt, int column);
 
 /* Keeps or replaces a window.  Returns the number of changed rows. */
 int store_put_window(struct store *store, const struct fact *fact, struct error *error);
+/* A fact's row in the form of store_spans(), its columns SPAN_COLUMNS of a fact
+ * 'f'; all of them, ending the query. */
+#define SPAN_COLUMNS "f.id, f.host, f.kind, f.key, f.start_ns, f.end_ns, f.status, f.parent," \
+		     " f.attributes"
+json_t *store_span_json(const struct store *store, sqlite3_stmt *stmt);
+json_t *store_spans_json(struct store *store, sqlite3_stmt *stmt, struct error *error);
+/* Keeps, or forgets, what a fact can be found by. */
+int store_put_refs(struct store *store, const char *id, const struct fact *fact,
+		   struct error *error);
+int store_forget_refs(struct store *store, const char *id, struct error *error);
+
 /* Notes that the thing changed, for watchers. */
 int store_changed(struct store *store, const char *topic, const char *id, struct error *error);
 /* JSON as it is kept: compact, keys in order.  To be freed. */
 char *store_text(const json_t *json);
 /* Answers of one thing, by topic ("migration", "alert", "node"); NULL if gone. */
 json_t *store_item(struct store *store, const char *topic, const char *id);
+/* A flow as lists show it, or NULL. */
+json_t *store_flow_item(struct store *store, const char *id);
 /* An alert from its row (doc, seen_ns) at the wall time now. */
 json_t *store_alert_json(sqlite3_stmt *stmt, int doc_column, int seen_column, uint64_t now_ns);
 

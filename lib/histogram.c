@@ -124,9 +124,9 @@ histogram_merge(struct histogram *histogram, const struct histogram *other)
 uint64_t
 histogram_quantile(const struct histogram *histogram, unsigned per_mille)
 {
-	/* Rank of the one that is asked for, from 0, in thousandths. */
-	const __uint128_t rank = (__uint128_t) (histogram->count ? histogram->count - 1 : 0) *
-				 MIN(per_mille, 1000U);
+	/* How many are less than the one that is asked for, in thousandths. */
+	const __uint128_t rank = (__uint128_t) histogram->count * MIN(per_mille, 1000U) / 1000 *
+				 1000;
 	__uint128_t before = 0;
 
 	if (!per_mille)

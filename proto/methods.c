@@ -5,7 +5,9 @@
 #include <string.h>
 
 #define MIGRATION_STATUS "running completed failed cancelled lost"
-#define TOPICS "migration alert node"
+#define FLOW_STATUS "running ok error cancelled lost"
+#define WATCH_STATUS "running ok error completed failed cancelled lost"
+#define TOPICS "migration alert node flow vm service"
 #define SEVERITIES "info warning critical"
 #define ALERT_STATES "firing resolved"
 
@@ -46,6 +48,110 @@ static const struct rpc_param alert_list_params[] = {
 	{ "host", RPC_STRING, .doc = "only those about this host, or migrations from or to it" },
 	{ "vm", RPC_STRING, .doc = "only those about the VM of this uuid or name" },
 	LIMIT,
+	{ .name = NULL }
+};
+
+static const struct rpc_param flow_list_params[] = {
+	SINCE,
+	UNTIL,
+	{ "kind", RPC_STRING, .doc = "only of this kind; server.* for all of servers" },
+	{ "status", RPC_STRING, .choices = FLOW_STATUS, .doc = "only those of this status" },
+	{ "vm", RPC_STRING, .doc = "only about the VM of this uuid or name" },
+	{ "volume", RPC_STRING, .doc = "only about the volume of this id" },
+	{ "port", RPC_STRING, .doc = "only about the port of this id" },
+	{ "request", RPC_STRING, .doc = "only with this request id in it, its own or a child's" },
+	{ "slow_ns", RPC_INTEGER, .doc = "only those that took, or take, at least so long" },
+	LIMIT,
+	{ .name = NULL }
+};
+
+static const struct rpc_param flow_show_params[] = {
+	{ "id", RPC_STRING, true,
+	  .doc = "an id or the unique beginning of one, or the id of a request in it" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param vm_list_params[] = {
+	{ "host", RPC_STRING, .doc = "only on this host" },
+	{ "state", RPC_STRING, .doc = "only in this vm_state" },
+	LIMIT,
+	{ .name = NULL }
+};
+
+static const struct rpc_param vm_show_params[] = {
+	{ "id", RPC_STRING, true,
+	  .doc = "a uuid or the unique beginning of one, or a name (the newest of it)" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param service_list_params[] = {
+	{ "since_ns", RPC_INTEGER, .doc = "figures from this time on; an hour before the newest" },
+	{ "until_ns", RPC_INTEGER, .doc = "figures up to this time" },
+	{ "host", RPC_STRING, .doc = "only on this host" },
+	{ "service", RPC_STRING, .doc = "only of this name" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param service_show_params[] = {
+	{ "id", RPC_STRING, true, .doc = "SERVICE@HOST, or SERVICE where it has one host" },
+	{ "since_ns", RPC_INTEGER, .doc = "figures from this time on; an hour before the newest" },
+	{ "until_ns", RPC_INTEGER, .doc = "figures up to this time" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param part_list_params[] = {
+	{ "host", RPC_STRING, .doc = "only on this host" },
+	{ "vm", RPC_STRING, .doc = "only of the VM of this uuid or name" },
+	LIMIT,
+	{ .name = NULL }
+};
+
+static const struct rpc_param part_show_params[] = {
+	{ "id", RPC_STRING, true,
+	  .doc = "an id or the unique beginning of one, or a name (the newest of it)" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param find_params[] = {
+	{ "id", RPC_STRING, true,
+	  .doc = "of a request, VM, port, volume, network, migration...; a name, MAC or tap" },
+	LIMIT,
+	{ .name = NULL }
+};
+
+#define NETWORK_HOST { "host", RPC_STRING, .doc = "only of this host" }
+#define NETWORK_SINCE { "since_ns", RPC_INTEGER, \
+	.doc = "from this time on; absent: 5 minutes up to the newest window" }
+#define NETWORK_UNTIL { "until_ns", RPC_INTEGER, .doc = "up to this time" }
+
+static const struct rpc_param network_params[] = {
+	NETWORK_HOST, NETWORK_SINCE, NETWORK_UNTIL,
+	{ .name = NULL }
+};
+
+static const struct rpc_param network_flows_params[] = {
+	NETWORK_HOST, NETWORK_SINCE, NETWORK_UNTIL,
+	{ "sort", RPC_STRING, .choices = "bytes packets latency lost", .doc = "which come first" },
+	{ "limit", RPC_INTEGER, .min = 1, .max = RPC_MAX_LIST, .doc = "at most so many; 50" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param network_changes_params[] = {
+	NETWORK_HOST, NETWORK_SINCE, NETWORK_UNTIL,
+	{ "limit", RPC_INTEGER, .min = 1, .max = RPC_MAX_LIST, .doc = "at most so many; 200" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param network_where_params[] = {
+	{ "address", RPC_STRING, true, .doc = "a MAC or an IPv4 address" },
+	NETWORK_HOST,
+	{ .name = NULL }
+};
+
+static const struct rpc_param network_path_params[] = {
+	{ "src", RPC_STRING, true, .doc = "a MAC or an IPv4 address" },
+	{ "dst", RPC_STRING, true, .doc = "a MAC or an IPv4 address" },
+	NETWORK_SINCE, NETWORK_UNTIL,
 	{ .name = NULL }
 };
 
@@ -107,7 +213,8 @@ const struct rpc_param rpc_watch_filter[] = {
 	{ "id", RPC_STRING, .doc = "id" },
 	{ "host", RPC_STRING, .doc = "host, source or destination" },
 	{ "vm", RPC_STRING, .doc = "uuid or name of the VM" },
-	{ "status", RPC_STRING, .choices = MIGRATION_STATUS, .doc = "status of a migration" },
+	{ "status", RPC_STRING, .choices = WATCH_STATUS, .doc = "status of a migration or flow" },
+	{ "kind", RPC_STRING, .doc = "kind of a flow" },
 	{ "state", RPC_STRING, .choices = ALERT_STATES, .doc = "state of an alert" },
 	{ "severity", RPC_STRING, .choices = SEVERITIES, .doc = "severity of an alert" },
 	{ "rule", RPC_STRING, .doc = "rule of an alert" },
@@ -125,6 +232,44 @@ const struct rpc_method rpc_methods[METHOD_COUNT] = {
 		"nodes, their sources and clocks" },
 	[METHOD_ALERT_LIST] = { "alert.list", RPC_RO, alert_list_params, "[alert]",
 		"alerts, newest first" },
+	[METHOD_FLOW_LIST] = { "flow.list", RPC_RO, flow_list_params, "[flow]",
+		"requests, newest first, without spans and budget" },
+	[METHOD_FLOW_SHOW] = { "flow.show", RPC_RO, flow_show_params, "flow",
+		"one request with its spans and time budget" },
+	[METHOD_VM_LIST] = { "vm.list", RPC_RO, vm_list_params, "[vm]",
+		"virtual machines by name, without history" },
+	[METHOD_VM_SHOW] = { "vm.show", RPC_RO, vm_show_params, "vm",
+		"one virtual machine with the history of its states and its requests" },
+	[METHOD_SERVICE_LIST] = { "service.list", RPC_RO, service_list_params, "[service]",
+		"services on their hosts: requests, errors, latencies by operation" },
+	[METHOD_SERVICE_SHOW] = { "service.show", RPC_RO, service_show_params, "service",
+		"one service with the histograms of its latencies" },
+	[METHOD_VOLUME_LIST] = { "volume.list", RPC_RO, part_list_params, "[volume]",
+		"volumes and where they are attached" },
+	[METHOD_VOLUME_SHOW] = { "volume.show", RPC_RO, part_show_params, "volume",
+		"one volume with its attachments and requests" },
+	[METHOD_PORT_LIST] = { "port.list", RPC_RO, part_list_params, "[port]",
+		"ports and where they are bound" },
+	[METHOD_PORT_SHOW] = { "port.show", RPC_RO, part_show_params, "port",
+		"one port with the steps of its binding and its requests" },
+	[METHOD_FIND] = { "find", RPC_RO, find_params, "find",
+		"things and requests that have this id or name in them" },
+	[METHOD_NETWORK_BRIDGES] = { "network.bridges", RPC_RO, network_params, "[network-bridge]",
+		"Open vSwitch bridges: their ports, rates, latencies" },
+	[METHOD_NETWORK_PORTS] = { "network.ports", RPC_RO, network_params, "[network-port]",
+		"ports of Open vSwitch: whose they are, rates, drops" },
+	[METHOD_NETWORK_FLOWS] = { "network.flows", RPC_RO, network_flows_params, "[network-flow]",
+		"conversations with most bytes, latency or loss" },
+	[METHOD_NETWORK_LATENCY] = { "network.latency", RPC_RO, network_params,
+		"[network-latency]", "latencies by component and path, drops, slowest packets" },
+	[METHOD_NETWORK_UPCALLS] = { "network.upcalls", RPC_RO, network_params,
+		"[network-upcalls]", "the datapath and ovs-vswitchd: upcalls, commands, storms" },
+	[METHOD_NETWORK_CHANGES] = { "network.changes", RPC_RO, network_changes_params,
+		"network-changes", "changes of ports and flows, by whom and why; addresses that moved" },
+	[METHOD_NETWORK_WHERE] = { "network.where", RPC_RO, network_where_params, "[network-place]",
+		"where an address is: host, port, VM; the likeliest first" },
+	[METHOD_NETWORK_PATH] = { "network.path", RPC_RO, network_path_params, "network-path",
+		"the way of packets from one address to another, with latency per hop" },
 	[METHOD_NODE_SHOW] = { "node.show", RPC_RO, node_span_params, "node_show",
 		"a node over a span: CPU by VM, who waited and for whom, disks, network" },
 	[METHOD_DISK_LIST] = { "disk.list", RPC_RO, node_span_params, "[disk]",

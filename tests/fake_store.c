@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/kernel_answers.h"
 #include "tests/fake_store.h"
 
 #include <errno.h>
@@ -24,6 +23,11 @@ static const struct {
 	{ "migration", "migrations", "id" },
 	{ "alert", "alerts", "id" },
 	{ "node", "nodes", "host" },
+	{ "flow", "flows", "id" },
+	{ "vm", "vms", "uuid" },
+	{ "service", "services", "id" },
+	{ "volume", "volumes", "id" },
+	{ "port", "ports", "id" },
 };
 
 static json_t *
@@ -87,6 +91,12 @@ fake_store_reload(void)
 	note_changes(the_store, before);
 	json_decref(before);
 	return true;
+}
+
+const json_t *
+fake_store_root(const struct store *store)
+{
+	return store->root;
 }
 
 int
@@ -194,59 +204,6 @@ store_migration_show(struct store *store, const char *id, struct error *error)
 	return json_deep_copy(found);
 }
 
-/* What the windows of kernels say: as the file has it under "kernel". */
-static json_t *
-kernel_member(struct store *store, const char *name, struct error *error)
-{
-	json_t *found = json_object_get(json_object_get(store->root, "kernel"), name);
-
-	if (!found)
-		error_set(error, ENOENT, "nothing is known of the kernel");
-	return json_deep_copy(found);
-}
-
-json_t *
-kernel_threads(struct store *store, const struct kernel_filter *filter, struct error *error)
-{
-	return kernel_member(store, "threads", error);
-}
-
-json_t *
-kernel_disks(struct store *store, const struct kernel_filter *filter, struct error *error)
-{
-	return kernel_member(store, "disks", error);
-}
-
-json_t *
-kernel_network(struct store *store, const struct kernel_filter *filter, struct error *error)
-{
-	return kernel_member(store, "network", error);
-}
-
-json_t *
-kernel_node(struct store *store, const struct kernel_filter *filter, struct error *error)
-{
-	return kernel_member(store, "node", error);
-}
-
-json_t *
-kernel_top(struct store *store, const struct kernel_filter *filter, struct error *error)
-{
-	return kernel_member(store, "top", error);
-}
-
-json_t *
-kernel_volume_chain(struct store *store, const char *volume, const struct kernel_filter *filter,
-		    struct error *error)
-{
-	return kernel_member(store, "chain", error);
-}
-
-void
-kernel_add_migration(struct store *store, json_t *migration)
-{
-}
-
 json_t *
 store_migration(struct store *store, const char *id)
 {
@@ -257,6 +214,178 @@ json_t *
 store_alert_list(struct store *store, const struct store_filter *filter, struct error *error)
 {
 	return list(store, "alerts", filter);
+}
+
+/* -- Requests and what they are about -------------------------------------- */
+
+static const char *
+text_of(const json_t *item, const char *member)
+{
+	return json_string_value(json_object_get(item, member));
+}
+
+/* "server.*" or the whole. */
+static bool
+has_kind(const json_t *item, const char *want)
+{
+	const char *kind = text_of(item, "kind");
+	size_t length = want ? strlen(want) : 0;
+
+	if (length && want[length - 1] == '*')
+		return kind && !strncmp(kind, want, length - 1);
+	return has(item, "kind", want);
+}
+
+static bool
+is_slow(const json_t *item, uint64_t slow_ns)
+{
+	return (uint64_t) json_integer_value(json_object_get(item, "total_ns")) >= slow_ns;
+}
+
+static void
+drop(json_t *list, const char *const *members)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item) {
+		for (const char *const *member = members; *member; member++)
+			json_object_del(item, *member);
+	}
+}
+
+json_t *
+store_flow_list(struct store *store, const struct store_filter *filter, struct error *error)
+{
+	static const char *const parts[] = { "spans", "budget", "dropped_spans", NULL };
+	json_t *all = json_object_get(store->root, "flows"), *ret = json_array(), *item;
+	size_t i, limit = filter->limit ? filter->limit : 1000;
+
+	json_array_foreach(all, i, item) {
+		if (has(item, "status", filter->status) && has_vm(item, filter->vm) &&
+		    has_kind(item, filter->kind) && has(item, "request_id", filter->request) &&
+		    has(item, "volume", filter->volume) && has(item, "port", filter->port) &&
+		    is_slow(item, filter->slow_ns) && in_time(item, filter) &&
+		    json_array_size(ret) < limit)
+			json_array_append_new(ret, json_deep_copy(item));
+	}
+	drop(ret, parts);
+	return ret;
+}
+
+/* The one whose 'member' begins with 'id', or that has this name. */
+static json_t *
+only(const json_t *all, const char *what, const char *member, const char *id, struct error *error)
+{
+	json_t *item, *found = NULL;
+	size_t i;
+
+	json_array_foreach(all, i, item) {
+		if (!starts_with(text_of(item, member), id) && !(has(item, "name", id)))
+			continue;
+		if (found) {
+			error_set(error, ENOTUNIQ, "more than one %s is called \"%s\"", what, id);
+			return NULL;
+		}
+		found = item;
+	}
+	if (!found)
+		error_set(error, ENOENT, "no %s is called \"%s\"", what, id);
+	return json_deep_copy(found);
+}
+
+json_t *
+store_flow_show(struct store *store, const char *id, struct error *error)
+{
+	return only(json_object_get(store->root, "flows"), "flow", "id", id, error);
+}
+
+static const json_t *
+things(const struct store *store, const char *topic, const char **ret_member)
+{
+	for (unsigned t = 0; t < ARRAY_SIZE(topics); t++)
+		if (streq(topics[t].topic, topic)) {
+			*ret_member = topics[t].id;
+			return json_object_get(store->root, topics[t].list);
+		}
+	return NULL;
+}
+
+json_t *
+store_thing_list(struct store *store, const char *topic, const struct store_filter *filter,
+		 struct error *error)
+{
+	static const char *const parts[] = { "history", "steps", "flows", NULL };
+	json_t *ret = json_array(), *item;
+	const char *member;
+	size_t i;
+
+	json_array_foreach((json_t *) things(store, topic, &member), i, item) {
+		if (has(item, "host", filter->host) && has(item, "vm_state", filter->state) &&
+		    has_vm(item, filter->vm))
+			json_array_append_new(ret, json_deep_copy(item));
+	}
+	drop(ret, parts);
+	return ret;
+}
+
+json_t *
+store_thing_show(struct store *store, const char *topic, const char *id, struct error *error)
+{
+	const char *member = "id";
+	const json_t *all = things(store, topic, &member);
+
+	return only(all, topic, member, id, error);
+}
+
+json_t *
+store_service_list(struct store *store, const struct store_filter *filter, struct error *error)
+{
+	json_t *ret = json_array(), *item, *operation;
+	size_t i, j;
+
+	json_array_foreach(json_object_get(store->root, "services"), i, item) {
+		if (!has(item, "host", filter->host) || !has(item, "service", filter->service))
+			continue;
+		item = json_deep_copy(item);
+		json_object_del(json_object_get(item, "rpc"), "histogram");
+		json_array_foreach(json_object_get(item, "operations"), j, operation) {
+			json_object_del(operation, "histogram");
+		}
+		json_array_append_new(ret, item);
+	}
+	return ret;
+}
+
+json_t *
+store_service_show(struct store *store, const char *id, const struct store_filter *filter,
+		   struct error *error)
+{
+	return only(json_object_get(store->root, "services"), "service", "id", id, error);
+}
+
+json_t *
+store_find(struct store *store, const char *id, unsigned limit, struct error *error)
+{
+	json_t *found = json_array(), *flows = json_array(), *item;
+	size_t i;
+
+	for (unsigned t = 0; t < ARRAY_SIZE(topics); t++)
+		json_array_foreach(json_object_get(store->root, topics[t].list), i, item) {
+			const char *its = text_of(item, topics[t].id), *name = text_of(item, "name");
+
+			if (streq(topics[t].topic, "flow")) {
+				if (starts_with(its, id) || has_vm(item, id))
+					json_array_append_new(flows, json_deep_copy(item));
+			} else if (starts_with(its, id) || (name && streq(name, id))) {
+				json_array_append_new(found, json_pack(
+					"{s:s, s:s, s:s?, s:s}", "topic", topics[t].topic, "id", its,
+					"name", name, "by", starts_with(its, id) ? "id" : "name"));
+			}
+		}
+	for (i = 0; i < json_array_size(flows); i++)
+		json_object_del(json_array_get(flows, i), "spans");
+	return json_pack("{s:s, s:o, s:o}", "id", id, "things", found, "flows", flows);
 }
 
 json_t *

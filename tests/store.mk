@@ -20,3 +20,9 @@ tests_test_hub_LDADD = $(store_test_libs)
 tests_test_hub_order_SOURCES = tests/test_hub_order.c $(store_test_common)
 tests_test_hub_order_LDADD = $(store_test_libs)
 endif
+
+# The facts of real traces in other orders (tests/test_flows_corpus.py).
+check_PROGRAMS += tests/shuffled_facts
+tests_shuffled_facts_SOURCES = tests/shuffled_facts.c
+tests_shuffled_facts_LDADD = libdaemon_store.a libanalyzers.a libctf.a libct.a $(SQLITE_LIBS) \
+	$(JANSSON_LIBS) $(XXHASH_LIBS) $(BT2_LIBS) -lm

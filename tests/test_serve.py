@@ -182,6 +182,11 @@ def test_schemas_are_schemas():
 def test_replies_match_schemas():
     """greeting and every method's reply are as the schemas say"""
     params = {"migration.show": {"id": "7f3a"}, "watch": {"topic": "migration"},
+              "flow.show": {"id": "req-9f3a"}, "vm.show": {"id": "web-14"},
+              "service.show": {"id": "nova-compute@compute-03"}, "volume.show": {"id": "data"},
+              "port.show": {"id": "1e2f"}, "find": {"id": "web-14"},
+              "network.where": {"address": "fa:16:3e:5b:01:9c"},
+              "network.path": {"src": "10.1.0.1", "dst": "10.1.0.2"},
               "unwatch": {"watch": 1}, "echo": {"data": [1]}}
     with Daemon() as daemon:
         client = Client(daemon.path)
@@ -648,6 +653,73 @@ def test_ctl_watch_topic():
                           str(int(change["cursor"]) - 1))
         assert json.loads(again.stdout.readline()) == change
         interrupt(again)
+
+
+def flow(name, kind="server.create", **more):
+    return dict({"id": name, "kind": kind, "status": "running",
+                 "start_ns": 1795413600000000000}, **more)
+
+
+def test_ctl_watch_flows():
+    """flow watch filters by kind, exactly or by its beginning, and by VM"""
+    vm = {"uuid": "u1", "name": "web"}
+    with Daemon(cloud={"flows": []}) as daemon:
+        every = start_ctl("--socket", daemon.path, "flow", "watch", "--kind", "server.*", "-o",
+                          "ndjson")
+        web = start_ctl("--socket", daemon.path, "watch", "flow", "--vm", "web", "-o", "ndjson")
+        time.sleep(0.5)
+        daemon.change({"flows": [flow("req-1"), flow("req-2", "volume.create"),
+                                 flow("req-3", "server.delete", vm=vm), flow("req-4", "server")]})
+        assert json.loads(every.stdout.readline())["id"] == "req-1"
+        assert json.loads(every.stdout.readline())["id"] == "req-3"
+        assert json.loads(web.stdout.readline())["item"]["id"] == "req-3"
+        assert interrupt(every)[0] == "" and interrupt(web)[0] == ""
+
+
+def show_flow(folder, spans, *args):
+    """What flow show prints of a flow with these spans, and how long that took."""
+    path = os.path.join(folder, "spans.json")
+    with open(path, "w") as file:
+        json.dump({"flows": [flow("req-1", status="ok", spans=spans,
+                                  end_ns=1795413601000000000)]}, file)
+    start = time.monotonic()
+    done = subprocess.run([CTL, "--store", path, "flow", "show", "req-1", *args], timeout=WAIT,
+                          capture_output=True, text=True, check=True,
+                          env=dict(os.environ, CLOUDTRACED=FIXTURE, LC_ALL="C"))
+    return done.stdout.splitlines(), time.monotonic() - start
+
+
+def test_ctl_many_spans():
+    """flow show folds and leaves out; chains and rings of spans do no harm"""
+    many = 20000
+    t = 1795413600000000000
+
+    def span(i, parent, took=10**6, name="step", **more):
+        return dict({"id": "s%d" % i, "parent": parent, "layer": "application", "service": "nova",
+                     "host": "h", "name": name, "start_ns": t + i, "end_ns": t + i + took,
+                     "status": "ok"}, **more)
+
+    folder = tempfile.mkdtemp(prefix="ct-spans.")
+    try:
+        root = span(0, None, 10**9, "root")
+        lines, _ = show_flow(folder, [root] + [span(i, "s0") for i in range(1, many)])
+        assert any("%d x step" % (many - 1) in line for line in lines), lines
+        lines, _ = show_flow(folder, [root] + [
+            span(i, "s0", i * 1000, "step " + "ghijklmnop"[i % 10] * (i // 10 + 1))
+            for i in range(1, 500)])
+        shown = [line for line in lines if "step" in line]
+        assert len(shown) == 39 and any(line.startswith("460 more") for line in lines), lines
+        for spans in ([span(i, "s%d" % (i - 1), many - i) for i in range(many)],
+                      [span(i, "s%d" % (i + 1)) for i in range(many)],
+                      [span(i, "s%d" % ((i + 1) % many)) for i in range(many)],
+                      [span(i, "s%d" % i) for i in range(many)]):
+            for args in ((), ("-o", "wide")):
+                lines, took = show_flow(folder, spans, *args)
+                assert len(lines) > 4 and took < WAIT / 2, (len(lines), took)
+            # A request is told in whole, whatever its spans look like.
+            assert sum(line.startswith("nova") for line in lines) == many
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_ctl_reconnects():

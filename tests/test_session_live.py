@@ -143,13 +143,17 @@ lttng enable-channel --kernel --session=NAME --discard --subbuf-size=1024K --num
 lttng add-context --kernel --session=NAME --channel=cloudtrace-kernel --type=pid --type=tid --type=procname
 lttng enable-event --kernel --session=NAME --channel=cloudtrace-kernel sched_switch
 lttng enable-event --kernel --syscall --session=NAME --channel=cloudtrace-kernel sendmsg
+lttng enable-event --kernel --probe=x_begin --session=NAME --channel=cloudtrace-kernel kp_x
+lttng enable-event --kernel --probe=y_begin --session=NAME --channel=cloudtrace-kernel kp_y
+lttng enable-event --kernel --function=x_begin --session=NAME --channel=cloudtrace-kernel kr_x
 lttng start NAME
 """
 
 
 def check_dry_run(t, lab):
     lab.events("ust app:one", "kernel sched_switch", "ust lttng_python:event", "ust app:two", "kernel syscall_entry_sendmsg",
-               "kernel syscall_exit_sendmsg", "kernel kvm_mmio")
+               "kernel syscall_exit_sendmsg", "kernel kvm_mmio", "kernel-probe kp_x x_begin",
+               "kernel-probe kp_y y_begin", "kernel-function kr_x x_begin")
     code, out, _ = lab.session("--dry-run")
     url = f"net://127.0.0.1:{lab.ctrl}:{lab.data}"
     # A machine with newer kernel modules may enable it.
@@ -163,11 +167,14 @@ def check_dry_run(t, lab):
     t.ok(code == 0 and ("# refused kvm_mmio: " in out or os.path.exists("/sys/module/lttng_tracer")),
          "--dry-run says what it refuses", out)
     listed = subprocess.run([CLOUDTRACED, "--print-events", "compute"], capture_output=True, text=True,
-                            timeout=30).stdout.split()[1::2]
+                            timeout=30).stdout.splitlines()
+    # Under the names that LTTng enables them by.
+    listed = {re.sub("^syscall_(entry|exit)_", "", line.split()[1]) for line in listed
+              if not line.startswith("ust lttng_python:")}
     out = subprocess.run([SESSION, "compute", "--relayd=net://h", "--dry-run"], capture_output=True,
                          text=True, timeout=30).stdout
-    enabled = re.findall(r"^lttng enable-event .*=cloudtrace-\w+ (\S+)$", out, re.M)
-    t.same(sorted(",".join(enabled).split(",")), sorted(listed), "the events are cloudtraced's")
+    enabled = re.findall(r"^lttng enable-event .* --channel=cloudtrace-\w+ (\S+)$", out, re.M)
+    t.same(sorted(set(",".join(enabled).split(","))), sorted(listed), "the events are cloudtraced's")
     r = subprocess.run([SESSION, "compute", "--relayd=net://h", "--dry-run", "--events=-"],
                        input="ust x:y\n", capture_output=True, text=True, timeout=30)
     t.ok("cloudtrace-ust x:y\n" in r.stdout, "--events=- reads standard input", r.stdout + r.stderr)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "instrumentation/session/events.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -117,17 +118,29 @@ is_name(const char *name)
 			    "0123456789_:.*-")] == '\0';
 }
 
+/* Of a function in /proc/kallsyms; the compiler makes some with a ".": no
+ * pattern, and no address. */
+static bool
+is_symbol(const char *symbol)
+{
+	const size_t length = strlen(symbol);
+
+	return length > 0 && length < LTTNG_SYMBOL_NAME_LEN && !isdigit((unsigned char) *symbol) &&
+		symbol[strspn(symbol, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+			      "0123456789_.")] == '\0';
+}
+
 /* What a line may begin with. */
 static const struct line_kind {
 	const char *key;
 	enum domain domain;
 	enum lttng_event_type type;
-	unsigned words;  /* Names that follow. */
+	bool has_symbol;  /* A function of the kernel follows the event's name. */
 } kinds[] = {
-	{ "ust", DOMAIN_UST, LTTNG_EVENT_TRACEPOINT, 1 },
-	{ "kernel", DOMAIN_KERNEL, LTTNG_EVENT_TRACEPOINT, 1 },
-	{ "kernel-probe", DOMAIN_KERNEL, LTTNG_EVENT_PROBE, 2 },
-	{ "kernel-function", DOMAIN_KERNEL, LTTNG_EVENT_FUNCTION, 2 },
+	{ "ust", DOMAIN_UST, LTTNG_EVENT_TRACEPOINT, false },
+	{ "kernel", DOMAIN_KERNEL, LTTNG_EVENT_TRACEPOINT, false },
+	{ "kernel-probe", DOMAIN_KERNEL, LTTNG_EVENT_PROBE, true },
+	{ "kernel-function", DOMAIN_KERNEL, LTTNG_EVENT_FUNCTION, true },
 };
 
 static const struct line_kind *
@@ -171,13 +184,28 @@ has(const struct event_list *list, const struct wanted_event *event)
 	return false;
 }
 
+/* The words after the first one.  A probe has one name, which is no pattern. */
+static int
+parse_names(const struct line_kind *kind, char *rest, char **ret_name, char **ret_symbol)
+{
+	char *name = strtok_r(NULL, " \t\r", &rest);
+	char *symbol = kind->has_symbol ? strtok_r(NULL, " \t\r", &rest) : NULL;
+
+	if (!name || !is_name(name) || strtok_r(NULL, " \t\r", &rest))
+		return -EINVAL;
+	if (kind->has_symbol && (!symbol || !is_symbol(symbol) || strchr(name, '*')))
+		return -EINVAL;
+	*ret_name = name;
+	*ret_symbol = symbol;
+	return 0;
+}
+
 static int
 add_line(struct event_list *list, char *line, unsigned number, struct error *error)
 {
 	struct wanted_event event = { 0 };
 	const struct line_kind *kind;
-	char *rest, *key, *names[2] = { NULL, NULL };
-	bool good = true;
+	char *rest, *key, *name, *symbol;
 
 	line[strcspn(line, "#")] = '\0';
 	key = strtok_r(line, " \t\r", &rest);
@@ -188,25 +216,21 @@ add_line(struct event_list *list, char *line, unsigned number, struct error *err
 		return error_set(error, EINVAL, "line %u: \"%s\" is no domain: write \"ust "
 				 "NAME\" or \"kernel NAME\", or \"kernel-probe NAME SYMBOL\" or "
 				 "\"kernel-function NAME SYMBOL\"", number, key);
-	for (unsigned i = 0; i < kind->words; i++) {
-		names[i] = strtok_r(NULL, " \t\r", &rest);
-		good = good && names[i] && is_name(names[i]);
-	}
-	if (!good || strtok_r(NULL, " \t\r", &rest))
+	if (parse_names(kind, rest, &name, &symbol) < 0)
 		return error_set(error, EINVAL, "line %u: \"%s\" needs %s", number, key,
-				 kind->words == 1 ? "one name of an event" :
-				 "the name of an event and a function of the kernel");
+				 kind->has_symbol ? "the name of an event and a function of the kernel" :
+				 "one name of an event");
 	event.domain = kind->domain;
 	event.type = kind->type;
 	if (list->n == MAX_EVENTS)
 		return error_set(error, E2BIG, "line %u: more than %u events", number, MAX_EVENTS);
-	event.name = xstrdup(names[0]);
+	event.name = xstrdup(name);
 	resolve(&event);
 	if (has(list, &event)) {
 		free(event.name);
 		return 0;
 	}
-	event.symbol = names[1] ? xstrdup(names[1]) : NULL;
+	event.symbol = symbol ? xstrdup(symbol) : NULL;
 	event.refused = event_refused(event.domain, event.name, node_modules_version());
 	list->items = xrealloc(list->items, (list->n + 1) * sizeof *list->items);
 	list->items[list->n++] = event;

@@ -32,9 +32,18 @@ struct event_list {
  * from cloudtraced, or from the list that was installed with this program.
  * 0, or negative with 'error' filled. */
 int events_read(struct event_list *list, const char *role, const char *path, struct error *error);
-/* Reads a list from text, a line each "ust NAME" or "kernel NAME", or for kprobes
- * "kernel-probe NAME SYMBOL" (when the function begins) or "kernel-function NAME
- * SYMBOL" (NAME_entry and NAME_exit); # for comments. */
+/* Reads a list from text.  # begins a comment; a line is one of
+ *
+ *	ust NAME                     tracepoint of a program, "provider:event"; what
+ *	                             services in Python log is "lttng_python:event"
+ *	kernel NAME                  tracepoint of the kernel as LTTng calls it, or a
+ *	                             system call: syscall_entry_X, syscall_exit_X, which
+ *	                             LTTng only has together
+ *	kernel-probe NAME SYMBOL     kprobe: event NAME when the function SYMBOL begins
+ *	kernel-function NAME SYMBOL  kretprobe: events NAME_entry and NAME_exit
+ *
+ * The first two may be patterns with *.  What is there twice counts once; of two
+ * probes with one NAME, the first.  0, or -EINVAL or -E2BIG with 'error' filled. */
 int events_parse(struct event_list *list, char *text, struct error *error);
 void events_done(struct event_list *list);
 /* Takes all events of a domain out. */

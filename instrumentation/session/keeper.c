@@ -159,7 +159,11 @@ carry_out(struct keeper *keeper, struct plan *plan, struct error *error)
 	if (r >= 0 && (makes || !keeper->exact))
 		learn_links(keeper, makes ? &before : NULL);
 	keeper->adopted = r >= 0;
-	return r < 0 ? r : makes ? KEEP_MADE : KEEP_CHANGED;
+	if (r < 0)
+		return r;
+	/* Events that LTTng refused before, a probe in a module that isn't loaded
+	 * as yet, are tried again each time. */
+	return makes ? KEEP_MADE : plan->n_done ? KEEP_CHANGED : KEEP_NOTHING;
 }
 
 static int

@@ -202,6 +202,55 @@ explain_no_tracer(struct buf *text)
 		buf_printf(text, "install lttng-modules-dkms and linux-headers-%s\n", self.release);
 }
 
+/* Where events of the kernel come from that lttng-modules does not always bring;
+ * the first pattern that fits counts. */
+static const struct {
+	const char *pattern, *advice;
+} origins[] = {
+	{ "ovs_dp_upcall", "modprobe lttng-probe-openvswitch (package cloudtrace-openvswitch-dkms)" },
+	{ "ovs_do_execute_action",
+	  "modprobe lttng-probe-openvswitch (package cloudtrace-openvswitch-dkms)" },
+	{ "ovs_*", "modprobe lttng-ovs-addon (package cloudtrace-openvswitch-dkms)" },
+	{ "kvm_x86_*", "lttng-modules has them only where it was built with the kernel's full "
+	  "source, and with kvm loaded (modprobe lttng-probe-kvm-x86)" },
+	{ "*", "this kernel's tracer does not have it" },
+};
+
+static size_t
+origin_of(const char *name)
+{
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(origins) - 1 && fnmatch(origins[i].pattern, name, 0) != 0)
+		i++;
+	return i;
+}
+
+/* Those of one origin in one line, with what to do about it; others one by one. */
+static void
+explain_events(const struct event_list *list, struct buf *text)
+{
+	for (size_t origin = 0; origin < ARRAY_SIZE(origins); origin++) {
+		const bool together = origin < ARRAY_SIZE(origins) - 1;
+		const char *before = "kernel event ";
+
+		for (size_t i = 0; i < list->n; i++) {
+			const struct wanted_event *event = &list->items[i];
+
+			if (!event->missing || event->domain != DOMAIN_KERNEL ||
+			    origin_of(event->name) != origin)
+				continue;
+			buf_printf(text, "%s%s", before, event->name);
+			if (!together)
+				buf_printf(text, ": %s\n", origins[origin].advice);
+			else
+				before = ", ";
+		}
+		if (*before == ',')
+			buf_printf(text, ": %s\n", origins[origin].advice);
+	}
+}
+
 static void
 explain_kernel(const struct event_list *list, int kernel, struct buf *text)
 {
@@ -217,10 +266,8 @@ explain_kernel(const struct event_list *list, int kernel, struct buf *text)
 			       "install the same 2.x version of both\n");
 	else if (kernel < 0)
 		buf_printf(text, "kernel tracer: can't be used: %s\n", lttng_strerror(kernel));
-	for (size_t i = 0; kernel >= 0 && i < list->n; i++)
-		if (list->items[i].missing)
-			buf_printf(text, "kernel event %s: this kernel's tracer does not have it\n",
-				   list->items[i].name);
+	if (kernel >= 0)
+		explain_events(list, text);
 }
 
 /* -- Programs ------------------------------------------------------------ */

@@ -58,8 +58,24 @@ same_relayd(const struct wanted *wanted, const char *path)
 	return same;
 }
 
+/* Whether a probe is on another function than the one that is wanted. */
+static bool
+has_other_symbol(const struct wanted *wanted, enum domain domain, const struct domain_state *state)
+{
+	for (size_t i = 0; i < wanted->events.n; i++) {
+		const struct wanted_event *event = &wanted->events.items[i];
+		const struct lttng_event *old =
+			event->symbol && event_wanted(event, domain) ? state_find_event(state, event) : NULL;
+
+		if (old && !streq(old->attr.probe.symbol_name, event->symbol))
+			return true;
+	}
+	return false;
+}
+
 /* Why one domain can't be changed into what is wanted: LTTng changes neither
- * channels nor contexts once a session was started. */
+ * channels nor contexts once a session was started, and never what a probe is
+ * on. */
 static const char *
 domain_differs(const struct wanted *wanted, enum domain domain, const struct domain_state *state)
 {
@@ -75,7 +91,7 @@ domain_differs(const struct wanted *wanted, enum domain domain, const struct dom
 		return "its buffers have another size";
 	if (state->contexts_known && state->contexts != (1U << N_CONTEXTS) - 1)
 		return "its contexts differ";
-	return NULL;
+	return has_other_symbol(wanted, domain, state) ? "a probe is on another function" : NULL;
 }
 
 static const char *
@@ -96,16 +112,6 @@ session_differs(const struct wanted *wanted, const struct session_state *state)
 
 /* -- Making -------------------------------------------------------------- */
 
-static const struct lttng_event *
-find_event(const struct domain_state *state, const struct wanted_event *event)
-{
-	for (int i = 0; i < state->n_events; i++)
-		if (state->events[i].type == event->type &&
-		    streq(state->events[i].name, event->enable))
-			return &state->events[i];
-	return NULL;
-}
-
 static bool
 is_wanted(const struct event_list *list, enum domain domain, const struct lttng_event *event)
 {
@@ -122,7 +128,7 @@ plan_events(struct plan *plan, const struct wanted *wanted, enum domain domain,
 {
 	for (size_t i = 0; i < wanted->events.n; i++) {
 		const struct wanted_event *event = &wanted->events.items[i];
-		const struct lttng_event *old = find_event(state, event);
+		const struct lttng_event *old = state_find_event(state, event);
 
 		if (event_wanted(event, domain) && (!old || !old->enabled))
 			add(plan, &(struct step) { .kind = STEP_ENABLE, .domain = domain,
@@ -245,6 +251,13 @@ plan_print(const struct plan *plan, const struct wanted *wanted, FILE *file)
 
 /* -- Doing --------------------------------------------------------------- */
 
+void
+tell_no_probe(const char *name, const char *symbol, struct buf *text)
+{
+	buf_printf(text, "kernel event %s: no probe on %s: is it in /proc/kallsyms, with its module "
+		   "loaded, and not in /sys/kernel/debug/kprobes/blacklist?\n", name, symbol);
+}
+
 static bool
 session_exists(const char *name)
 {
@@ -355,6 +368,16 @@ run_in_domain(const struct step *step, const struct wanted *wanted)
 	return r;
 }
 
+static void
+tell_problem(const struct step *step, const char *why, struct buf *problems)
+{
+	if (step->symbol)
+		tell_no_probe(step->name, step->symbol, problems);
+	else
+		buf_printf(problems, "%s event %s: %s\n", domains[step->domain].key, step->name, why);
+}
+
+/* 1 when it was carried out, 0 when it was told in 'problems' and left out. */
 static int
 run_step(const struct step *step, const struct wanted *wanted, struct buf *problems,
 	 struct error *error)
@@ -366,8 +389,10 @@ run_step(const struct step *step, const struct wanted *wanted, struct buf *probl
 	};
 	int r;
 
-	if (step->kind == STEP_DESTROY)
-		return session_destroy(wanted->name, step->wait_ms, error);
+	if (step->kind == STEP_DESTROY) {
+		r = session_destroy(wanted->name, step->wait_ms, error);
+		return r < 0 ? r : 1;
+	}
 	if (step->kind == STEP_CREATE)
 		r = lttng_create_session_live(wanted->name, wanted->url, wanted->live_us);
 	else if (step->kind == STEP_START)
@@ -375,13 +400,12 @@ run_step(const struct step *step, const struct wanted *wanted, struct buf *probl
 	else
 		r = run_in_domain(step, wanted);
 	if (r >= 0 || (step->kind == STEP_START && r == -LTTNG_ERR_TRACE_ALREADY_STARTED))
-		return 0;
+		return 1;
 	/* One event that is refused must not cost the others, unless the reason
 	 * is one for all. */
 	if ((step->kind == STEP_ENABLE || step->kind == STEP_DISABLE) && sessiond_is_there() &&
 	    r != -LTTNG_ERR_RELAYD_CONNECT_FAIL) {
-		buf_printf(problems, "%s event %s: %s\n", domains[step->domain].key, step->name,
-			   lttng_strerror(r));
+		tell_problem(step, lttng_strerror(r), problems);
 		return 0;
 	}
 	return lttng_failed(error, r, names[step->kind]);
@@ -394,12 +418,14 @@ plan_run(struct plan *plan, const struct wanted *wanted, struct buf *problems,
 	int r = 0;
 
 	plan->failed = N_DOMAINS;
+	plan->n_done = 0;
 	for (size_t i = 0; i < plan->n && r >= 0; i++) {
 		const struct step *step = &plan->steps[i];
 
 		r = run_step(step, wanted, problems, error);
+		plan->n_done += r > 0;
 		if (r == -EIO && (step->kind == STEP_CHANNEL || step->kind == STEP_CONTEXT))
 			plan->failed = step->domain;
 	}
-	return r;
+	return r < 0 ? r : 0;
 }

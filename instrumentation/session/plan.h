@@ -38,6 +38,7 @@ struct plan {
 	size_t n;
 	const char *because;  /* Why the session is made anew; NULL if it isn't. */
 	enum domain failed;   /* Which one plan_run() failed in; N_DOMAINS: in none. */
+	size_t n_done;        /* Steps that plan_run() has carried out. */
 };
 
 /* 'lost' says why the session that is there is of no use, or is NULL. */
@@ -50,6 +51,9 @@ void plan_print(const struct plan *plan, const struct wanted *wanted, FILE *file
  * line, and left out.  0, or negative with 'error' filled. */
 int plan_run(struct plan *plan, const struct wanted *wanted, struct buf *problems,
 	     struct error *error);
+
+/* Adds the line for a probe that the kernel doesn't take. */
+void tell_no_probe(const char *name, const char *symbol, struct buf *text);
 
 /* Ends a session: what was recorded is sent first, for at most 'wait_ms'.  No
  * error when there is none. */

@@ -250,6 +250,16 @@ state_done(struct session_state *state)
 	memset(state, 0, sizeof *state);
 }
 
+const struct lttng_event *
+state_find_event(const struct domain_state *state, const struct wanted_event *event)
+{
+	for (int i = 0; i < state->n_events; i++)
+		if (state->events[i].type == event->type &&
+		    streq(state->events[i].name, event->enable))
+			return &state->events[i];
+	return NULL;
+}
+
 int
 sessions_connections(uint16_t data_port)
 {

@@ -32,6 +32,9 @@ struct session_state {
  * filled when sessiond doesn't tell. */
 int state_read(struct session_state *state, const char *name, struct error *error);
 void state_done(struct session_state *state);
+/* The event that the session has under the same name and of the same type, or NULL. */
+const struct lttng_event *state_find_event(const struct domain_state *state,
+					   const struct wanted_event *event);
 
 /* Whether lttng-sessiond answers. */
 bool sessiond_is_there(void);

@@ -52,6 +52,19 @@ judge(struct report *report)
 	}
 }
 
+/* Whether the kernel takes a probe only trying tells: by what the session has. */
+static void
+tell_no_probes(struct report *report)
+{
+	const struct event_list *list = &report->wanted->events;
+	const struct domain_state *kernel = &report->session.domains[DOMAIN_KERNEL];
+
+	for (size_t i = 0; kernel->has_channel && i < list->n; i++)
+		if (list->items[i].symbol && event_wanted(&list->items[i], DOMAIN_KERNEL) &&
+		    !state_find_event(kernel, &list->items[i]))
+			tell_no_probe(list->items[i].name, list->items[i].symbol, &report->missing);
+}
+
 static uint64_t
 memory_of(const struct report *report, enum domain d)
 {
@@ -191,6 +204,7 @@ status_print(struct wanted *wanted, bool json)
 	}
 	judge(&report);
 	keeper_missing(&keeper, &report.missing);
+	tell_no_probes(&report);
 	(json ? print_json : print_text)(&report);
 	state_done(&report.session);
 	buf_done(&report.missing);

@@ -52,7 +52,12 @@ bridges() {
 	ip link set x1 up
 	ovs-vsctl add-port br0 x0
 	ovs-vsctl add-port br1 x1
-	ip netns exec left ping -c 3 -W 5 10.1.0.2
+	# ovs-vswitchd takes a while until it forwards.
+	for attempt in $(seq 60); do
+		ip netns exec left ping -c 1 -W 1 10.1.0.2 && return 0
+	done
+	tell "no packet crosses the bridges after $attempt pings"
+	return 1
 }
 
 ping_across() { # ping_across COUNT
@@ -145,30 +150,50 @@ part_module() {
 	check "lttng-probe-openvswitch unloads" rmmod lttng_probe_openvswitch
 }
 
-# Loads, records and unloads while packets pass.
-part_unload() {
+# Does a thing again and again while packets pass.
+under_packets() { # under_packets WHAT FUNCTION
 	ip netns exec left ping -q -i 0.002 10.1.0.2 > /out/ping-flood &
 	ping=$!
 	rounds=0
-	while [ $rounds -lt "${GUEST_rounds:-10}" ]; do
-		modprobe lttng-ovs-addon || break
-		lttng create reload --output=/tmp/reload >/dev/null
-		lttng enable-event -k -s reload 'ovs_*' >/dev/null
-		lttng start reload >/dev/null
-		sleep 1
-		recorded=$(cat /sys/module/lttng_ovs_addon/parameters/n_received)
-		lttng destroy reload >/dev/null
-		rm -rf /tmp/reload
-		rmmod lttng_ovs_addon || break
-		[ "$recorded" -gt 0 ] || break
+	while [ $rounds -lt "${GUEST_rounds:-10}" ] && "$2"; do
 		rounds=$((rounds + 1))
 		tell "round $rounds"
 	done
 	kill -INT $ping
 	wait $ping
-	check "unloaded $rounds times under packets" test $rounds -eq "${GUEST_rounds:-10}"
+	check "$1 $rounds times under packets" test $rounds -eq "${GUEST_rounds:-10}"
 	check "the kernel has nothing to complain of" \
 		sh -c "! dmesg | grep -E 'BUG|Oops|WARNING|Call Trace|rcu.*stall'"
+}
+
+reload() {
+	modprobe lttng-ovs-addon || return
+	lttng create reload --output=/tmp/reload >/dev/null
+	lttng enable-event -k -s reload 'ovs_*' >/dev/null
+	lttng start reload >/dev/null
+	sleep 1
+	recorded=$(cat /sys/module/lttng_ovs_addon/parameters/n_received)
+	lttng destroy reload >/dev/null
+	rm -rf /tmp/reload
+	rmmod lttng_ovs_addon && [ "$recorded" -gt 0 ]
+}
+
+part_unload() {
+	under_packets "loaded, recorded and unloaded" reload
+}
+
+# The same with LTTng's own kprobes, without our module.
+reprobe() {
+	lttng create reprobe --output=/tmp/reprobe >/dev/null
+	enable reprobe /share/kprobes.profile
+	lttng start reprobe >/dev/null
+	sleep 1
+	lttng destroy reprobe >/dev/null
+	rm -rf /tmp/reprobe
+}
+
+part_reprobe() {
+	under_packets "kprobes set and removed" reprobe
 }
 
 # record NAME ROLE FILE: starts to record a list of events, by cloudtrace-session
@@ -178,10 +203,13 @@ record() {
 		check "$1: cloudtrace-session starts the kernel's events" \
 			/share/cloudtrace-session "$2" --relayd="$relayd" --kernel=yes \
 			--session="$1" --events="$3" --once
-		/share/cloudtrace-session "$2" --session="$1" --events="$3" --status | tee "/out/status.$1"
+		/share/cloudtrace-session "$2" --session="$1" --events="$3" --status -o json \
+			> "/out/status.$1"
 		/share/cloudtrace-session "$2" --relayd="$relayd" --kernel=yes --session="$1" \
 			--events="$3" --dry-run > "/out/again.$1"
-		check "$1: a second time there is nothing to do" sh -c "! grep '^lttng' /out/again.$1"
+		# A function that doesn't exist is tried again.
+		check "$1: a second time there is nothing to do" \
+			sh -c "! grep -v no_such_function /out/again.$1 | grep '^lttng'"
 	else
 		session "$1"
 		check "$1: all its kernel events start" enable "$1" "$3"
@@ -196,13 +224,52 @@ finish() {
 	lttng destroy "$1"
 }
 
-# A role's list: what cloudtraced prints, and the kernel events beside it.
+# A role's list: what cloudtraced prints, and the kernel events beside it.  With
+# cloudtrace-node, whose events the daemon outside reads.
 part_roles() {
+	modprobe -a lttng-ovs-addon lttng-probe-openvswitch
+	if [ -x /share/cloudtrace-node ]; then
+		/share/cloudtrace-node > /out/node.log 2>&1 &
+		node=$!
+	fi
 	for role in $roles; do
 		record "role-$role" "$role" "/share/events.$role"
 		ping_across 5
+		head -c 100000 /share/cloudtrace-session > /var/tmp/written
+		sync
+		sleep 2 # cloudtrace-node tells all within a second, LTTng sends each second
 		finish "role-$role"
 	done
+	[ ! -x /share/cloudtrace-node ] || kill $node
+	rmmod lttng_ovs_addon lttng_probe_openvswitch
+}
+
+# Every form of a line, and what this kernel can't give; then a changed list.
+part_lists() {
+	[ -x /share/cloudtrace-session ] || return 0
+	printf '%s\n' 'kernel sched_switch' 'kernel lttng_statedump_*' 'kernel syscall_entry_openat' \
+		'kernel syscall_exit_openat' 'kernel kvm_mmio' 'kernel no_such_tracepoint' \
+		'kernel-probe kp_do_output do_output' 'kernel-probe kp_nowhere no_such_function' \
+		'kernel-function kr_ovs_dp_upcall ovs_dp_upcall' > /tmp/list
+	record lists network /tmp/list
+	ovs-appctl revalidator/purge
+	ping_across 5
+	session_lists="/share/cloudtrace-session network --relayd=$relayd --kernel=yes --session=lists
+		--events=/tmp/list"
+	sed -i '/kp_do_output/d' /tmp/list
+	check "lists: one probe less doesn't cost the session" \
+		sh -c "$(echo $session_lists) --once 2>&1 | grep 'events changed'"
+	sed -i 's/ ovs_dp_upcall$/ ovs_vport_send/' /tmp/list
+	check "lists: a probe on another function does" \
+		sh -c "$(echo $session_lists) --once 2>&1 | grep 'made anew, as a probe is on another function'"
+	$session_lists --statedump-interval=1s > /out/watch.lists 2>&1 &
+	watch=$!
+	sleep 12
+	kill $watch
+	wait $watch
+	check "lists: what can't be had is tried again without a word" \
+		test "$(grep -c 'events changed' /out/watch.lists)" -eq 0
+	finish lists
 }
 
 # Without the module: plain kprobes.
@@ -250,8 +317,36 @@ recorded_flood() { # recorded_flood LABEL COMMAND...
 	rm -rf /tmp/cost
 }
 
+# What the kernel events of each role cost three loads, without and with them by
+# turns: ROLE LOAD without|with OPERATIONS-A-SECOND CPU-US into /out/loads.
+loads() { # loads ROLE HOW
+	seconds=0.5
+	echo "$1 ping-pong $2 $(/share/load ping-pong $seconds)"
+	echo "$1 disk $2 $(/share/load disk $seconds /var/tmp/disk)"
+	echo "$1 log $2 $(echo "file $seconds" | python3 -B /share/service.py /var/tmp/log | tail -n 1)"
+}
+
+cost_of_role() { # cost_of_role ROLE
+	grep '^kernel' "/share/events.$1" > /tmp/list
+	for round in 1 2 3; do
+		tell "$1, round $round"
+		loads "$1" without >> /out/loads
+		/share/cloudtrace-session "$1" --relayd="$relayd" --kernel=yes --session=cost \
+			--events=/tmp/list --once || return
+		loads "$1" with >> /out/loads
+		/share/cloudtrace-session "$1" --session=cost --events=/tmp/list --status \
+			> "/out/status.cost-$1"
+		/share/cloudtrace-session "$1" --session=cost --stop
+	done
+}
+
 part_cost() {
-	for round in 1 2 3 4 5; do
+	if [ -x /share/load ] && [ -x /share/cloudtrace-session ]; then
+		for role in $roles; do
+			cost_of_role "$role"
+		done
+	fi
+	for round in 1 2 3; do
 		tell "round $round"
 		flood_time nothing
 		recorded_flood kprobes.profile enable cost /share/kprobes.profile
@@ -270,7 +365,7 @@ part_usdt() {
 mkdir -p /out
 lttng-sessiond -d
 bridges || exit 1
-for part in $(echo "${GUEST_parts:-module,unload,roles,kprobes,clones,usdt}" | tr , " "); do
+for part in $(echo "${GUEST_parts:-module,unload,roles,lists,kprobes,clones,usdt}" | tr , " "); do
 	tell "part $part"
 	"part_$part"
 done

@@ -25,8 +25,9 @@ say() {
 	echo "image: $(date +%T) $*"
 }
 
+# A TMPDIR of this machine's isn't there in the guest.
 in_root() {
-	DEBIAN_FRONTEND=noninteractive LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+	TMPDIR=/tmp DEBIAN_FRONTEND=noninteractive LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin \
 		chroot "$root" "$@"
 }
 
@@ -63,8 +64,8 @@ configure() {
 
 packages() {
 	in_root apt-get -q install -y linux-image-amd64 linux-headers-amd64 dkms gcc make \
-		lttng-tools openvswitch-switch iputils-ping iperf3 ethtool procps binutils \
-		bpftool libjansson4
+		lttng-tools liblttng-ust1 liblttng-ust-python-agent1 python3 openvswitch-switch \
+		iputils-ping iperf3 ethtool procps binutils bpftool libjansson4
 }
 
 # lttng-modules 2.13.9 doesn't build on Debian's kernels from 6.1.176 on: the

@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * flow_outcome.c -- how a request went: its status, when it was over, what
+ * made it fail, and what is remarkable although it did not (flow.h). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/flow_private.h"
+#include "lib/util.h"
+
+/* A message that waits for so long before somebody takes it is remarkable. */
+#define QUEUE_NS (1 * NS_PER_S)
+enum { MAX_FINDINGS = 40 };
+
+static bool
+is_over(const struct flow_fact *fact)
+{
+	return fact->end_ns || (*fact->status && !streq(fact->status, "running"));
+}
+
+static bool
+is_bad(const struct flow_fact *fact)
+{
+	return streq(fact->status, "error") || streq(fact->status, "timeout") ||
+	       streq(fact->status, "cancelled");
+}
+
+static uint64_t
+last_of(const struct flow_fact *fact)
+{
+	return MAX(fact->start_ns, fact->end_ns);
+}
+
+/* -- What happened -------------------------------------------------------- */
+
+struct seen {
+	const struct flow_fact *done;       /* The last step that ends it, well or badly. */
+	const struct flow_fact *state;      /* The last change of the VM's state. */
+	const struct flow_fact *bad;        /* The first of its steps that failed. */
+	const struct flow_fact *migration;  /* The last that Nova told of. */
+	const struct flow_fact *worst;      /* The error that is the cause. */
+	const json_t *record;               /* Of the live migration, or NULL. */
+	bool fatal;                         /* One of its errors is. */
+	bool cast;                          /* Somebody was told to go on with it. */
+	bool open, lost;                    /* Some of it goes on; was lost from sight. */
+	uint64_t last_ns;                   /* The last that was done under its own id. */
+};
+
+static bool
+is_worse(const struct flow_fact *a, const struct flow_fact *b)
+{
+	int rank_a = flow_cause_rank(*a->name ? a->name : NULL);
+	int rank_b = b ? flow_cause_rank(*b->name ? b->name : NULL) : 0;
+
+	return !b || rank_a < rank_b || (rank_a == rank_b && a->start_ns < b->start_ns);
+}
+
+static void
+look_at(const struct flow *flow, const struct flow_fact *fact, struct seen *seen)
+{
+	const char *what = flow_text(fact, "what");
+	bool own = streq(fact->request_id, flow->id);
+
+	if (fact->family == FAMILY_STEP && flow_matches(flow->kind->done, fact->name) &&
+	    fact->end_ns && !streq(fact->status, "lost") && (!seen->done || last_of(fact) >= last_of(seen->done)))
+		seen->done = fact;
+	if (fact->family == FAMILY_STEP && own && fact->surely && is_bad(fact) && !seen->bad)
+		seen->bad = fact;
+	if (fact->family == FAMILY_CHANGE && own && what && streq(what, "vm_state"))
+		seen->state = fact;
+	if (fact->family == FAMILY_MIGRATION)
+		seen->migration = fact;
+	if (fact->family == FAMILY_ERROR && is_worse(fact, seen->worst))
+		seen->worst = fact;
+	seen->fatal |= fact->family == FAMILY_ERROR && flow_is_fatal(fact);
+	if (fact->family == FAMILY_CALL && own && what && !streq(what, "call"))
+		seen->cast = true;
+	if (!own || !fact->surely)
+		return;
+	seen->lost |= streq(fact->status, "lost");
+	seen->open |= streq(fact->status, "running") && fact->family == FAMILY_STEP;
+	if (fact->family != FAMILY_ERROR && fact->family != FAMILY_CHANGE)
+		seen->last_ns = MAX(seen->last_ns, last_of(fact));
+}
+
+/* Of the VM's live migrations at that time, the last between these hosts. */
+static const json_t *
+record_of(const struct flow *flow, const struct flow_fact *told)
+{
+	static const char *const ends[] = { "source", "destination" };
+	const json_t *found = NULL;
+	json_t *record;
+	size_t i;
+
+	json_array_foreach(flow->migrations, i, record) {
+		bool fits = true;
+
+		for (size_t k = 0; k < ARRAY_SIZE(ends); k++) {
+			const char *host = json_string_value(json_object_get(record, ends[k]));
+			const char *want = flow_text(told, ends[k]);
+
+			fits &= !host || !want || streq(host, want);
+		}
+		if (fits)
+			found = record;
+	}
+	return found;
+}
+
+static struct seen
+look(const struct flow *flow)
+{
+	struct seen seen = { .last_ns = flow->root->end_ns };
+
+	for (size_t i = 0; i < flow->n; i++)
+		look_at(flow, flow->facts[i], &seen);
+	seen.record = record_of(flow, seen.migration);
+	return seen;
+}
+
+/* -- Status --------------------------------------------------------------- */
+
+/* Words of Nova and of ours for how a migration went. */
+static const struct {
+	const char *words, *status;
+} migration_words[] = {
+	{ "completed done confirmed finished reverted", "ok" },
+	{ "cancelled", "cancelled" },
+	{ "error failed", "error" },
+	{ "lost", "lost" },
+};
+
+static const char *
+status_of_word(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(migration_words) && word; i++)
+		if (flow_matches(migration_words[i].words, word))
+			return migration_words[i].status;
+	return NULL;
+}
+
+/* What Nova's action claims counts for nothing: the migration's own status
+ * does, Nova's as it knows of its part, else the hypervisor's. */
+static const char *
+status_of_migration(const struct flow *flow, const struct seen *seen)
+{
+	const char *nova = status_of_word(flow_text(seen->migration, "status"));
+	const char *qemu = status_of_word(json_string_value(json_object_get(seen->record,
+									    "status")));
+	const char *cause = seen->worst ? seen->worst->name : "";
+
+	if (nova && (!streq(nova, "ok") || !qemu || streq(qemu, "ok")))
+		return nova;
+	if (streq(cause, "migration-aborted"))
+		return "cancelled";
+	if (qemu && !streq(qemu, "ok"))
+		return qemu;
+	if (seen->fatal)
+		return "error";
+	if (!qemu && seen->done)
+		return is_bad(seen->done) ? "error" : "ok";
+	if (!qemu && seen->bad)
+		return "error";
+	if (qemu && (seen->open || flow->core_open))
+		return "running";
+	return qemu;
+}
+
+/* Whether the VM's state is what tells that it failed. */
+static bool
+has_failed(const struct seen *seen)
+{
+	const char *state = flow_text(seen->state, "to");
+
+	return state && streq(state, "error");
+}
+
+static const char *
+status_of_steps(const struct flow *flow, const struct seen *seen)
+{
+	bool failed = has_failed(seen);
+	uint64_t http_status = flow_number(flow->root->attributes, "http_status");
+	bool accepted = http_status == 202;
+
+	if (seen->done && !is_bad(seen->done) &&
+	    (!failed || last_of(seen->done) > seen->state->start_ns))
+		return "ok";
+	if (failed || seen->done || seen->bad || seen->fatal)
+		return "error";
+	/* What the API did at once, it did. */
+	if (http_status && !accepted && !*flow->kind->done)
+		return "ok";
+	if (streq(flow->root->status, "lost") || seen->lost)
+		return "lost";
+	if (!is_over(flow->root) || seen->open)
+		return "running";
+	return accepted && seen->cast && *flow->kind->done ? "running" : "ok";
+}
+
+/* -- Errors --------------------------------------------------------------- */
+
+static json_t *
+text_json(const char *text)
+{
+	return text ? store_string(text) : json_null();
+}
+
+/* A copy of what a fact says of an error. */
+static json_t *
+error_of(const struct flow_fact *fact)
+{
+	const json_t *error = json_object_get(fact->attributes, "error");
+	const char *exception = json_string_value(json_object_get(error, "exception"));
+	const char *message = json_string_value(json_object_get(error, "message"));
+	const char *detail = flow_text(fact, "detail");
+	_cleanup_(freep) char *whole = NULL;
+
+	if (!exception)
+		exception = flow_text(fact, "exception");
+	if (!message)
+		message = flow_text(fact, "message");
+	if (detail && (!message || !strstr(message, detail)))
+		whole = message ? xasprintf("%s (%s)", message, detail) : xstrdup(detail);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I}", "service",
+			 text_json(*fact->service ? fact->service : NULL), "host",
+			 text_json(fact->host), "exception", text_json(exception), "message",
+			 text_json(whole ? whole : message), "cause",
+			 text_json(fact->family == FAMILY_ERROR && *fact->name ? fact->name : NULL),
+			 "t_ns", (json_int_t) last_of(fact));
+}
+
+static json_t *
+error_of_record(const json_t *record)
+{
+	const char *reason = json_string_value(json_object_get(record, "reason"));
+	const char *status = json_string_value(json_object_get(record, "status"));
+	bool far = reason && starts_with(reason, "the destination");
+	const char *host = json_string_value(json_object_get(record, far ? "destination" :
+							     "source"));
+
+	return json_pack("{s:s, s:o, s:n, s:o, s:s, s:I}", "service", "qemu", "host",
+			 text_json(host), "exception", "message",
+			 text_json(reason ? reason : status), "cause",
+			 status && streq(status, "cancelled") ? "migration-aborted" :
+			 "migration-failed", "t_ns",
+			 json_integer_value(json_object_get(record, "end_ns")));
+}
+
+/* The exception that the error led to, if it is not one itself: the same cause,
+ * said by somebody else. */
+static void
+add_exception(const struct flow *flow, const struct flow_fact *cause, json_t *error)
+{
+	const char *said = json_string_value(json_object_get(error, "message")), *why;
+
+	if (json_is_string(json_object_get(error, "exception")) || !*cause->name)
+		return;
+	for (size_t i = 0; i < flow->n; i++) {
+		const struct flow_fact *one = flow->facts[i];
+		const char *exception = flow_text(one, "exception");
+
+		if (one->family != FAMILY_ERROR || !exception || !streq(one->name, cause->name))
+			continue;
+		why = flow_text(one, "message");
+		json_object_set_new(error, "exception", text_json(exception));
+		if (why && said && !strstr(said, why) && !strstr(why, said)) {
+			_cleanup_(freep) char *both = xasprintf("%s (%s)", why, said);
+
+			json_object_set_new(error, "message", text_json(both));
+		}
+		return;
+	}
+}
+
+static bool
+says_something(const struct flow_fact *fact)
+{
+	return json_object_get(fact->attributes, "error") || flow_text(fact, "message") ||
+	       flow_text(fact, "exception") || flow_text(fact, "detail");
+}
+
+static void
+find_error(struct flow *flow, const struct seen *seen)
+{
+	const char *status = json_string_value(json_object_get(seen->record, "status"));
+	const char *word = status_of_word(status);
+	bool refused = flow_number(flow->root->attributes, "http_status") >= 400;
+	const struct flow_fact *fact = NULL;
+
+	if (seen->worst && (*seen->worst->name || !refused))
+		fact = seen->worst;
+	else if (refused || streq(flow->root->status, "error"))
+		fact = flow->root;
+	else if (seen->bad && says_something(seen->bad))
+		fact = seen->bad;
+	if (fact && (fact != flow->root || says_something(fact) || refused))
+		flow->error = error_of(fact);
+	if (flow->error)
+		add_exception(flow, fact, flow->error);
+	else if (word && !streq(word, "ok"))
+		flow->error = error_of_record(seen->record);
+	else if (seen->bad)
+		flow->error = error_of(seen->bad);
+}
+
+/* -- Findings ------------------------------------------------------------- */
+
+/* What was said before, or of the error itself, is not said again. */
+static bool
+is_said(const struct flow *flow, const char *rule, const char *text)
+{
+	json_t *finding;
+	size_t i;
+
+	json_array_foreach(flow->findings, i, finding)
+		if (streq(json_string_value(json_object_get(finding, "rule")), rule) &&
+		    streq(json_string_value(json_object_get(finding, "text")), text))
+			return true;
+	return false;
+}
+
+static void
+add_finding(struct flow *flow, const char *rule, char *text, const struct flow_fact *fact,
+	    json_t *evidence)
+{
+	if (is_said(flow, rule, text)) {
+		json_decref(evidence);
+		free(text);
+		return;
+	}
+	json_object_set_new(evidence, "fact", text_json(fact ? fact->id : NULL));
+	if (fact)
+		json_object_set_new(evidence, "t_ns", json_integer((json_int_t) fact->start_ns));
+	if (json_array_size(flow->findings) < MAX_FINDINGS)
+		json_array_append_new(flow->findings, json_pack(
+			"{s:o, s:o, s:o}", "rule", text_json(rule), "text", text_json(text),
+			"evidence", evidence));
+	else
+		json_decref(evidence);
+	free(text);
+}
+
+/* Whether the agent on that host said anything about the port meanwhile. */
+static bool
+agent_spoke(const struct flow *flow, const struct flow_fact *wait)
+{
+	const char *port = flow_text(wait, "port");
+
+	for (size_t i = 0; i < flow->n; i++) {
+		const struct flow_fact *fact = flow->facts[i];
+		const char *about = flow_text(fact, "port");
+
+		if (fact->family == FAMILY_STEP && strstr(fact->service, "agent") &&
+		    streq(fact->host, wait->host) && (!port || (about && streq(about, port))) &&
+		    fact->start_ns >= wait->start_ns && fact->start_ns <= last_of(wait))
+			return true;
+	}
+	return false;
+}
+
+static void
+find_vif_timeout(struct flow *flow, const struct flow_fact *fact)
+{
+	bool spoke = agent_spoke(flow, fact);
+	const char *port = flow_text(fact, "port");
+	double seconds = fact->end_ns > fact->start_ns ?
+		(double) (fact->end_ns - fact->start_ns) / NS_PER_S : 0;
+
+	add_finding(flow, "vif-plug-timeout",
+		    xasprintf("%s on %s waited %.1f s in vain for port %s to be plugged: %s",
+			      *fact->service ? fact->service : "nova-compute", fact->host, seconds,
+			      port ? port : "(unknown)", spoke ?
+			      "the agent there worked on it, but Neutron did not tell in time" :
+			      "the network agent there said nothing of it"),
+		    fact, json_pack("{s:o, s:s, s:b, s:I}", "port", text_json(port), "host",
+				    fact->host, "agent_spoke", (int) spoke, "waited_ns",
+				    (json_int_t) (fact->end_ns - MIN(fact->end_ns, fact->start_ns))));
+}
+
+static void
+find_mark(struct flow *flow, const struct flow_fact *fact)
+{
+	json_t *error = error_of(fact);
+	const char *message = json_string_value(json_object_get(error, "message"));
+	const char *exception = json_string_value(json_object_get(error, "exception"));
+
+	add_finding(flow, *fact->name ? fact->name : "error",
+		    xasprintf("%s on %s: %s", *fact->service ? fact->service : "a service",
+			      fact->host, message ? message : exception ? exception :
+			      "said no more"),
+		    fact, error);
+}
+
+static void
+find_slow_queue(struct flow *flow, const struct flow_fact *call)
+{
+	const struct flow_fact *served = call->other;
+	const char *topic = flow_text(call, "topic");
+	uint64_t queued_ns = served->start_ns - MIN(served->start_ns, call->start_ns);
+
+	if (queued_ns >= QUEUE_NS)
+		add_finding(flow, "rpc-queue",
+			    xasprintf("a message to %s waited %.1f s before %s on %s took it",
+				      topic ? topic : "a service", (double) queued_ns / NS_PER_S,
+				      *served->service ? served->service : "somebody",
+				      served->host),
+			    call, json_pack("{s:I, s:o}", "queued_ns", (json_int_t) queued_ns,
+					    "topic", text_json(topic)));
+}
+
+/* Nova says that it went well, the hypervisor that it did not. */
+static void
+find_contradiction(struct flow *flow, const struct seen *seen)
+{
+	const char *reason = json_string_value(json_object_get(seen->record, "reason"));
+	const char *id = json_string_value(json_object_get(seen->record, "id"));
+
+	if (reason)
+		add_finding(flow, "hypervisor", xstrdup(reason), NULL,
+			    json_pack("{s:o}", "migration", text_json(id)));
+}
+
+static bool
+is_vif_timeout(const struct flow_fact *fact)
+{
+	return fact->family == FAMILY_STEP && streq(fact->status, "timeout") &&
+	       flow_matches("*vif-plug* *vif_plug*", fact->name);
+}
+
+static void
+find_all(struct flow *flow, const struct seen *seen)
+{
+	bool waited = false;
+
+	for (size_t i = 0; i < flow->n; i++)
+		waited |= is_vif_timeout(flow->facts[i]);
+	for (size_t i = 0; i < flow->n; i++) {
+		const struct flow_fact *fact = flow->facts[i];
+		bool cause = flow->error && seen->worst && streq(fact->name, seen->worst->name);
+
+		if (is_vif_timeout(fact))
+			find_vif_timeout(flow, fact);
+		else if (fact->family == FAMILY_ERROR && !cause && *fact->name &&
+			 !(waited && streq(fact->name, "vif-plug-timeout")))
+			find_mark(flow, fact);
+		else if (fact->family == FAMILY_CALL && fact->other)
+			find_slow_queue(flow, fact);
+		else if (fact->family == FAMILY_CALL && streq(fact->status, "unanswered"))
+			add_finding(flow, "rpc-unanswered",
+				    xasprintf("nobody answered a call to %s",
+					      flow_text(fact, "topic") ? flow_text(fact, "topic") :
+					      "a service"), fact, json_object());
+	}
+	find_contradiction(flow, seen);
+}
+
+/* -- All ------------------------------------------------------------------ */
+
+/* When it was over for whoever asked; services may still tidy up. */
+static uint64_t
+end_of(const struct flow *flow, const struct seen *seen)
+{
+	uint64_t http_status = flow_number(flow->root->attributes, "http_status");
+
+	if (http_status >= 400 || (http_status && http_status != 202 && !*flow->kind->done))
+		return flow->root->end_ns;
+	if (streq(flow->status, "ok") && seen->done)
+		return last_of(seen->done);
+	if (streq(flow->status, "error") && has_failed(seen) && !flow->kind->migrates)
+		return seen->state->start_ns;
+	if (streq(flow->status, "error") && seen->worst && seen->worst->surely)
+		return MAX(seen->last_ns, seen->worst->start_ns);
+	return seen->last_ns;
+}
+
+void
+flow_outcome(struct flow *flow)
+{
+	struct seen seen = look(flow);
+	uint64_t http_status = flow_number(flow->root->attributes, "http_status");
+	const char *status = NULL;
+
+	flow->findings = json_array();
+	flow->record = seen.record;
+	flow->told = seen.migration;
+	if (http_status >= 400 || (streq(flow->root->status, "error") && !seen.cast))
+		status = "error";
+	else if (flow->kind->migrates)
+		status = status_of_migration(flow, &seen);
+	flow->status = status ? status : status_of_steps(flow, &seen);
+	if (!streq(flow->status, "running"))
+		flow->end_ns = MAX(end_of(flow, &seen), flow->start_ns);
+	if (streq(flow->status, "error") || streq(flow->status, "cancelled"))
+		find_error(flow, &seen);
+	find_all(flow, &seen);
+}
