@@ -48,6 +48,7 @@ extern const struct view flow_view, flow_short_view, flow_spans_csv;
 extern const struct view vm_view, vm_history_view;
 extern const struct view service_view, operation_view;
 extern const struct view volume_view, port_view, find_view;
+extern const struct view rule_view, silence_view, source_view;
 extern const struct view bridge_view, switch_port_view, conversation_view;
 extern const struct view thread_view, top_view, disk_view, node_connection_csv;
 extern const struct view network_component_view, network_change_csv, network_hop_csv, place_view;
