@@ -76,5 +76,5 @@ const struct pattern common_patterns[] = {
 	{ "placement.requestlog", "%(REMOTE_ADDR)s \"%(REQUEST_METHOD)s %(REQUEST_URI)s\" status: "
 	  "%(status)s len: %(bytes)s microversion: %(microversion)s", LOG_API_END,
 	  .take = { F_CLIENT, F_METHOD, F_PATH, F_HTTP_STATUS }, .flags = RID_OK },
-	{ NULL }
+	{ 0 }
 };

@@ -188,5 +188,5 @@ const struct pattern neutron_patterns[] = {
 	NOTHING(L3, "Router info %s delete action done, and it was removed from cache."),
 	STEP("neutron.db.agents_db", "Agent healthcheck: found %(count)s dead agents out of %(total)s:"
 	     "\n%(data)s", LOG_CAUSE, "agent-down", F_NONE, F_COUNT, 0, F_DETAIL),
-	{ NULL }
+	{ 0 }
 };

@@ -317,10 +317,9 @@ notification_match(struct record *record, struct line *line, line_fn *give, void
 	} else {
 		take_nova(line, &payload);
 	}
-	if (family == NOVA && line->fields[F_INSTANCE].size) {
-		line->name = operation_of(event, 0);
+	line->name = operation_of(event, 0);
+	if (family == NOVA && line->fields[F_INSTANCE].size && text_begins(&line->name, "instance."))
 		give(context, LOG_INSTANCE, line);
-	}
 	line->name = operation_of(event, without);
 	/* What is being made has no id yet. */
 	if (family != NOVA && ends_with(&line->name, ".create"))

@@ -400,5 +400,5 @@ const struct pattern nova_patterns[] = {
 	STEP(LIBVIRT, "Snapshot image upload complete", LOG_NOVA_END, "snapshot", 0),
 	STEP(MANAGER, "Took %0.2f seconds to snapshot the instance on the hypervisor.", LOG_NOVA_TOOK,
 	     "snapshot_instance", F_SECONDS),
-	{ NULL }
+	{ 0 }
 };

@@ -90,7 +90,7 @@ run_check(struct ctl *ctl, const struct command *command, char **args)
 	json_t *status;
 
 	buf_add_string(&out, "CLOUDTRACE ");
-	if (cloudtrace_connect(ctl->address, &ctl->daemon, &error) ||
+	if (ctl_open(ctl, &error) ||
 	    cloudtrace_call(ctl->daemon, "status", NULL, &status, &error)) {
 		buf_printf(&out, "%s: ", words[result]);
 		add_text(ctl, error.text, &out);

@@ -31,6 +31,8 @@ write_share(const json_t *thread, const char *state, struct buf *out)
 	buf_printf(out, "%4.0f %%", (double) ns / (double) whole * 100);
 }
 
+/* -- Threads -------------------------------------------------------------- */
+
 static void
 write_running(const json_t *thread, const struct screen *screen, struct buf *out)
 {
@@ -152,7 +154,8 @@ static const char *const thread_csv[] = {
 const struct view thread_view = VIEW("thread", NULL, thread_columns, thread_csv, "no threads");
 
 void
-view_vm_threads(const json_t *threads, const struct screen *screen, struct buf *out)
+view_vm_threads(const json_t *vm, const json_t *threads, const struct screen *screen,
+		struct buf *out)
 {
 	size_t count = json_array_size(threads), shown = screen->wide ? count :
 							 MIN(count, (size_t) MAX_VM_THREADS);
@@ -160,8 +163,192 @@ view_vm_threads(const json_t *threads, const struct screen *screen, struct buf *
 
 	for (size_t i = 0; i < shown; i++)
 		json_array_append(list, json_array_get(threads, i));
-	page_list("Threads of its QEMU", &thread_view, list, screen, out);
+	page_list("Threads of its QEMU, in the last seconds", &thread_view, list, screen, out);
 	if (count > shown)
 		buf_printf(out, "%zu more (-o wide shows all)\n", count - shown);
 	json_decref(list);
+}
+
+/* -- VMs and processes: of a node, of all --------------------------------------- */
+
+static void
+write_group(const json_t *group, const struct screen *screen, struct buf *out)
+{
+	const char *name = json_text_at(group, "name"), *uuid = json_text_at(group, "uuid");
+
+	if (name)
+		screen_add_text(screen, name, out);
+	else if (uuid)
+		screen_printf(screen, out, screen->wide ? "%s" : "%.8s", uuid);
+	else if (json_at(group, "pid"))
+		buf_printf(out, "pid %llu", (unsigned long long) json_number_at(group, "pid"));
+	if (name && uuid && screen->wide)
+		screen_printf(screen, out, " (%s)", uuid);
+}
+
+/* CPUs' worth of it: 1.00 is one CPU all the time. */
+static void
+write_cpus(const json_t *group, const char *member, struct buf *out)
+{
+	uint64_t from = json_number_at(group, "since_ns"), to = json_number_at(group, "until_ns");
+
+	if (to > from && json_at(group, member))
+		buf_printf(out, "%.2f", (double) json_number_at(group, member) /
+			   (double) (to - from));
+}
+
+static void
+write_used(const json_t *group, const struct screen *screen, struct buf *out)
+{
+	write_cpus(group, "running_ns", out);
+}
+
+static void
+write_wanted(const json_t *group, const struct screen *screen, struct buf *out)
+{
+	write_cpus(group, "waiting_ns", out);
+}
+
+static void
+write_in_guest(const json_t *group, const struct screen *screen, struct buf *out)
+{
+	write_cpus(group, "guest_ns", out);
+}
+
+static const struct column top_columns[] = {
+	FIELD("HOST", "host", TEXT, 0),
+	FIELD("IS", "what", TEXT, 0),
+	PIECE("NAME", write_group, COLUMN_FLEX),
+	FIELD("PID", "pid", NUMBER, COLUMN_RIGHT | COLUMN_SPARE),
+	PIECE("CPUS", write_used, COLUMN_RIGHT),
+	PIECE("WAITING", write_wanted, COLUMN_RIGHT),
+	PIECE("GUEST", write_in_guest, COLUMN_RIGHT),
+	PIECE("RUN, WAIT, BLOCK", write_stack, 0),
+	FIELD("THREADS", "threads", COUNT, COLUMN_RIGHT | COLUMN_SPARE),
+	FIELD("UUID", "uuid", TEXT, COLUMN_WIDE),
+	{ .title = NULL }
+};
+
+static const char *const top_csv[] = {
+	"host", "what", "pid", "name", "uuid", "since_ns", "until_ns", "running_ns", "waiting_ns",
+	"blocked_ns", "unknown_ns", "guest_ns", "halted_ns", "threads", NULL
+};
+
+const struct view top_view =
+	VIEW("top", NULL, top_columns, top_csv, "nothing is known of the kernel of any node");
+
+/* -- A node --------------------------------------------------------------- */
+
+static const struct column group_columns[] = {
+	PIECE("NAME", write_group, COLUMN_FLEX),
+	FIELD("PID", "pid", NUMBER, COLUMN_RIGHT),
+	PIECE("CPUS", write_used, COLUMN_RIGHT),
+	PIECE("WAITING", write_wanted, COLUMN_RIGHT),
+	PIECE("GUEST", write_in_guest, COLUMN_RIGHT),
+	PIECE("RUN, WAIT, BLOCK", write_stack, 0),
+	FIELD("THREADS", "threads", COUNT, COLUMN_RIGHT),
+	{ .title = NULL }
+};
+
+static const struct view group_view = VIEW("node", NULL, group_columns, NULL, "none");
+
+static void
+write_victim(const json_t *pair, const struct screen *screen, struct buf *out)
+{
+	write_group(json_at(pair, "victim"), screen, out);
+}
+
+static void
+write_taker(const json_t *pair, const struct screen *screen, struct buf *out)
+{
+	write_group(json_at(pair, "taker"), screen, out);
+}
+
+static const struct column pair_columns[] = {
+	PIECE("WHO WAITED", write_victim, COLUMN_FLEX),
+	FIELD("SO LONG", "ns", DURATION, COLUMN_RIGHT),
+	PIECE("WHO HAD THE CPU", write_taker, COLUMN_FLEX),
+	{ .title = NULL }
+};
+
+static const struct view pair_view = VIEW("node", NULL, pair_columns, NULL, "none");
+
+/* The span of the node in each of its lists' items, which rates need. */
+static json_t *
+with_span(const json_t *node, const char *member, size_t limit)
+{
+	json_t *list = json_array(), *item;
+	size_t i;
+
+	json_array_foreach(json_at(node, member), i, item) {
+		json_t *copy = json_copy(item);
+
+		if (limit && json_array_size(list) == limit) {
+			json_decref(copy);
+			break;
+		}
+		json_object_set(copy, "since_ns", json_object_get(node, "since_ns"));
+		json_object_set(copy, "until_ns", json_object_get(node, "until_ns"));
+		json_array_append_new(list, copy);
+	}
+	return list;
+}
+
+static void
+write_list(const char *title, const struct view *view, const json_t *node, const char *member,
+	   size_t limit, const struct screen *screen, struct buf *out)
+{
+	json_t *list = with_span(node, member, screen->wide ? 0 : limit);
+
+	page_list(title, view, list, screen, out);
+	json_decref(list);
+}
+
+/* "cpu  0  ####----   71 % busy". */
+static void
+write_cpu(const json_t *cpu, const struct screen *screen, struct buf *out)
+{
+	uint64_t known = json_number_at(cpu, "known_ns"), idle = json_number_at(cpu, "idle_ns");
+	uint64_t irq = json_number_at(cpu, "irq_ns") + json_number_at(cpu, "softirq_ns");
+	uint64_t busy = known > idle ? known - idle : 0;
+	uint64_t shares[] = { busy > irq ? busy - irq : 0, MIN(irq, busy), known - busy };
+
+	buf_printf(out, "  cpu %-5llu ", (unsigned long long) json_number_at(cpu, "cpu"));
+	plot_stack(screen, shares, ARRAY_SIZE(shares), 40, out);
+	if (known)
+		buf_printf(out, "   %.0f %% busy, %.1f %% interrupts", (double) busy /
+			   (double) known * 100, (double) irq / (double) known * 100);
+	buf_add_char(out, '\n');
+}
+
+static void
+write_cpu_list(const json_t *node, const struct screen *screen, struct buf *out)
+{
+	const json_t *cpus = json_at(node, "cpus");
+	size_t count = json_array_size(cpus), shown = screen->wide ? count : MIN(count, 16U);
+
+	for (size_t i = 0; i < shown; i++)
+		write_cpu(json_array_get(cpus, i), screen, out);
+	if (count > shown)
+		buf_printf(out, "  %zu more cpus (-o wide shows all)\n", count - shown);
+}
+
+void
+view_node(const json_t *node, const struct screen *screen, struct buf *out)
+{
+	uint64_t from = json_number_at(node, "since_ns"), to = json_number_at(node, "until_ns");
+
+	page_head("node", json_text_at(node, "host"), NULL, screen, out);
+	buf_add_string(out, "   ");
+	page_duration(to > from ? to - from : 0, out);
+	buf_add_string(out, " up to ");
+	screen_add_moment(screen, to, out);
+	buf_add_char(out, '\n');
+	write_cpu_list(node, screen, out);
+	write_list("VMs, in CPUs", &group_view, node, "vms", 20, screen, out);
+	write_list("Other processes", &group_view, node, "others", 10, screen, out);
+	write_list("Who waited for whom", &pair_view, node, "neighbours", 10, screen, out);
+	write_list("Threads that waited most", &thread_view, node, "waits", 10, screen, out);
+	write_list("Disks", &disk_view, node, "disks", 0, screen, out);
+	view_node_network(json_at(node, "network"), screen, out);
 }

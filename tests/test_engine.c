@@ -18,7 +18,7 @@
 #include "lib/clock.h"
 #include "lib/util.h"
 
-enum { N_EVENTS = 4000, N_SEEDS = 12, MAX_BLOBS = 64 };
+enum { N_EVENTS = 4000, N_SEEDS = 12, MAX_BLOBS = 4096 };
 #define START_NS (UINT64_C(1795390000) * NS_PER_S)
 
 /* -- Collecting ---------------------------------------------------------- */
@@ -165,10 +165,51 @@ static const char *const words[] = {
 	"{\"capabilities\": [{\"capability\": \"auto-converge\", \"state\": true}]}",
 };
 
+/* Log lines: their loggers are drawn apart, so most fit and some do not. */
+static const char *const loggers[] = {
+	"nova.compute.manager", "nova.api.openstack.wsgi", "nova.osapi_compute.wsgi.server",
+	"oslo_messaging._drivers.amqpdriver", "oslo.messaging.notification.instance.update",
+	"neutron.plugins.ml2.managers", "nova.virt.libvirt.driver",
+};
+#define LINE(WHO, TEXT) "{\"service\": \"nova-api\", \"pid\": 7, \"gt\": " WHO ", \"request_id\": " \
+	"\"req-" WHO "\", \"instance\": \"i-" WHO "\", \"message\": \"" TEXT "\"}"
+#define LINES(TEXT) LINE("1", TEXT), LINE("2", TEXT), LINE("3", TEXT)
+static const char *const lines[] = {
+	LINES("Starting instance..."), LINES("Took 1.50 seconds to build instance."),
+	LINES("Failed to build and run instance"), LINES("Live Migration failure: broken"),
+	LINES("Starting monitoring of live migration"), LINES("Migration operation has completed"),
+	LINES("Calling method 'x'"), LINES("a \\\"GET /v2.1/servers HTTP/1.1\\\" status: 200 len: 1 time: 0.2"),
+	LINES("a \\\"POST /v2.1/servers HTTP/1.1\\\" status: 500 len: 1 time: 0.2"),
+	LINES("CALL msg_id: c exchange 'nova' topic 'conductor'"), LINES("received reply msg_id: c"),
+	LINES("Attempting to bind port p on host h for vnic_type n with profile x"), LINES("unknown"),
+	"{\"service\": \"nova-conductor\", \"pid\": 8, \"notification\": {\"event_type\": "
+	"\"compute.instance.update\", \"payload\": {\"instance_id\": \"i-1\", \"host\": \"a\", \"old_state\": "
+	"\"building\", \"state\": \"active\", \"new_task_state\": null, \"power_state\": \"running\"}}}",
+	"{\"service\": \"nova-conductor\", \"pid\": 8, \"notification\": {\"event_type\": "
+	"\"compute.instance.update\", \"payload\": {\"instance_id\": \"i-1\", \"host\": \"b\", \"old_state\": "
+	"\"active\", \"state\": \"error\", \"new_task_state\": \"x\", \"power_state\": \"shutdown\"}}}",
+};
+
+static void
+random_text(struct ctf_value *value, const char *const *texts, size_t n)
+{
+	value->type = CTF_STRING;
+	value->s = texts[below((unsigned) n)];
+	value->size = (uint32_t) strlen(value->s);
+}
+
 static void
 random_value(struct ctf_value *value, const char *name)
 {
 	memset(value, 0, sizeof *value);
+	if (streq(name, "msg") && below(8)) {
+		random_text(value, lines, ARRAY_SIZE(lines));
+		return;
+	}
+	if (streq(name, "logger_name") && below(8)) {
+		random_text(value, loggers, ARRAY_SIZE(loggers));
+		return;
+	}
 	if (streq(name, "vpid") || streq(name, "vtid") || streq(name, "pid")) {
 		value->type = CTF_UNSIGNED;
 		value->u = 1 + below(4);
@@ -190,9 +231,7 @@ random_value(struct ctf_value *value, const char *name)
 		value->u = below(4) ? below(1 << 20) : UINT64_MAX - below(3);
 		return;
 	default:
-		value->type = CTF_STRING;
-		value->s = words[below(ARRAY_SIZE(words))];
-		value->size = (uint32_t) strlen(value->s);
+		random_text(value, words, ARRAY_SIZE(words));
 	}
 }
 
@@ -201,11 +240,12 @@ random_event(struct run *run, uint64_t t_ns, bool late)
 {
 	const struct ctf_interest *interest = engine_interest(run->engine);
 	struct ctf_value values[CTF_MAX_SLOTS];
-	const int state = ctf_interest_find(interest, "qemu:migrate_set_state");
+	/* State changes often, as everything hangs on them; and much is logged. */
+	const int often[] = { ctf_interest_find(interest, "qemu:migrate_set_state"),
+			      ctf_interest_find(interest, "lttng_python:event") };
 	struct ctf_event event = { .values = values, .raw_ns = t_ns, .t_ns = t_ns };
 
-	/* State changes often, as everything hangs on them. */
-	event.wanted = below(3) ? below(ctf_interest_n_events(interest)) : (unsigned) state;
+	event.wanted = below(2) ? below(ctf_interest_n_events(interest)) : (unsigned) often[below(2)];
 	event.n_values = ctf_interest_n_fields(interest, event.wanted);
 	for (unsigned i = 0; i < event.n_values; i++) {
 		enum ctf_scope scope;
