@@ -7,6 +7,11 @@ libanalyzers_a_SOURCES = \
 	analyzers/engine_save.c analyzers/engine_tables.c \
 	analyzers/windows.c analyzers/windows.h \
 	analyzers/facts.c analyzers/facts.h \
+	analyzers/kernel_cpu.c analyzers/kernel_cpu.h analyzers/kernel_threads.c \
+	analyzers/kernel_cpu_window.c analyzers/kernel_cpu_sum.c analyzers/kernel_cpu_sum.h \
+	analyzers/kernel_block.c analyzers/kernel_block_sum.c analyzers/kernel_block_sum.h \
+	analyzers/kernel_net.c analyzers/kernel_net_sum.c analyzers/kernel_net_sum.h \
+	analyzers/pack.h \
 	analyzers/forecast.c analyzers/forecast.h \
 	analyzers/node.c analyzers/node.h analyzers/node_host.c \
 	analyzers/ovs.c analyzers/ovs.h analyzers/ovs_packets.c analyzers/ovs_upcalls.c \

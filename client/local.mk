@@ -35,6 +35,7 @@ cloudtracectl_SOURCES = \
 	client/plot.c client/plot.h \
 	client/screen.c client/screen.h \
 	client/table.c client/table.h \
+	client/top.c \
 	client/view.c client/view.h \
 	client/view_find.c \
 	client/view_flow.c \

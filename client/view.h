@@ -130,8 +130,8 @@ page_fn view_network_path, view_network_show, view_node, view_node_network;
 /* A part of the page of 'thing' by what another method gave. */
 typedef void part_fn(const json_t *thing, const json_t *part, const struct screen *screen,
 		     struct buf *out);
-/* view_kernel.c, view_io.c: of "thread.list", "disk.list", "volume.chain". */
-part_fn view_vm_threads, view_vm_disks, view_volume_chain;
+/* Of "thread.list", "disk.list", "network.ports", "volume.chain". */
+part_fn view_vm_threads, view_vm_disks, view_vm_ports, view_volume_chain;
 
 /* Things and flows of what "find" gave, for CSV; a new reference. */
 json_t *find_rows(const json_t *found);

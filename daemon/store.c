@@ -78,9 +78,7 @@ static const char *const migrations[] = {
 	"CREATE TABLE window (id INTEGER PRIMARY KEY, host TEXT NOT NULL, kind TEXT NOT NULL,"
 	" key TEXT NOT NULL, start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL,"
 	" level INTEGER NOT NULL, blob BLOB NOT NULL, UNIQUE (host, kind, key, start_ns)) STRICT;"
-	"CREATE INDEX window_level ON window (level, end_ns);"
-	"CREATE INDEX window_end ON window (end_ns);"
-	"CREATE INDEX window_host ON window (host, end_ns);",
+	"CREATE INDEX window_level ON window (level, end_ns);",
 	/* Requests.  'ref' finds facts by what they name: request ids, uuids,
 	 * message ids.  'request' are flows that were joined: 'core_ns' is where what
 	 * surely belongs to it ends, NULL while it goes on; 'subject' finds them by the

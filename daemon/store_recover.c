@@ -132,7 +132,8 @@ static const char *const retain_steps[] = {
 	" AND NOT EXISTS (SELECT 1 FROM fact p WHERE p.id = f.parent) LIMIT ?2)",
 	"DELETE FROM sample WHERE id IN (SELECT id FROM sample s WHERE t_ns < ?1"
 	" AND NOT EXISTS (SELECT 1 FROM fact p WHERE p.id = s.parent) LIMIT ?2)",
-	"DELETE FROM window WHERE id IN (SELECT id FROM window WHERE end_ns < ?1 LIMIT ?2)",
+	"DELETE FROM window WHERE id IN (SELECT id FROM window WHERE level IN (0, 1, 2)"
+	" AND end_ns < ?1 LIMIT ?2)",
 	"INSERT INTO forgotten SELECT max(seq) FROM change WHERE (topic = 'migration'"
 	" AND id NOT IN (SELECT id FROM migration)) OR (topic = 'alert' AND id NOT IN"
 	" (SELECT id FROM alert)) HAVING max(seq) IS NOT NULL",

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
-check_PROGRAMS += tests/run_script tests/trace_facts
+check_PROGRAMS += tests/run_script tests/trace_facts tests/kernel_again
+tests_kernel_again_SOURCES = tests/kernel_again.c
+tests_kernel_again_LDADD = libanalyzers.a libctf.a libct.a $(JANSSON_LIBS) $(XXHASH_LIBS) $(BT2_LIBS) -lm
 tests_run_script_SOURCES = tests/run_script.c
 tests_run_script_LDADD = libanalyzers.a libctf.a libct.a $(JANSSON_LIBS) $(XXHASH_LIBS) -lm
 tests_trace_facts_SOURCES = tests/trace_facts.c
 tests_trace_facts_LDADD = libanalyzers.a libctf.a libct.a $(JANSSON_LIBS) $(XXHASH_LIBS) $(BT2_LIBS) -lm
 TESTS += tests/test_scripts.sh tests/test_analyzers_corpus.py tests/test_openstack_corpus.py \
-	tests/test_ovs_corpus.py
+	tests/test_ovs_corpus.py tests/test_kernel_corpus.py
 EXTRA_DIST += tests/scripts tests/test_scripts.sh tests/test_analyzers_corpus.py \
-	tests/test_openstack_corpus.py tests/test_ovs_corpus.py
+	tests/test_openstack_corpus.py tests/test_ovs_corpus.py tests/test_kernel_corpus.py
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/test_logs
