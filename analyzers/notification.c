@@ -127,6 +127,28 @@ take_nova(struct line *line, const struct json_value *payload)
 	take_members(line, &data, of_instance, ARRAY_SIZE(of_instance));
 }
 
+/* The addresses of a list of fixed ips, with commas. */
+static struct text
+addresses(struct scratch *scratch, const struct text *fixed_ips)
+{
+	const struct json_value list = json_parse(fixed_ips->s, fixed_ips->size);
+	struct json_walk walk = json_begin(&list);
+	struct json_value element;
+	const size_t start = scratch->used;
+
+	while (json_next(&walk, &element)) {
+		const struct json_value ip = json_at(&element, "ip_address");
+
+		if (ip.kind != JSON_TEXT || ip.escaped || ip.size + 1 > SCRATCH_SIZE - scratch->used)
+			continue;
+		if (scratch->used > start)
+			scratch->bytes[scratch->used++] = ',';
+		memcpy(scratch->bytes + scratch->used, ip.s, ip.size);
+		scratch->used += ip.size;
+	}
+	return (struct text) { scratch->bytes + start, scratch->used - start };
+}
+
 /* Neutron's payloads hold the thing under its own name, and its id there or
  * beside it. */
 static void
@@ -146,6 +168,7 @@ take_neutron(struct line *line, const struct json_value *payload, const struct t
 		if (!line->fields[F_RESOURCE_ID].size)
 			set_text(line, F_RESOURCE_ID, payload, name);
 	}
+	line->fields[F_IPS] = addresses(line->record->scratch, &line->fields[F_ADDRESSES]);
 	line->fields[F_RESOURCE_TYPE] = *thing;
 	line->subject = F_RESOURCE_ID;
 	if (text_is(thing, "port") && line->fields[F_RESOURCE_ID].size) {

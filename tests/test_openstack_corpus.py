@@ -215,7 +215,7 @@ def check_rpc(name, facts):
 
 def check_volume(name, facts):
     volumes = {f['key'] for f in of_kind(facts, 'volume') if 'path' in f['attributes'] and
-               f['key'] in f['attributes']['path'] and f['attributes']['device'] == 'vdb'}
+               f['key'] in f['attributes']['path'] and f['attributes']['device'] == '/dev/vdb'}
     links = {f['attributes']['volume'] for f in of_kind(facts, 'vm.volume')
              if f['attributes']['device'] == '/dev/vdb'}
     report(volumes and volumes <= links, f'{name}: path and device of the volume', volumes ^ links)
