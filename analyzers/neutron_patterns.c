@@ -38,14 +38,14 @@
 const struct pattern neutron_patterns[] = {
 	/* -- API -- */
 	{ BASE, "Request body: %(body)s", LOG_API_BEGIN, .take = { F_BODY }, .flags = RID_OK },
-	STEP("neutron.api.v2.resource", "%(action)s failed (client error): %(exc)s", LOG_API_DETAIL,
+	STEP("neutron.api.v2.resource", "%(action)s failed (client error): %(exc)s", LOG_API_ANSWER,
 	     NULL, F_NONE, 0, F_MESSAGE),
 	REFUSED("neutron.api.v2.resource"),
 	REFUSED("neutron.pecan_wsgi.hooks.translation"),
 	STEP("neutron.api.v2.resource", "%(action)s failed: No details.", LOG_CAUSE, NULL, F_NONE,
 	     F_DETAIL),
 	STEP("neutron.pecan_wsgi.hooks.translation", "%(action)s failed (client error): %(exc)s",
-	     LOG_API_DETAIL, NULL, F_NONE, 0, F_MESSAGE),
+	     LOG_API_ANSWER, NULL, F_NONE, 0, F_MESSAGE),
 	STEP("neutron.pecan_wsgi.hooks.translation", "%(action)s failed.", LOG_CAUSE, NULL, F_NONE,
 	     F_DETAIL),
 	NOTHING("neutron.wsgi", "%(url)s returned with HTTP %(status)d"),
