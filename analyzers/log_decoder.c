@@ -185,7 +185,7 @@ decode(void *context, const struct step *step)
 		known = logger >= 0 && matcher_match(state->matcher, logger, &state->record,
 						     &state->line, give, to);
 	if (!known)
-		give_other(state, step, logger >= 0);
+		give_other(state, step, logger >= 0 && matcher_knows(state->matcher, logger));
 	state->line.name = (struct text) { "", 0 };
 	give(to, LOG_ALIVE, &state->line);
 }

@@ -308,6 +308,12 @@ const struct pattern nova_patterns[] = {
 	STALE(LIBVIRT, "Live migration not completed after %d sec", LOG_CAUSE, "migration-timeout",
 	      F_SECONDS),
 	STALE(LIBVIRT, "Error from libvirt during live migration: %s", LOG_CAUSE, NULL, F_MESSAGE),
+	{ LIBVIRT, "Error monitoring migration: %(ex)s", LOG_NOVA_FAIL, "live_migration",
+	  .take = { F_MESSAGE }, .flags = RID_WRONG | IF_OPEN },
+	STALE(LIBVIRT, "Error monitoring migration: %(ex)s", LOG_CAUSE, "migration-failed", F_MESSAGE),
+	STEP(LIBVIRT, "Failed to cancel migration %s", LOG_CAUSE, "abort-failed", F_MESSAGE),
+	STALE(TRACKER, "Migration %s is active on this compute host and has allocations in placement: "
+	      "%s.", LOG_MIGRATION, NULL, F_MIGRATION),
 	STALE("nova.virt.libvirt.migration", "Increasing downtime to %(downtime)d ms after "
 	      "%(waittime)d sec elapsed time", LOG_NOVA_TOOK, "increase_downtime", F_DETAIL),
 	NOTHING("nova.virt.libvirt.migration", "Current %(dt)s elapsed %(elapsed)d steps %(steps)s"),

@@ -103,7 +103,7 @@ struct line {
 
 /* Tables, each ended by a NULL logger. */
 extern const struct pattern common_patterns[], nova_patterns[], neutron_patterns[],
-	cinder_patterns[];
+	cinder_patterns[], quiet_patterns[];
 
 /* -- Matching (log_match.c) ------------------------------------------------ */
 
@@ -112,6 +112,8 @@ struct matcher *matcher_new(void);
 void matcher_free(struct matcher *matcher);
 /* Number of the logger in the tables, or -1 when nobody wants its lines. */
 int matcher_logger(struct matcher *matcher, const struct text *logger);
+/* Whether we mean to know all lines of that logger: not so of whole trees. */
+bool matcher_knows(const struct matcher *matcher, int logger);
 typedef void line_fn(void *context, enum log_event event, const struct line *line);
 /* Gives the events of a record of that logger.  Returns false when no pattern
  * knows it. */
