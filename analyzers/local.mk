@@ -24,4 +24,4 @@ libanalyzers_a_SOURCES = \
 	analyzers/os_service.c analyzers/os_things.c analyzers/os_vm.c
 EXTRA_DIST += doc/analyzers/qemu.md doc/analyzers/node.md doc/analyzers/forecast.md \
 	doc/analyzers/logs.md doc/analyzers/api.md doc/analyzers/rpc.md doc/analyzers/nova.md \
-	doc/analyzers/neutron.md doc/analyzers/cinder.md
+	doc/analyzers/neutron.md doc/analyzers/cinder.md doc/analyzers/ovs.md

@@ -30,7 +30,7 @@ static const struct {
 	{ "force_complete", "server.live-migrate-force-complete" },
 	{ "injectNetworkInfo", "server.inject-network-info" },
 	{ "lock", "server.lock" },
-	{ "migrate", "server.cold-migrate" },
+	{ "migrate", "server.migrate" },
 	{ "os-getConsoleOutput", "server.console-output" },
 	{ "os-getVNCConsole", "server.console" },
 	{ "os-getSPICEConsole", "server.console" },

@@ -106,11 +106,21 @@ ctl_failed(const struct cloudtrace_error *error)
 }
 
 int
+ctl_open(struct ctl *ctl, struct cloudtrace_error *error)
+{
+	const struct cloudtrace_tls *tls = &ctl->tls;
+
+	if (tls->certificate || tls->key || tls->authority)
+		return cloudtrace_connect_tls(ctl->address, tls, &ctl->daemon, error);
+	return cloudtrace_connect(ctl->address, &ctl->daemon, error);
+}
+
+int
 ctl_connect(struct ctl *ctl)
 {
 	struct cloudtrace_error error = { 0 };
 
-	if (ctl->daemon || !cloudtrace_connect(ctl->address, &ctl->daemon, &error))
+	if (ctl->daemon || !ctl_open(ctl, &error))
 		return 0;
 	log_error("%s", error.text);
 	return ctl->from_store ? EXIT_FAILED : EXIT_NO_DAEMON;
@@ -235,7 +245,21 @@ write_table(struct ctl *ctl, const struct view *view, json_t *list, struct buf *
 	json_decref(shown);
 }
 
-static int
+int
+ctl_print_list(struct ctl *ctl, const struct view *view, const json_t *list)
+{
+	_cleanup_(buf_done) struct buf out = { 0 };
+
+	if (is_json(ctl))
+		return ctl_print_json(ctl, list);
+	if (ctl->output == OUTPUT_CSV)
+		view_csv(view, list, ctl->screen.headers, &out);
+	else
+		write_table(ctl, view, (json_t *) (uintptr_t) list, &out);
+	return ctl_flush(&out);
+}
+
+int
 run_list(struct ctl *ctl, const struct command *command, char **args)
 {
 	_cleanup_(buf_done) struct buf out = { 0 };
@@ -245,16 +269,14 @@ run_list(struct ctl *ctl, const struct command *command, char **args)
 	if (r)
 		return r;
 	ctl_update_now(ctl);
-	if (is_json(ctl))
-		r = ctl_print_json(ctl, list);
-	else if (ctl->output == OUTPUT_CSV)
-		view_csv(command->view, list, ctl->screen.headers, &out);
-	else if (command->page && json_array_size(list))
+	if (command->page && json_array_size(list) && !is_json(ctl) && ctl->output != OUTPUT_CSV) {
 		command->page(list, &ctl->screen, &out);
-	else
-		write_table(ctl, command->view, list, &out);
+		r = ctl_flush(&out);
+	} else {
+		r = ctl_print_list(ctl, command->view, list);
+	}
 	json_decref(list);
-	return r ? r : ctl_flush(&out);
+	return r;
 }
 
 /* The thing itself, or the array in it that the command is about. */
@@ -546,6 +568,30 @@ const struct command commands[] = {
 	LIST(alert, &alert_view, "alerts, newest first",
 	     "  cloudtracectl alert list --state firing\n"),
 	WATCH(alert, &alert_view),
+	{ "alert", "rules", "", 0, 0, "alert.rules", &rule_view, NULL, NULL, run_list,
+	  "the rules that raise alerts", NULL },
+	{ "alert", "silences", "", 0, 0, "alert.silences", &silence_view, NULL, NULL, run_list,
+	  "alerts that nobody is to be told of for a while", NULL },
+	{ "alert", "silence", "DURATION [COMMENT]", 1, 2, "alert.silence", NULL, NULL, NULL, run_silence,
+	  "tell nobody of alerts of --rule, --host, --severity, --subject or --alert for so long",
+	  "  cloudtracectl alert silence 2h 'new disks' --host compute-03\n" },
+	{ "alert", "unsilence", "ID", 1, 1, "alert.unsilence", NULL, NULL, NULL, run_unsilence,
+	  "ends a silence", NULL },
+	{ "alert", "test", "CONFIG", 1, 1, NULL, NULL, NULL, NULL, run_alert_test,
+	  "alerts that the rules of a configuration give, over a --store or a folder of traces",
+	  "  cloudtracectl --store pm.db alert test new.conf\n"
+	  "  cloudtracectl --store traces/ alert test new.conf\n" },
+	{ "export", "perfetto", "ID", 1, 1, NULL, NULL, NULL, NULL, run_export,
+	  "a flow or migration as a file for ui.perfetto.dev",
+	  "  cloudtracectl export perfetto req-9f3a5c0d >trace.pftrace\n" },
+	{ "export", "chrome", "ID", 1, 1, NULL, NULL, NULL, NULL, run_export,
+	  "the same in Chrome's JSON", NULL },
+	{ "sources", "", "", 0, 0, "node.list", &source_view, NULL, NULL, run_sources,
+	  "sessions of all nodes: state, events, losses, lag", NULL },
+	{ "counters", "", "", 0, 0, "counters", NULL, NULL, NULL, run_counters,
+	  "what the daemon counts", NULL },
+	{ "log", "set", "LEVEL", 1, 1, "log.set", NULL, NULL, NULL, run_log_set,
+	  "how much the daemon logs: error, warning, info or debug", NULL },
 	{ "watch", "", "TOPIC", 1, 1, NULL, NULL, NULL, NULL, run_watch,
 	  "what changes from now on: migration, alert, node, flow, vm or service",
 	  "  cloudtracectl watch flow -o ndjson\n" },

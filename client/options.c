@@ -13,6 +13,9 @@
 const struct ctl_option ctl_options[] = {
 	{ "socket", OPTION_SOCKET, 's', "PATH", NULL, "the daemon's Unix socket" },
 	{ "connect", OPTION_CONNECT, 'c', "HOST:PORT", NULL, "a daemon behind TCP" },
+	{ "cert", OPTION_CERT, 0, "FILE", NULL, "connect: your certificate, for TLS" },
+	{ "key", OPTION_KEY, 0, "FILE", NULL, "connect: its key, if not in the same file" },
+	{ "ca", OPTION_CA, 0, "FILE", NULL, "connect: who signed the daemon's certificate" },
 	{ "store", OPTION_STORE, 'f', "FILE", NULL, "read a store, no daemon needed" },
 	{ "output", OPTION_OUTPUT, 'o', "FORMAT", NULL, "table, wide, json, ndjson or csv" },
 	{ "no-headers", OPTION_NO_HEADERS, 0, NULL, NULL, "no column titles" },
@@ -36,6 +39,8 @@ const struct ctl_option ctl_options[] = {
 	{ "state", OPTION_TEXT, 0, "STATE", "state", "alerts: firing or resolved; VMs: active, ..." },
 	{ "severity", OPTION_TEXT, 0, "SEVERITY", "severity", "alerts: info, warning or critical" },
 	{ "rule", OPTION_TEXT, 0, "RULE", "rule", "alerts of this rule" },
+	{ "subject", OPTION_TEXT, 0, "SUBJECT", "subject", "silences: alerts about it" },
+	{ "alert", OPTION_TEXT, 0, "ID", "alert", "silences: this alert alone" },
 	{ "sort", OPTION_TEXT, 0, "BY", "sort", "network flows: bytes, packets, latency or lost" },
 	{ "limit", OPTION_NUMBER, 0, "N", "limit", "at most N, newest first" },
 
@@ -227,6 +232,15 @@ static int
 set(struct ctl *ctl, const struct ctl_option *option, const char *value)
 {
 	switch (option->kind) {
+	case OPTION_CERT:
+		ctl->tls.certificate = value;
+		return 0;
+	case OPTION_KEY:
+		ctl->tls.key = value;
+		return 0;
+	case OPTION_CA:
+		ctl->tls.authority = value;
+		return 0;
 	case OPTION_OUTPUT:
 		return set_output(ctl, value);
 	case OPTION_NO_HEADERS:

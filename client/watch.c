@@ -336,7 +336,7 @@ reconnect(struct watching *w)
 	w->ctl->daemon = NULL;
 	while (!ended && !w->ctl->daemon) {
 		poll(NULL, 0, RETRY_MS);
-		if (!ended && cloudtrace_connect(w->ctl->address, &w->ctl->daemon, &error))
+		if (!ended && ctl_open(w->ctl, &error))
 			w->ctl->daemon = NULL;
 	}
 	if (w->ctl->daemon)

@@ -189,8 +189,9 @@ add_row(struct waterfall *w, const struct node *node, int parent)
 	if (parent != WATERFALL_NONE && w->rows[parent].depth + 1 == WATERFALL_MAX_DEPTH)
 		parent = w->rows[parent].parent;
 	*row = (struct waterfall_row) {
-		.span = node->span, .served = node->served, .start_ns = node->start_ns, .end_ns = node->end_ns,
-		.open = node->open, .bad = is_bad(node->span) || is_bad(node->served), .parent = parent, .count = 1,
+		.span = node->span, .served = node->served, .start_ns = node->start_ns,
+		.end_ns = node->end_ns, .open = node->open, .count = 1, .parent = parent,
+		.bad = is_bad(node->span) || is_bad(node->served),
 		.depth = parent == WATERFALL_NONE ? 0 : w->rows[parent].depth + 1, .size = 1,
 		.took_ns = node->end_ns - node->start_ns,
 		.next_same = WATERFALL_NONE, .last_same = (int) w->count,

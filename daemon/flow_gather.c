@@ -185,6 +185,41 @@ is_own_client(struct store *store, const char *global, const char *service)
 	return same;
 }
 
+/* Whether a caller's line tells of this very request.  One that says nothing of
+ * its own request may tell of another, served under the same id. */
+static bool
+tells_of(const struct flow_fact *link, const struct flow_fact *request)
+{
+	const char *url = flow_text(link, "url"), *path = flow_text(request, "path");
+	size_t n = path ? strcspn(path, "?") : 0, size;
+
+	if (*link->request_id || !url || !path)
+		return true;
+	size = strcspn(url, "?");
+	return n <= size && !memcmp(url + size - n, path, n) &&
+	       !starts_with(request->service, "glance");
+}
+
+/* Whether a service made the request, by any line of a caller. */
+static bool
+is_made(const json_t *claims, const struct flow_fact *link)
+{
+	json_t *json;
+	bool served = false;
+	size_t i;
+
+	json_array_foreach((json_t *) (uintptr_t) claims, i, json) {
+		struct flow_fact fact = fact_of(json);
+
+		if (fact.family != FAMILY_API || !streq(fact.key, link->key))
+			continue;
+		if (tells_of(link, &fact))
+			return true;
+		served = true;
+	}
+	return !served;
+}
+
 struct behalf {
 	char parent[FACT_KEY_SIZE];  /* "": none is known. */
 	char global[FACT_KEY_SIZE];  /* The id that the callee was told, or "". */
@@ -214,7 +249,7 @@ behalf_of(struct store *store, const char *request, struct behalf *ret, int dept
 		if (!streq(fact.key, request) || flow_text(&fact, "by"))
 			continue;
 		/* A service made it, even if its line does not say for whom. */
-		if (fact.family == FAMILY_CHILD)
+		if (fact.family == FAMILY_CHILD && is_made(claims, &fact))
 			ret->own = false;
 		if (fact.family == FAMILY_CHILD && !link && *fact.request_id &&
 		    !streq(fact.request_id, request))
@@ -549,7 +584,10 @@ measure(struct flow *flow)
 
 		if (!fact->surely)
 			continue;
-		if (has_end(fact) && !fact->end_ns && streq(fact->status, "running"))
+		/* Whoever worked on it may be dead: what becomes of it shows later. */
+		if (has_end(fact) && ((!fact->end_ns && streq(fact->status, "running")) ||
+				      (streq(fact->status, "lost") && fact->family == FAMILY_STEP &&
+				       flow_matches(flow->kind->done, fact->name))))
 			flow->core_open = true;
 		flow->core_ns = MAX(flow->core_ns, fact->start_ns);
 		flow->core_ns = MAX(flow->core_ns, fact->end_ns);
@@ -622,6 +660,18 @@ flow_is_stray(struct store *store, const char *request)
 	return behalf.served && !behalf.own && !*behalf.parent;
 }
 
+/* A VM that goes to error without anybody having asked for anything: a service
+ * that starts again finds it half done. */
+static bool
+is_fate(struct store *store, const struct flow_fact *fact)
+{
+	const char *what = flow_text(fact, "what"), *to = flow_text(fact, "to");
+	char root[FACT_KEY_SIZE];
+
+	return what && to && streq(what, "vm_state") && streq(to, "error") &&
+	       (!*fact->request_id || flow_root(store, fact->request_id, root));
+}
+
 /* A fact without a request id that is known to be right. */
 static bool
 is_loose(const struct flow *flow, const struct flow_fact *fact)
@@ -630,6 +680,8 @@ is_loose(const struct flow *flow, const struct flow_fact *fact)
 		return !*fact->request_id || !flow_true(fact, "rid_ok");
 	if (fact->family == FAMILY_API)
 		return flow_is_stray(flow->store, fact->key);
+	if (fact->family == FAMILY_CHANGE)
+		return is_fate(flow->store, fact);
 	return fact->family == FAMILY_ERROR && !*fact->request_id;
 }
 
@@ -662,7 +714,7 @@ static int
 add_loose(struct flow *flow, const json_t *subjects, struct error *error)
 {
 	static const char *const kinds[] = { "nova.step", "neutron.step", "cinder.step",
-					     "log.error", "api.request" };
+					     "log.error", "api.request", "vm.change" };
 	const char *subject;
 	json_t *unused, *newer;
 	int r = 0;

@@ -117,20 +117,24 @@ static const struct {
 	const char *cause;
 	bool fatal;              /* The request fails. */
 } causes[] = {
-	{ "migration-aborted", true }, { "migration-timeout", true },
-	{ "migration-check-failed", true }, { "cpu-incompatible", true },
-	{ "migration-failed", true }, { "detach-failed", true }, { "attach-failed", true },
-	{ "no-backend", true }, { "quota", true }, { "no-addresses", true },
-	{ "volume-not-created", true }, { "network-setup-failed", true },
+	{ "migration-aborted", true }, { "migration-check-failed", true },
+	{ "cpu-incompatible", true }, { "migration-timeout", true }, { "migration-failed", true },
+	{ "detach-failed", true }, { "attach-failed", true }, { "quota", true },
+	{ "forbidden", true }, { "no-backend", true }, { "volume-not-created", true },
+	{ "image", true }, { "no-addresses", true }, { "network-setup-failed", true },
 	{ "no-valid-host", true }, { "build-aborted", true }, { "build-failed", true },
 	{ "resize-failed", true }, { "block-device", true }, { "instance-gone", true },
-	{ "router-failed", false }, { "dhcp-failed", false }, { "port-binding-failed", false },
-	{ "port-in-use", false }, { "no-resources", false }, { "vif-plug-failed", false },
+	{ "port-binding-failed", false }, { "port-in-use", false }, { "no-resources", false },
+	{ "vif-plug-failed", false }, { "router-failed", false }, { "dhcp-failed", false },
 	{ "vif-plug-timeout", false }, { "service-down", false }, { "rpc-timeout", false },
-	{ "rpc-failed", false }, { "migration-stuck", false }, { "detach-timeout", false },
-	{ "agent-down", false }, { "agent-missing", false }, { "soft-reboot-failed", false },
-	{ "nova-notify-failed", false }, { "guest-stopped-by-itself", false },
-	{ "reschedule", false }, { "rolled-back", false }, { "command-failed", false },
+	{ "rpc-failed", false }, { "unreachable", false }, { "timeout", false },
+	{ "database", false }, { "libvirt", false }, { "migration-stuck", false },
+	{ "detach-timeout", false }, { "agent-down", false }, { "agent-missing", false },
+	{ "soft-reboot-failed", false }, { "nova-notify-failed", false },
+	{ "guest-stopped-by-itself", false }, { "command-failed", false },
+	{ "reschedule", false }, { "rolled-back", false },
+	/* ... and at last those that nobody gave a name. */
+	{ "error", false },
 };
 
 /* -- Looking up ----------------------------------------------------------- */
@@ -206,10 +210,12 @@ flow_kind_takes(const struct flow_kind *kind, const char *step, enum fact_family
 int
 flow_cause_rank(const char *cause)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(causes) && cause; i++)
+	enum { UNKNOWN = 100, NONE = 300 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(causes) && cause && *cause; i++)
 		if (streq(causes[i].cause, cause))
-			return (int) i;
-	return (int) ARRAY_SIZE(causes) + (cause ? 0 : 1);
+			return (int) i + (causes[i].fatal ? 0 : UNKNOWN + 1);
+	return cause && *cause ? UNKNOWN : NONE;
 }
 
 bool
@@ -218,8 +224,8 @@ flow_is_fatal(const struct flow_fact *error)
 	const char *logger = flow_text(error, "logger");
 
 	for (size_t i = 0; i < ARRAY_SIZE(causes); i++)
-		if (streq(causes[i].cause, error->name))
-			return causes[i].fatal;
+		if (streq(causes[i].cause, error->name) && causes[i].fatal)
+			return true;
 	/* Whoever served a message gave up. */
 	return logger && streq(logger, "oslo_messaging.rpc.server");
 }

@@ -21,8 +21,8 @@ is_over(const struct flow_fact *fact)
 static bool
 is_bad(const struct flow_fact *fact)
 {
-	return streq(fact->status, "error") || streq(fact->status, "timeout") ||
-	       streq(fact->status, "cancelled");
+	return streq(fact->status, "error") ||
+	       (streq(fact->status, "cancelled") && starts_with(fact->kind, "nova."));
 }
 
 static uint64_t
@@ -36,6 +36,8 @@ last_of(const struct flow_fact *fact)
 struct seen {
 	const struct flow_fact *done;       /* The last step that ends it, well or badly. */
 	const struct flow_fact *state;      /* The last change of the VM's state. */
+	const struct flow_fact *fate;       /* A change to error that nobody asked for. */
+	const struct flow_fact *monitored;  /* The live migration as its source saw it. */
 	const struct flow_fact *bad;        /* The first of its steps that failed. */
 	const struct flow_fact *migration;  /* The last that Nova told of. */
 	const struct flow_fact *worst;      /* The error that is the cause. */
@@ -49,8 +51,7 @@ struct seen {
 static bool
 is_worse(const struct flow_fact *a, const struct flow_fact *b)
 {
-	int rank_a = flow_cause_rank(*a->name ? a->name : NULL);
-	int rank_b = b ? flow_cause_rank(*b->name ? b->name : NULL) : 0;
+	int rank_a = flow_cause_rank(a->name), rank_b = b ? flow_cause_rank(b->name) : 0;
 
 	return !b || rank_a < rank_b || (rank_a == rank_b && a->start_ns < b->start_ns);
 }
@@ -66,8 +67,10 @@ look_at(const struct flow *flow, const struct flow_fact *fact, struct seen *seen
 		seen->done = fact;
 	if (fact->family == FAMILY_STEP && own && fact->surely && is_bad(fact) && !seen->bad)
 		seen->bad = fact;
-	if (fact->family == FAMILY_CHANGE && own && what && streq(what, "vm_state"))
-		seen->state = fact;
+	if (fact->family == FAMILY_CHANGE && what && streq(what, "vm_state"))
+		*(own ? &seen->state : &seen->fate) = fact;
+	if (fact->family == FAMILY_STEP && streq(fact->name, "live_migration"))
+		seen->monitored = fact;
 	if (fact->family == FAMILY_MIGRATION)
 		seen->migration = fact;
 	if (fact->family == FAMILY_ERROR && is_worse(fact, seen->worst))
@@ -145,12 +148,15 @@ static const char *
 status_of_migration(const struct flow *flow, const struct seen *seen)
 {
 	const char *nova = status_of_word(flow_text(seen->migration, "status"));
+	const char *monitored = seen->monitored ? seen->monitored->status : "";
 	const char *qemu = status_of_word(json_string_value(json_object_get(seen->record,
 									    "status")));
 	const char *cause = seen->worst ? seen->worst->name : "";
 
 	if (nova && (!streq(nova, "ok") || !qemu || streq(qemu, "ok")))
 		return nova;
+	if (!nova && (streq(monitored, "error") || streq(monitored, "cancelled")))
+		return monitored;
 	if (streq(cause, "migration-aborted"))
 		return "cancelled";
 	if (qemu && !streq(qemu, "ok"))
@@ -178,18 +184,18 @@ has_failed(const struct seen *seen)
 static const char *
 status_of_steps(const struct flow *flow, const struct seen *seen)
 {
-	bool failed = has_failed(seen);
+	bool failed = has_failed(seen) || (seen->fate && !seen->done);
 	uint64_t http_status = flow_number(flow->root->attributes, "http_status");
 	bool accepted = http_status == 202;
 
 	if (seen->done && !is_bad(seen->done) &&
 	    (!failed || last_of(seen->done) > seen->state->start_ns))
 		return "ok";
-	if (failed || seen->done || seen->bad || seen->fatal)
-		return "error";
 	/* What the API did at once, it did. */
 	if (http_status && !accepted && !*flow->kind->done)
 		return "ok";
+	if (failed || seen->done || seen->bad || seen->fatal)
+		return "error";
 	if (streq(flow->root->status, "lost") || seen->lost)
 		return "lost";
 	if (!is_over(flow->root) || seen->open)
@@ -279,6 +285,48 @@ says_something(const struct flow_fact *fact)
 	       flow_text(fact, "exception") || flow_text(fact, "detail");
 }
 
+/* The VM was found half done by a service that started again: the one before
+ * died at it. */
+static json_t *
+error_of_fate(const struct flow *flow, const struct flow_fact *fate)
+{
+	const struct flow_fact *cut = NULL;
+	_cleanup_(freep) char *text = NULL;
+
+	for (size_t i = 0; i < flow->n; i++)
+		if (flow->facts[i]->family == FAMILY_STEP && flow->facts[i]->surely &&
+		    streq(flow->facts[i]->status, "lost"))
+			cut = flow->facts[i];
+	if (cut)
+		text = xasprintf("%s on %s stopped in the middle of %s; the VM was set to error "
+				 "later", cut->service, cut->host, cut->name);
+	else
+		text = xasprintf("the VM was set to error by %s, for no request", fate->service);
+	return json_pack("{s:o, s:o, s:n, s:o, s:s, s:I}", "service",
+			 text_json(cut ? cut->service : fate->service), "host",
+			 text_json(cut ? cut->host : fate->host), "exception", "message",
+			 text_json(text), "cause", "service-died", "t_ns",
+			 (json_int_t) fate->start_ns);
+}
+
+/* The cause again, now that the outcome is known: what was called off by the
+ * services themselves was so because of something else. */
+static const struct flow_fact *
+cause_of(const struct flow *flow, const struct seen *seen)
+{
+	const struct flow_fact *worst = NULL;
+
+	if (!seen->worst || !streq(seen->worst->name, "migration-aborted") ||
+	    streq(flow->status, "cancelled"))
+		return seen->worst;
+	for (size_t i = 0; i < flow->n; i++)
+		if (flow->facts[i]->family == FAMILY_ERROR &&
+		    !streq(flow->facts[i]->name, "migration-aborted") &&
+		    is_worse(flow->facts[i], worst))
+			worst = flow->facts[i];
+	return worst ? worst : seen->worst;
+}
+
 static void
 find_error(struct flow *flow, const struct seen *seen)
 {
@@ -301,6 +349,8 @@ find_error(struct flow *flow, const struct seen *seen)
 		flow->error = error_of_record(seen->record);
 	else if (seen->bad)
 		flow->error = error_of(seen->bad);
+	else if (seen->fate)
+		flow->error = error_of_fate(flow, seen->fate);
 }
 
 /* -- Findings ------------------------------------------------------------- */
@@ -468,6 +518,8 @@ end_of(const struct flow *flow, const struct seen *seen)
 		return last_of(seen->done);
 	if (streq(flow->status, "error") && has_failed(seen) && !flow->kind->migrates)
 		return seen->state->start_ns;
+	if (streq(flow->status, "error") && seen->fate && !seen->done)
+		return MAX(seen->last_ns, seen->fate->start_ns);
 	if (streq(flow->status, "error") && seen->worst && seen->worst->surely)
 		return MAX(seen->last_ns, seen->worst->start_ns);
 	return seen->last_ns;
@@ -490,6 +542,7 @@ flow_outcome(struct flow *flow)
 	flow->status = status ? status : status_of_steps(flow, &seen);
 	if (!streq(flow->status, "running"))
 		flow->end_ns = MAX(end_of(flow, &seen), flow->start_ns);
+	seen.worst = cause_of(flow, &seen);
 	if (streq(flow->status, "error") || streq(flow->status, "cancelled"))
 		find_error(flow, &seen);
 	find_all(flow, &seen);

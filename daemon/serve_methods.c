@@ -267,6 +267,11 @@ static answer_fn *const answers[METHOD_COUNT] = {
 	[METHOD_NETWORK_CHANGES] = serve_network_changes,
 	[METHOD_NETWORK_WHERE] = serve_network_where,
 	[METHOD_NETWORK_PATH] = serve_network_path,
+	[METHOD_ALERT_RULES] = serve_alert_rules,
+	[METHOD_ALERT_SILENCES] = serve_alert_silences,
+	[METHOD_ALERT_SILENCE] = serve_alert_silence,
+	[METHOD_ALERT_UNSILENCE] = serve_alert_unsilence,
+	[METHOD_LOG_SET] = serve_log_set,
 	[METHOD_COUNTERS] = answer_counters,
 	[METHOD_WATCH] = serve_watch_add,
 	[METHOD_UNWATCH] = serve_watch_remove,
@@ -286,11 +291,18 @@ serve_call(struct serve_client *client, const struct rpc_request *request,
 		return NULL;
 	}
 	if (client->read_only && method->access != RPC_RO) {
-		rpc_error_set(error, RPC_DENIED, NULL, "use the full socket",
-			      "\"%s\" is not allowed on the read-only socket", method->name);
+		rpc_error_set(error, RPC_DENIED, NULL,
+			      "use the full socket, or an operator's certificate or token",
+			      "\"%s\" is not allowed to readers", method->name);
 		return NULL;
 	}
 	if (rpc_check_params(method->params, request->params, error))
 		return NULL;
+	if (client->no_watch && (method == &rpc_methods[METHOD_WATCH] ||
+				 method == &rpc_methods[METHOD_UNWATCH])) {
+		rpc_error_set(error, RPC_DENIED, NULL, "GET /events tells of changes",
+			      "\"%s\" does not work over POST", method->name);
+		return NULL;
+	}
 	return answers[method - rpc_methods](client, request->params, error);
 }

@@ -85,6 +85,50 @@ int store_retain(struct store *store, uint64_t t_ns, struct error *error);
  * calls it. */
 int store_thin(struct store *store, const struct window_kind *const *kinds, struct error *error);
 
+/* -- Delivery, silences, counting rules (store_alerts.c) ------------------ */
+
+/* Queues a document for a receiver.  When 'max' wait already the oldest goes and
+ * is counted (scope "delivery", name "dropped_RECEIVER"). */
+int store_queue(struct store *store, const char *receiver, const char *id, const json_t *doc,
+		uint64_t max, struct error *error);
+/* Whether something with this id waits for the receiver or was done. */
+bool store_is_queued(struct store *store, const char *receiver, const char *id);
+/* What waits, oldest first, after number 'after': array of {"seq","id","doc","queued_ns"}. */
+json_t *store_queued(struct store *store, const char *receiver, uint64_t after, unsigned limit,
+		     struct error *error);
+/* It was delivered, or given up: forgotten, or just marked as done ('keep'). */
+int store_unqueue(struct store *store, uint64_t seq, bool keep, struct error *error);
+/* Keeps a silence (proto/schemas/silence.json), NULL forgets it. */
+int store_put_silence(struct store *store, const char *id, const json_t *silence,
+		      struct error *error);
+/* Those that have not ended at 'now_ns' (0: all that are kept). */
+json_t *store_silences(struct store *store, uint64_t now_ns, struct error *error);
+/* A thing that a rule counts, at its time; or not any more. */
+int store_put_hit(struct store *store, const char *rule, const char *subject, uint64_t t_ns,
+		  const char *id, struct error *error);
+/* Forgets it wherever it was counted; gives the pairs as {"rule","subject","t_ns"}. */
+json_t *store_drop_hits(struct store *store, const char *id, struct error *error);
+/* Times of the hits in [from_ns, to_ns], ascending, at most 'limit'. */
+json_t *store_hits(struct store *store, const char *rule, const char *subject, uint64_t from_ns,
+		   uint64_t to_ns, unsigned limit, struct error *error);
+/* The newest hit before, or the oldest after (not at) a time; 0: none. */
+uint64_t store_hit_before(struct store *store, const char *rule, const char *subject, uint64_t t_ns);
+uint64_t store_hit_after(struct store *store, const char *rule, const char *subject, uint64_t t_ns);
+/* Forgets the alerts of a rule about a subject that start in [from_ns, to_ns], but for 'ids'. */
+int store_drop_alerts(struct store *store, const char *rule, const char *subject, uint64_t from_ns,
+		      uint64_t to_ns, const json_t *ids, struct error *error);
+/* Forgets all alerts and what rules counted. */
+int store_forget_alerts(struct store *store, struct error *error);
+/* Gives each fact that is kept, in order of time; stops when 'give' fails. */
+int store_each_fact(struct store *store,
+		    int (*give)(void *context, const struct fact *fact, struct error *error),
+		    void *context, struct error *error);
+/* Copies the store at a path, which may be in use, to a file that is new. */
+int store_copy(const char *path, const char *to, struct error *error);
+/* Alerts that fire, or that ended after 'since_ns'; due ones only. */
+json_t *store_alerts_recent(struct store *store, uint64_t since_ns, struct error *error);
+
+
 /* -- Recovery ------------------------------------------------------------ */
 
 bool store_position(struct store *store, const char *stream_key, struct ctf_position *ret);

@@ -121,6 +121,10 @@ static const char *const retain_steps[] = {
 	"DELETE FROM fact WHERE parent IN (SELECT a FROM old UNION SELECT b FROM old)",
 	"DELETE FROM fact WHERE id IN (SELECT a FROM old UNION SELECT b FROM old)",
 	"DELETE FROM alert WHERE id IN (SELECT id FROM alert WHERE end_ns < ?1 LIMIT ?2)",
+	"DELETE FROM alert_hit WHERE (rule, subject, t_ns, id) IN (SELECT rule, subject, t_ns, id"
+	" FROM alert_hit WHERE t_ns < ?1 LIMIT ?2)",
+	"DELETE FROM silence WHERE end_ns < ?1 AND ?2",
+	"DELETE FROM delivery WHERE seq IN (SELECT seq FROM delivery WHERE queued_ns < ?1 LIMIT ?2)",
 	/* Other facts, and things (type 2) once they are known to be gone. */
 	"DELETE FROM fact WHERE id IN (SELECT id FROM fact f"
 	" WHERE kind NOT IN ('migration.source', 'migration.destination')"

@@ -18,10 +18,18 @@
 #define RATE_NS (60 * NS_PER_S)
 #define WINDOW_NS (10 * NS_PER_S)
 enum { MAX_MESSAGES = 20000, ID_SIZE = 256 };
+/* Four buckets for each doubling, as the windows have them: wider than those of
+ * lib/histogram.h. */
+enum { WIDER = HISTOGRAM_SHIFT - 2, N_BUCKETS = HISTOGRAM_BUCKETS >> WIDER };
+
+struct latency {
+	uint64_t n, sum, max;
+	uint64_t counts[N_BUCKETS];
+};
 
 struct operation {
 	char name[FACT_KEY_SIZE];
-	struct histogram latency;
+	struct latency latency;
 	uint64_t errors, in_flight, in_flight_ns, recent;
 	char slowest[FACT_KEY_SIZE];
 	UT_hash_handle hh;
@@ -31,7 +39,7 @@ struct service {
 	char id[ID_SIZE];            /* SERVICE@HOST */
 	char name[FACT_KEY_SIZE], host[ID_SIZE];
 	struct operation *operations;
-	struct histogram queue;
+	struct latency queue;
 	uint64_t unanswered, first_ns, last_ns;
 	json_t *workers;
 	UT_hash_handle hh;
@@ -45,6 +53,49 @@ struct view {
 };
 
 static const struct store_filter no_filter;
+
+/* -- Latencies ------------------------------------------------------------ */
+
+static void
+latency_add(struct latency *latency, uint64_t value, uint64_t times)
+{
+	latency->counts[histogram_bucket(value) >> WIDER] += times;
+	latency->n += times;
+}
+
+static uint64_t
+bucket_from(unsigned bucket)
+{
+	return histogram_low(bucket << WIDER);
+}
+
+/* The last one has no end, and what was seen is one. */
+static uint64_t
+bucket_to(const struct latency *latency, unsigned bucket)
+{
+	uint64_t most = latency->max + 1;
+
+	if (bucket + 1 < N_BUCKETS && bucket_from(bucket + 1) < most)
+		most = bucket_from(bucket + 1);
+	return MAX(most, bucket_from(bucket) + 1);
+}
+
+/* The value below which so many percent are, by straight line in its bucket. */
+static uint64_t
+latency_at(const struct latency *latency, double percent)
+{
+	double want = (double) latency->n * percent / 100.0, below = 0;
+
+	for (unsigned i = 0; i < N_BUCKETS; i++) {
+		double count = (double) latency->counts[i];
+		double width = (double) (bucket_to(latency, i) - bucket_from(i));
+
+		if (latency->counts[i] && below + count >= want)
+			return bucket_from(i) + (uint64_t) (width * (want - below) / count);
+		below += count;
+	}
+	return latency->max;
+}
 
 /* -- Gathering ------------------------------------------------------------ */
 
@@ -106,7 +157,7 @@ static void
 add_window(const struct view *view, struct operation *operation, uint64_t t_ns,
 	   const json_t *window)
 {
-	struct histogram *latency = &operation->latency;
+	struct latency *latency = &operation->latency;
 	const char *slowest = json_string_value(json_object_get(window, "slowest"));
 	json_t *pair;
 	size_t i;
@@ -114,13 +165,9 @@ add_window(const struct view *view, struct operation *operation, uint64_t t_ns,
 	json_array_foreach(json_object_get(window, "histogram"), i, pair) {
 		json_int_t from = json_integer_value(json_array_get(pair, 0));
 		json_int_t count = json_integer_value(json_array_get(pair, 1));
-		unsigned bucket = histogram_bucket(from > 0 ? (uint64_t) from : 0);
 
-		if (count <= 0 || count > UINT32_MAX)
-			continue;
-		latency->n += (uint64_t) count;
-		latency->counts[bucket] += MIN((uint32_t) count,
-					       UINT32_MAX - latency->counts[bucket]);
+		if (count > 0 && count <= UINT32_MAX)
+			latency_add(latency, from > 0 ? (uint64_t) from : 0, (uint64_t) count);
 	}
 	latency->sum += number(window, "sum_ns");
 	if (number(window, "max_ns") > latency->max) {
@@ -205,8 +252,11 @@ read_messages(struct view *view, struct error *error)
 		struct service *service = service_at(view, store_column_string(stmt, 0),
 						     store_column_string(stmt, 1));
 
-		if (service)
-			histogram_add(&service->queue, (uint64_t) MAX(queued_ns, (int64_t) 0));
+		if (!service)
+			continue;
+		latency_add(&service->queue, queued_ns > 0 ? (uint64_t) queued_ns : 0, 1);
+		service->queue.max = MAX(service->queue.max,
+					 queued_ns > 0 ? (uint64_t) queued_ns : 0);
 	}
 	return store_done(view->store, stmt, error, "read messages");
 }
@@ -264,26 +314,21 @@ ns_json(uint64_t ns, bool known)
 }
 
 static json_t *
-histogram_json(const struct histogram *histogram)
+histogram_json(const struct latency *latency)
 {
 	json_t *list = json_array();
 
-	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
-		/* The last one has no end: what was seen is one. */
-		uint64_t last_ns = MAX(histogram->max, histogram_from(i));
-		uint64_t to_ns = MIN(histogram_to(i), last_ns + 1);
-
-		if (histogram->counts[i])
+	for (unsigned i = 0; i < N_BUCKETS; i++)
+		if (latency->counts[i])
 			json_array_append_new(list, json_pack(
-				"{s:I, s:I, s:I}", "from_ns", (json_int_t) histogram_from(i),
-				"to_ns", (json_int_t) to_ns, "count",
-				(json_int_t) histogram->counts[i]));
-	}
+				"{s:I, s:I, s:I}", "from_ns", (json_int_t) bucket_from(i), "to_ns",
+				(json_int_t) bucket_to(latency, i), "count",
+				(json_int_t) latency->counts[i]));
 	return list;
 }
 
 static void
-set_latency(json_t *object, const struct histogram *latency, const char *prefix)
+set_latency(json_t *object, const struct latency *latency, const char *prefix)
 {
 	static const struct {
 		const char *name;
@@ -295,7 +340,7 @@ set_latency(json_t *object, const struct histogram *latency, const char *prefix)
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		snprintf(name, sizeof name, "%s%s", prefix, parts[i].name);
 		json_object_set_new(object, name, ns_json(
-			histogram_percentile(latency, parts[i].percent), known));
+			latency_at(latency, parts[i].percent), known));
 	}
 	snprintf(name, sizeof name, "%smax_ns", prefix);
 	json_object_set_new(object, name, ns_json(latency->max, known));

@@ -81,7 +81,7 @@ may_be_loose(const struct fact *fact)
 
 	if (streq(fact->kind, "api.request"))
 		return text_member(fact->attributes, "path") != NULL;
-	return streq(fact->kind, "log.error") ||
+	return streq(fact->kind, "log.error") || streq(fact->kind, "vm.change") ||
 	       (length > 5 && streq(fact->kind + length - 5, ".step"));
 }
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += libproto.a
 libproto_a_SOURCES = \
+	proto/http.c proto/http.h \
 	proto/line.c proto/line.h \
 	proto/methods.c proto/methods.h \
-	proto/rpc.c proto/rpc.h
+	proto/rpc.c proto/rpc.h \
+	proto/trace.c proto/trace.h
 
 schemasdir = $(pkgdatadir)/schemas
 dist_schemas_DATA = \
@@ -25,6 +27,8 @@ dist_schemas_DATA = \
 	proto/schemas/network-upcalls.json \
 	proto/schemas/node.json \
 	proto/schemas/port.json \
+	proto/schemas/rule.json \
+	proto/schemas/silence.json \
 	proto/schemas/service.json \
 	proto/schemas/status.json \
 	proto/schemas/update.json \

@@ -2,6 +2,7 @@
 #include "proto/methods.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 
 #define MIGRATION_STATUS "running completed failed cancelled lost"
@@ -155,6 +156,27 @@ static const struct rpc_param network_path_params[] = {
 	{ .name = NULL }
 };
 
+static const struct rpc_param alert_silence_params[] = {
+	{ "duration_ns", RPC_INTEGER, true, .min = 1, .max = INT64_MAX, .doc = "how long" },
+	{ "rule", RPC_STRING, .doc = "alerts of this rule; of those below at least one" },
+	{ "host", RPC_STRING, .doc = "alerts about this host" },
+	{ "severity", RPC_STRING, .choices = SEVERITIES, .doc = "alerts of this severity" },
+	{ "subject", RPC_STRING, .doc = "alerts about it" },
+	{ "alert", RPC_STRING, .doc = "this alert alone, by its id" },
+	{ "comment", RPC_STRING, .doc = "why, for people" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param alert_unsilence_params[] = {
+	{ "id", RPC_STRING, true, .doc = "id of a silence" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param log_set_params[] = {
+	{ "level", RPC_STRING, true, .choices = "error warning info debug", .doc = "how much is logged" },
+	{ .name = NULL }
+};
+
 static const struct rpc_param watch_params[] = {
 	{ "topic", RPC_STRING, true, .choices = TOPICS, .doc = "what to watch" },
 	{ "filter", RPC_OBJECT, .doc = "only things whose members have these values" },
@@ -233,6 +255,16 @@ const struct rpc_method rpc_methods[METHOD_COUNT] = {
 		"where an address is: host, port, VM; the likeliest first" },
 	[METHOD_NETWORK_PATH] = { "network.path", RPC_RO, network_path_params, "network-path",
 		"the way of packets from one address to another, with latency per hop" },
+	[METHOD_ALERT_RULES] = { "alert.rules", RPC_RO, no_params, "[rule]",
+		"the rules that raise alerts, with how many fire" },
+	[METHOD_ALERT_SILENCES] = { "alert.silences", RPC_RO, no_params, "[silence]",
+		"alerts that nobody is told of for a while" },
+	[METHOD_ALERT_SILENCE] = { "alert.silence", RPC_RW, alert_silence_params, "silence",
+		"nobody is told of alerts with all of these members for so long" },
+	[METHOD_ALERT_UNSILENCE] = { "alert.unsilence", RPC_RW, alert_unsilence_params, "",
+		"ends a silence" },
+	[METHOD_LOG_SET] = { "log.set", RPC_RW, log_set_params, "",
+		"how much the daemon logs, until it starts again or reads its configuration" },
 	[METHOD_COUNTERS] = { "counters", RPC_RO, no_params, "",
 		"the daemon's counters by scope" },
 	[METHOD_WATCH] = { "watch", RPC_RO, watch_params, "watch",

@@ -22,7 +22,8 @@ def settled(lab, wanted):
 
 def live(name, kill):
     with Lab() as lab:
-        traces = corpus(f"qemu/{name}")
+        folder = corpus(name if "/" in name else f"qemu/{name}")
+        traces = os.path.join(folder, "ctf") if "/" in name else folder
         lab.read(traces, store="disk.db")
         wanted = lab.dump_store("disk.db")
         lab.relayd()
@@ -47,7 +48,8 @@ def live(name, kill):
 
 
 for scenario in sys.argv[1:] or ("b-rounds", "c-cancel", "e-destination-killed", "f-long-stopcopy",
-                                 "g-postcopy", "h-two-and-back", "q10-b-rounds"):
+                                 "g-postcopy", "h-two-and-back", "q10-b-rounds",
+                                 "openstack/livemig-abort", "full/fs-livemig-busy"):
     live(scenario, False)
     live(scenario, True)
 tap.done()

@@ -779,7 +779,7 @@ def test_library():
     symbols = subprocess.run(["nm", "-g", "--defined-only", os.path.join(BUILD,
                              "libcloudtrace.a")], capture_output=True, text=True, check=True)
     names = {line.split()[2] for line in symbols.stdout.splitlines() if len(line.split()) == 3}
-    assert names == {"cloudtrace_" + n for n in ("connect", "close", "call", "watch", "next",
+    assert names == {"cloudtrace_" + n for n in ("connect", "connect_tls", "close", "call", "watch", "next",
                                                  "fd")}, names
 
 

@@ -198,7 +198,8 @@ def check_roles(lab, seen):
         wanted = {re.sub("^syscall_(entry|exit)_", "", name) for name in wanted}
         on = set(kernel_events(lab, f"role-{role}"))
         missing = "\n".join(status(lab, f"role-{role}")["missing"])
-        absent = {name for name in wanted - on if re.search(rf"(event |, ){re.escape(name)}[,:]", missing)}
+        absent = {name for name in wanted - on
+                  if re.search(rf"(event |, ){re.escape(name)}[,:]", missing)}
         print(f"# {role}: {len(on)} kernel events on; told to be missing: {sorted(absent)}")
         tap.same((sorted(on - wanted), sorted(wanted - on - absent)), ([], []),
                  f"{role}: all kernel events of its list are on, or told to be missing")
@@ -214,7 +215,8 @@ def check_lists(lab):
              ["kp_do_output", "kr_ovs_dp_upcall", "lttng_statedump_*", "openat", "sched_switch"],
              "lists: what can be had is on, and nothing else")
     missing = "\n".join(status(lab, "lists")["missing"])
-    for what in ("refused kvm_mmio: ", "kernel event no_such_tracepoint: ", "kernel event kp_nowhere: "):
+    for what in ("refused kvm_mmio: ", "kernel event no_such_tracepoint: ",
+                 "kernel event kp_nowhere: "):
         tap.ok(what in missing, f"lists: {what.rstrip(': ')} is told", missing)
     names, bare = collections.Counter(), 0
     for event in events_of(lab, "lists"):

@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import re
+import time
 import uuid
 
 import config
@@ -173,8 +174,8 @@ def resources(nodes):
 
 
 class Cli:
-    """The request ids that the CLI was told, by service."""
-    requests = {}
+    """What the CLI did: command, times, exit status, [(service, request id)] that it was told."""
+    done = []
 
 
 _USED = re.compile(r" call to (\S+) for \S+ used request id (req-[0-9a-f-]+)")
@@ -182,9 +183,10 @@ _USED = re.compile(r" call to (\S+) for \S+ used request id (req-[0-9a-f-]+)")
 
 def command(nodes, *words, check=True, form=("-f", "json")):
     """`openstack WORDS`: what it prints, as JSON; None if it failed."""
+    began = time.time()
     done = nodes["controller"].run("openstack", "--debug", *words, *form, env=CLI_ENV, check=False)
-    for service, request in _USED.findall(done.stderr):
-        Cli.requests.setdefault(service, set()).add(request)
+    Cli.done.append({"command": words, "began": began, "ended": time.time(),
+                     "exit": done.returncode, "requests": _USED.findall(done.stderr)})
     if done.returncode:
         if check:
             raise RuntimeError(f"openstack {' '.join(words)}: {done.stderr[-1500:]}")
