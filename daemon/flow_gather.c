@@ -143,18 +143,24 @@ name(json_t *set, const char *id)
 
 /* -- On whose behalf ------------------------------------------------------ */
 
-/* The facts that say who served a request, and on whose behalf: its own, and
- * those of requests that were made on its behalf. */
+/* All facts of two kinds that name a request. */
+static json_t *
+both_of(struct store *store, const char *request, const char *kind, const char *other)
+{
+	json_t *facts = store_facts_naming_in(store, request, kind, 0, INT64_MAX, NULL);
+	json_t *more = store_facts_naming_in(store, request, other, 0, INT64_MAX, NULL);
+
+	if (facts)
+		json_array_extend(facts, more);
+	json_decref(more);
+	return facts;
+}
+
+/* The facts that say who served a request, and on whose behalf. */
 static json_t *
 claims_of(struct store *store, const char *request)
 {
-	json_t *claims = store_facts_naming_in(store, request, "api.request", 0, INT64_MAX, NULL);
-	json_t *links = store_facts_naming_in(store, request, "request.child", 0, INT64_MAX, NULL);
-
-	if (claims)
-		json_array_extend(claims, links);
-	json_decref(links);
-	return claims;
+	return both_of(store, request, "=api.request", "=request.child");
 }
 
 /* Neutron tells Nova what became of a port: nobody asked for that. */
@@ -336,7 +342,7 @@ facts_of(struct flow *flow, json_t *cache, const char *request, struct error *er
 static int
 add_children(struct flow *flow, const char *request, struct error *error)
 {
-	json_t *claims = claims_of(flow->store, request), *json;
+	json_t *claims = both_of(flow->store, request, "api.request", "request.child"), *json;
 	size_t i;
 
 	if (!claims)
