@@ -781,19 +781,44 @@ add_from_loose(struct flow *flow, json_t *cache, struct error *error)
 	return close_over(flow, error) ? -EIO : add_own(flow, cache, error);
 }
 
+/* Whether a newer request to migrate the VM can claim what began at this time. */
+static bool
+is_newer_migration(const struct flow *flow, const json_t *newer, uint64_t t_ns)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach((json_t *) (uintptr_t) newer, i, one) {
+		uint64_t start_ns = flow_number(one, "start_ns");
+
+		if (start_ns > flow->start_ns && start_ns <= t_ns &&
+		    flow_kind_of(or_empty(text_member(one, "kind")))->migrates)
+			return true;
+	}
+	return false;
+}
+
+/* QEMU begins when what is told under the request's id is over for a while. */
 static int
 add_migrations(struct flow *flow, struct error *error)
 {
-	uint64_t to_ns = flow->core_open ? INT64_MAX : flow->core_ns;
+	uint64_t to_ns = flow->core_open ? INT64_MAX : flow->core_ns + FLOW_GRACE_NS;
 	const char *instance = flow_first(flow->instances);
+	json_t *records, *newer, *record;
+	size_t i;
 
-	if (flow->kind->migrates && instance) {
-		flow->migrations = store_migrations_of_vm(flow->store, instance, flow->start_ns,
-							  to_ns, error);
-		return flow->migrations ? 0 : -EIO;
-	}
 	flow->migrations = json_array();
-	return 0;
+	if (!flow->kind->migrates || !instance)
+		return 0;
+	records = store_migrations_of_vm(flow->store, instance, flow->start_ns, to_ns, error);
+	newer = store_requests_of(flow->store, instance, flow->start_ns, INT64_MAX, error);
+	if (records && newer)
+		json_array_foreach(records, i, record)
+			if (!is_newer_migration(flow, newer, flow_number(record, "start_ns")))
+				json_array_append(flow->migrations, record);
+	json_decref(newer);
+	json_decref(records);
+	return records && newer ? 0 : -EIO;
 }
 
 /* -- All ------------------------------------------------------------------ */

@@ -97,15 +97,6 @@ store_put_refs(struct store *store, const char *id, const struct fact *fact, str
 	return r;
 }
 
-int
-store_forget_refs(struct store *store, const char *id, struct error *error)
-{
-	static const char sql[] = "DELETE FROM ref WHERE fact = ?1";
-	int r = store_run(store, error, "forget references", sql, "t", id);
-
-	return MIN(r, 0);
-}
-
 json_t *
 store_facts_naming(struct store *store, const char *value, struct error *error)
 {

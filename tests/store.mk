@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 if HAVE_CMOCKA
 store_tests = tests/test_store tests/test_store_refusals tests/test_hub tests/test_hub_order \
+	tests/test_flows \
 	tests/test_store_windows
 check_PROGRAMS += $(store_tests)
 TESTS += $(store_tests)
@@ -17,6 +18,8 @@ tests_test_store_windows_LDADD = libdaemon_store.a libanalyzers.a libctf.a libct
 	$(JANSSON_LIBS) $(XXHASH_LIBS) $(CMOCKA_LIBS) -lm
 tests_test_hub_SOURCES = tests/test_hub.c $(store_test_common)
 tests_test_hub_LDADD = $(store_test_libs)
+tests_test_flows_SOURCES = tests/test_flows.c $(store_test_common)
+tests_test_flows_LDADD = $(store_test_libs)
 tests_test_hub_order_SOURCES = tests/test_hub_order.c $(store_test_common)
 tests_test_hub_order_LDADD = $(store_test_libs)
 endif
