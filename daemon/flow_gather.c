@@ -593,7 +593,7 @@ measure(struct flow *flow)
 		/* Whoever worked on it may be dead: what becomes of it shows later. */
 		if (has_end(fact) && ((!fact->end_ns && streq(fact->status, "running")) ||
 				      (streq(fact->status, "lost") && fact->family == FAMILY_STEP &&
-				       flow_matches(flow->kind->done, fact->name))))
+				       flow_matches(flow->done, fact->name))))
 			flow->core_open = true;
 		flow->core_ns = MAX(flow->core_ns, fact->start_ns);
 		flow->core_ns = MAX(flow->core_ns, fact->end_ns);
@@ -823,6 +823,23 @@ add_migrations(struct flow *flow, struct error *error)
 
 /* -- All ------------------------------------------------------------------ */
 
+/* Servers that do not tell what was asked of them: the step that the request
+ * began says it, as in "network.create". */
+static const char *
+operation_of(const struct flow *flow)
+{
+	const char *operation = flow_text(flow->root, "operation");
+
+	for (size_t i = 0; i < flow->n && !operation && !flow_text(flow->root, "method"); i++) {
+		const struct flow_fact *fact = flow->facts[i];
+
+		if (fact->family == FAMILY_STEP && flow_true(fact, "rid_ok") &&
+		    streq(fact->request_id, flow->id) && strchr(fact->name, '.'))
+			operation = fact->name;
+	}
+	return operation;
+}
+
 /* Plain queries are in the service view, unless they were slow or failed. */
 static bool
 is_worth_a_flow(const struct flow *flow)
@@ -831,9 +848,11 @@ is_worth_a_flow(const struct flow *flow)
 	const char *method = flow_text(root, "method");
 	uint64_t took_ns = root->end_ns ? root->end_ns - MIN(root->end_ns, flow_began(root)) : 0;
 
-	if (flow_text(root, "operation"))
+	if (operation_of(flow))
 		return true;
-	if (method && !streq(method, "GET") && !streq(method, "HEAD") && !streq(method, "OPTIONS"))
+	if (!method)
+		return false;
+	if (!streq(method, "GET") && !streq(method, "HEAD") && !streq(method, "OPTIONS"))
 		return true;
 	return took_ns >= FLOW_SLOW_NS || flow_number(root->attributes, "http_status") >= 500;
 }
@@ -841,8 +860,7 @@ is_worth_a_flow(const struct flow *flow)
 static void
 name_kind(struct flow *flow)
 {
-	const char *operation = flow_text(flow->root, "operation");
-	const char *method = flow_text(flow->root, "method");
+	const char *operation = operation_of(flow), *method = flow_text(flow->root, "method");
 
 	if (operation)
 		snprintf(flow->kind_name, sizeof flow->kind_name, "%.60s", operation);
@@ -852,6 +870,7 @@ name_kind(struct flow *flow)
 	for (char *c = flow->kind_name; !operation && *c; c++)
 		*c = *c >= 'A' && *c <= 'Z' ? (char) (*c + 32) : *c;
 	flow->kind = flow_kind_of(flow->kind_name);
+	flow->done = flow_text(flow->root, "operation") ? flow->kind->done : flow->kind_name;
 }
 
 static int
