@@ -83,6 +83,9 @@ option_param(const struct ctl_option *option, const struct command *command)
 		return NULL;
 	if (method)
 		param = rpc_param_find(method->params, option->param);
+	/* What a method must have stands behind the command. */
+	if (param && param->mandatory && command->max_args)
+		return NULL;
 	if (command->run != run_watch)
 		return param;
 	/* A watch by a noun is a list too. */

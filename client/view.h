@@ -51,6 +51,7 @@ extern const struct view volume_view, port_view, find_view;
 extern const struct view rule_view, silence_view, source_view;
 extern const struct view bridge_view, switch_port_view, conversation_view;
 extern const struct view thread_view, top_view, disk_view, node_connection_csv;
+extern const struct view stage_connection_view;
 extern const struct view network_component_view, network_change_csv, network_hop_csv, place_view;
 
 /* By dots: "forecast.verdict"; NULL when absent or null. */
@@ -136,6 +137,9 @@ part_fn view_vm_threads, view_vm_disks, view_vm_ports, view_volume_chain;
 /* Things and flows of what "find" gave, for CSV; a new reference. */
 json_t *find_rows(const json_t *found);
 
+/* view_kernel.c: what both QEMUs' threads did in each stage. */
+void view_migration_kernel(const json_t *migration, const struct screen *screen,
+			   struct buf *out);
 /* view_network_places.c: how long the network did not know of a migration. */
 void view_migration_network(const json_t *migration, const struct screen *screen,
 			    struct buf *out);

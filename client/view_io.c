@@ -158,6 +158,22 @@ static const char *const connection_csv[] = {
 static const struct view connection_view =
 	VIEW("network", NULL, connection_columns, NULL, "no connections");
 
+static const struct column stage_connection_columns[] = {
+	FIELD("STAGE", "stage", TEXT, 0),
+	FIELD("FROM", "from", TEXT, 0),
+	FIELD("TO", "to", TEXT, 0),
+	FIELD("PACKETS", "packets", COUNT, COLUMN_RIGHT),
+	FIELD("BYTES", "bytes", BYTES, COLUMN_RIGHT),
+	FIELD("AGAIN", "retransmitted_bytes", BYTES, COLUMN_RIGHT),
+	FIELD("RTT", "rtt.mean_ns", DURATION, COLUMN_RIGHT),
+	FIELD("MAX", "rtt.max_ns", DURATION, COLUMN_RIGHT | COLUMN_SPARE),
+	{ .title = NULL }
+};
+
+/* Of a migration, with the stage in each. */
+const struct view stage_connection_view =
+	VIEW("migration", NULL, stage_connection_columns, NULL, "no connections");
+
 const struct view node_connection_csv =
 	VIEW("network", "connections", connection_columns, connection_csv, "no connections");
 
@@ -222,7 +238,8 @@ view_volume_chain(const json_t *volume, const json_t *chain, const struct screen
 	json_array_foreach(json_at(chain, "places"), i, place) {
 		const char *host = json_text_at(place, "host"), *path = json_text_at(place, "path");
 
-		screen_printf(screen, out, "\nOn %s", host ? host : "?");
+		buf_add_char(out, '\n');
+		screen_printf(screen, out, "On %s", host ? host : "?");
 		if (path)
 			screen_printf(screen, out, ": %s", path);
 		buf_add_char(out, '\n');

@@ -333,6 +333,26 @@ write_cpu_list(const json_t *node, const struct screen *screen, struct buf *out)
 		buf_printf(out, "  %zu more cpus (-o wide shows all)\n", count - shown);
 }
 
+/* Those that did anything, unless all are wanted. */
+static void
+write_disks(const json_t *node, const struct screen *screen, struct buf *out)
+{
+	static const char *const did[] = { "reads", "writes", "others", "flushes", "in_flight" };
+	json_t *list = json_array(), *disk;
+	size_t i;
+
+	json_array_foreach(json_at(node, "disks"), i, disk) {
+		bool used = screen->wide;
+
+		for (unsigned k = 0; k < ARRAY_SIZE(did); k++)
+			used |= json_number_at(disk, did[k]) > 0;
+		if (used)
+			json_array_append(list, disk);
+	}
+	page_list("Disks", &disk_view, list, screen, out);
+	json_decref(list);
+}
+
 void
 view_node(const json_t *node, const struct screen *screen, struct buf *out)
 {
@@ -349,6 +369,74 @@ view_node(const json_t *node, const struct screen *screen, struct buf *out)
 	write_list("Other processes", &group_view, node, "others", 10, screen, out);
 	write_list("Who waited for whom", &pair_view, node, "neighbours", 10, screen, out);
 	write_list("Threads that waited most", &thread_view, node, "waits", 10, screen, out);
-	write_list("Disks", &disk_view, node, "disks", 0, screen, out);
+	write_disks(node, screen, out);
 	view_node_network(json_at(node, "network"), screen, out);
+}
+
+/* -- A migration: what both QEMUs' threads did in each stage --------------------- */
+
+enum { STAGE_THREADS = 3 };
+
+static const struct column stage_thread_columns[] = {
+	FIELD("STAGE", "stage", TEXT, 0),
+	FIELD("OF", "side", TEXT, 0),
+	FIELD("TID", "tid", NUMBER, COLUMN_RIGHT | COLUMN_SPARE),
+	FIELD("THREAD", "name", TEXT, COLUMN_FLEX),
+	PIECE("RUNNING", write_running, COLUMN_RIGHT),
+	PIECE("WAITING", write_waiting, COLUMN_RIGHT),
+	PIECE("BLOCKED", write_blocked, COLUMN_RIGHT),
+	PIECE("WAITED FOR", write_takers, COLUMN_FLEX),
+	PIECE("BLOCKED BY", write_causes, COLUMN_FLEX),
+	{ .title = NULL }
+};
+
+static const struct view stage_thread_view =
+	VIEW("migration", NULL, stage_thread_columns, NULL, "no threads");
+
+/* Rounds are parts of a stage. */
+static bool
+is_round(const json_t *stage)
+{
+	const char *name = json_text_at(stage, "name");
+
+	return name && starts_with(name, "round");
+}
+
+static void
+add_side(json_t *rows, const json_t *stage, const char *side, bool all)
+{
+	const json_t *threads = json_at(stage, side);
+	size_t count = json_array_size(threads);
+
+	for (size_t i = 0; i < (all ? count : MIN(count, (size_t) STAGE_THREADS)); i++) {
+		json_t *row = json_copy(json_array_get(threads, i));
+
+		json_object_set(row, "stage", json_object_get(stage, "name"));
+		json_object_set_new(row, "side", json_string(side));
+		json_array_append_new(rows, row);
+	}
+}
+
+void
+view_migration_kernel(const json_t *migration, const struct screen *screen, struct buf *out)
+{
+	json_t *threads = json_array(), *connections = json_array(), *stage, *one;
+	size_t i, k;
+
+	json_array_foreach(json_at(migration, "kernel"), i, stage) {
+		if (is_round(stage) && !screen->wide)
+			continue;
+		add_side(threads, stage, "source", screen->wide);
+		add_side(threads, stage, "destination", screen->wide);
+		json_array_foreach(json_at(stage, "connections"), k, one) {
+			json_t *row = json_copy(one);
+
+			json_object_set(row, "stage", json_object_get(stage, "name"));
+			json_array_append_new(connections, row);
+		}
+	}
+	page_list("Threads that ran or waited most", &stage_thread_view, threads, screen, out);
+	page_list("Its connections", &stage_connection_view, connections, screen, out);
+	json_decref(threads);
+	json_decref(connections);
 }

@@ -185,10 +185,15 @@ def test_replies_match_schemas():
               "flow.show": {"id": "req-9f3a"}, "vm.show": {"id": "web-14"},
               "service.show": {"id": "nova-compute@compute-03"}, "volume.show": {"id": "data"},
               "port.show": {"id": "1e2f"}, "find": {"id": "web-14"},
+              "node.show": {"host": "compute2"}, "disk.list": {"host": "compute2"},
+              "network.show": {"host": "compute2"}, "thread.list": {"host": "compute2"},
+              "volume.chain": {"id": "77aa88bb-99cc-4dde-8ff0-112233445566"},
               "network.where": {"address": "fa:16:3e:5b:01:9c"},
               "network.path": {"src": "10.1.0.1", "dst": "10.1.0.2"},
               "unwatch": {"watch": 1}, "echo": {"data": [1]}}
-    with Daemon() as daemon:
+    with open(os.path.join(os.path.dirname(CLOUD), "kernel.json")) as file:
+        kernel = json.load(file)
+    with Daemon(cloud=cloud_with(**{k: kernel[k] for k in ("kernel", "top", "chains")})) as daemon:
         client = Client(daemon.path)
         check("hello", client.hello)
         assert client.hello["params"]["access"] == "rw"
