@@ -11,6 +11,7 @@ extern const struct analyzer os_vm_analyzer, os_things_analyzer, os_child_analyz
 extern const struct analyzer os_cause_analyzer, os_service_analyzer, os_process_analyzer;
 extern const struct analyzer os_unknown_analyzer;
 extern const struct analyzer ovs_analyzer, qemu_analyzer;
+extern const struct analyzer kernel_cpu_analyzer, kernel_block_analyzer, kernel_net_analyzer;
 
 const struct analyzer *const analyzers[] = {
 	&node_analyzer,
@@ -31,5 +32,8 @@ const struct analyzer *const analyzers[] = {
 	&os_process_analyzer,
 	&os_unknown_analyzer,
 	&ovs_analyzer,
+	&kernel_cpu_analyzer,
+	&kernel_block_analyzer,
+	&kernel_net_analyzer,
 	NULL
 };

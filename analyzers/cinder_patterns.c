@@ -116,5 +116,5 @@ const struct pattern cinder_patterns[] = {
 	CALLS("cinder.volume.drivers."),
 	CALLS("cinder.backup."),
 	CALLS("os_brick."),
-	{ NULL }
+	{ 0 }
 };

@@ -38,14 +38,14 @@
 const struct pattern neutron_patterns[] = {
 	/* -- API -- */
 	{ BASE, "Request body: %(body)s", LOG_API_BEGIN, .take = { F_BODY }, .flags = RID_OK },
-	STEP("neutron.api.v2.resource", "%(action)s failed (client error): %(exc)s", LOG_API_DETAIL,
+	STEP("neutron.api.v2.resource", "%(action)s failed (client error): %(exc)s", LOG_API_ANSWER,
 	     NULL, F_NONE, 0, F_MESSAGE),
 	REFUSED("neutron.api.v2.resource"),
 	REFUSED("neutron.pecan_wsgi.hooks.translation"),
 	STEP("neutron.api.v2.resource", "%(action)s failed: No details.", LOG_CAUSE, NULL, F_NONE,
 	     F_DETAIL),
 	STEP("neutron.pecan_wsgi.hooks.translation", "%(action)s failed (client error): %(exc)s",
-	     LOG_API_DETAIL, NULL, F_NONE, 0, F_MESSAGE),
+	     LOG_API_ANSWER, NULL, F_NONE, 0, F_MESSAGE),
 	STEP("neutron.pecan_wsgi.hooks.translation", "%(action)s failed.", LOG_CAUSE, NULL, F_NONE,
 	     F_DETAIL),
 	NOTHING("neutron.wsgi", "%(url)s returned with HTTP %(status)d"),
@@ -128,6 +128,10 @@ const struct pattern neutron_patterns[] = {
 	  .flags = RID_OK | IF_OPEN | CANCELLED, .subject = F_TAP },
 	STEP(COMMON_AGENT, "Attachment %s removed", LOG_NEUTRON_TOOK, "device.unplug", F_TAP, F_TAP),
 	NOTHING(COMMON_AGENT, "Port %(device)s updated. Details: %(details)s "),
+	{ COMMON_AGENT, "%s Agent out of sync with plugin!", LOG_CAUSE, "agent-out-of-sync",
+	  .flags = RID_WRONG },
+	{ COMMON_AGENT, "%s Agent has just been revived. Doing a full sync.", LOG_CAUSE,
+	  "agent-revived", .flags = RID_WRONG },
 	NOTHING(COMMON_AGENT, "Agent loop found changes! %s"),
 	NOTHING(COMMON_AGENT, "Port %s updated."),
 	NOTHING(COMMON_AGENT, "Device %s has no active binding in host"),
@@ -188,5 +192,5 @@ const struct pattern neutron_patterns[] = {
 	NOTHING(L3, "Router info %s delete action done, and it was removed from cache."),
 	STEP("neutron.db.agents_db", "Agent healthcheck: found %(count)s dead agents out of %(total)s:"
 	     "\n%(data)s", LOG_CAUSE, "agent-down", F_NONE, F_COUNT, 0, F_DETAIL),
-	{ NULL }
+	{ 0 }
 };

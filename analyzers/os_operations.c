@@ -251,7 +251,7 @@ operation_find(const struct text *method, const struct text *url, const struct t
 {
 	const char *name = NULL;
 	struct path path;
-	unsigned collection;
+	unsigned collection, n;
 
 	memset(ret, 0, sizeof *ret);
 	split(url, &path);
@@ -275,9 +275,12 @@ operation_find(const struct text *method, const struct text *url, const struct t
 		return true;
 	}
 	/* Of an odd number of parts the last is a collection. */
-	collection = path.n - (path.n % 2 ? 1 : 2);
+	n = path.n - text_is(&path.segments[path.n - 1], "action");
+	if (!n)
+		return false;
+	collection = n - (n % 2 ? 1 : 2);
 	singular(&path.segments[collection], ret->name, sizeof ret->name);
-	if (text_is(&path.segments[path.n - 1], "action") && action->size)
+	if (n < path.n && action->size)
 		snprintf(ret->name + strlen(ret->name), sizeof ret->name - strlen(ret->name), ".%.*s",
 			 (int) MIN(action->size, (size_t) 40), action->s);
 	else

@@ -12,6 +12,7 @@
 
 #define WINDOW_NS (10 * NS_PER_S)
 #define UNKNOWN_NS (60 * NS_PER_S)
+#define PATIENCE_NS (900 * NS_PER_S)
 #define ALIVE_NS (60 * NS_PER_S)
 
 static uint64_t
@@ -45,6 +46,7 @@ struct window {
 	struct flow flow;      /* Must be first. */
 	char key[FACT_KEY_SIZE];
 	uint64_t start_ns, in_flight;
+	uint64_t late;         /* Ends that came too late: not yet taken from in_flight. */
 	struct counts counts;
 };
 
@@ -108,6 +110,8 @@ open_window(struct flow *flow, const struct step *step)
 	const struct text key = { name, identify(name, 0, step->values) };
 
 	text_copy(window->key, sizeof window->key, &key);
+	window->in_flight -= MIN(window->late, window->in_flight);
+	window->late = 0;
 	if (flow->deadline_ns)
 		return;
 	flow->deadline_ns = end_of_window(step->t_ns, WINDOW_NS);
@@ -143,12 +147,39 @@ done(struct flow *flow, const struct step *step)
 	counts->buckets[histogram_bucket(work->lasted_ns) >> WIDER]++;
 }
 
+/* Whether the window is still open when a late event comes depends on when its
+ * source was heard last: it is not counted, so that this does not show. */
+static void
+done_late(struct flow *flow, const struct step *step)
+{
+	const struct work *work = step->values;
+
+	CONTAINER_OF(flow, struct window, flow)->late += work->began;
+}
+
+static bool
+is_late(const struct flow *flow, const struct step *step)
+{
+	(void) flow;
+	return step->late;
+}
+
+static bool
+is_on_time(const struct flow *flow, const struct step *step)
+{
+	(void) flow;
+	return !step->late;
+}
+
 static void
 close_window(struct flow *flow, const struct step *step)
 {
 	struct window *window = CONTAINER_OF(flow, struct window, flow);
 
 	tell_window(window, step);
+	/* Whose end is not heard of for so long is not awaited any more. */
+	if (step->t_ns - flow->last_ns > PATIENCE_NS)
+		window->in_flight = window->late = 0;
 	if (window->in_flight) {
 		/* Open requests are shown until they are done. */
 		flow->deadline_ns = step->t_ns + WINDOW_NS;
@@ -185,7 +216,9 @@ check(const struct flow *flow)
 #define ANY (IN(FLOW_IDLE) | IN(COLLECTING) | IN(RESTING))
 static const struct rule rules[] = {
 	{ .on = "service:began", .in = ANY, .to = COLLECTING, .act = began },
-	{ .on = "service:done", .in = ANY, .to = COLLECTING, .act = done },
+	{ .on = "service:done", .in = IN(COLLECTING) | IN(RESTING), .to = STAY, .act = done_late,
+	  .when = is_late },
+	{ .on = "service:done", .in = ANY, .to = COLLECTING, .act = done, .when = is_on_time },
 	{ 0 }
 };
 
@@ -460,7 +493,7 @@ check_unknown(const struct flow *flow)
 
 static const struct rule unknown_rules[] = {
 	{ .on = "log:unknown", .in = IN(FLOW_IDLE) | IN(COUNTING) | IN(QUIET), .to = COUNTING,
-	  .act = count },
+	  .act = count, .when = is_on_time },
 	{ 0 }
 };
 

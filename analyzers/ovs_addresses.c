@@ -97,13 +97,16 @@ set_from(json_t *attributes, const struct ovs_address *address)
 
 	if (address->from_port == OVS_NO_PORT)
 		return;
-	from = json_pack("{s:I, s:I, s:I}", "port_no", (json_int_t) address->from_port, "last_ns",
-			 (json_int_t) address->from_last_ns, "unanswered",
-			 (json_int_t) address->from_unanswered);
+	from = json_pack("{s:I, s:I, s:I, s:I}", "port_no", (json_int_t) address->from_port,
+			 "last_ns", (json_int_t) address->from_last_ns, "unanswered",
+			 (json_int_t) address->from_unanswered, "strays",
+			 (json_int_t) address->strays);
 	if (*address->from_ifname)
 		json_object_set_new(from, "ifname", json_string(address->from_ifname));
 	set_ns(from, "traffic_last_ns", address->from_traffic_ns);
-	set_ns(from, "unanswered_last_ns", address->from_unanswered_ns);
+	if (address->from_unanswered)
+		set_ns(from, "unanswered_last_ns", address->from_unanswered_ns);
+	set_ns(from, "strays_last_ns", address->strays_ns);
 	json_object_set_new(attributes, "from", from);
 	if (address->forwarded_ns)
 		set_ns(attributes, "gap_ns", ovs_since(address->forwarded_ns,
@@ -234,7 +237,7 @@ move(struct ovs_address *address, const struct step *step, const struct ovs_pack
 	address->since_ns = step->t_ns;
 	address->forwarded_ns = address->traffic_ns = address->traffic_last_ns = 0;
 	address->packets = address->bytes = address->to_packets = address->unanswered = 0;
-	address->unanswered_ns = address->told_ns = 0;
+	address->unanswered_ns = address->told_ns = address->strays = address->strays_ns = 0;
 	address->pid = address->votes = address->heard = 0;
 	address->announced = 0;
 	address->untold = 1;
@@ -302,5 +305,9 @@ ovs_address_forwarded(struct ovs *ovs, const struct step *step, const struct ovs
 		to->unanswered++;
 		to->unanswered_ns = step->t_ns;
 		to->changed = 1;
+	} else if (to && to->from_port == port) {
+		to->strays++;
+		to->strays_ns = step->t_ns;
+		to->untold = to->changed = 1;
 	}
 }

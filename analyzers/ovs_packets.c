@@ -532,8 +532,9 @@ ovs_actions_end(struct ovs *ovs, const struct step *step)
 	ovs_packet_done(ovs, packet, step);
 }
 
-/* The kernel throws a packet away: a = reason.  Only while it is in the
- * datapath or on the same CPU right behind it; addresses are used again. */
+/* The kernel throws a packet away: a = reason.  It counts while the packet is in
+ * the datapath, or in the device that it was sent to (a tap that is full); what
+ * becomes of it later is the receiver's, and addresses are used again. */
 void
 ovs_skb_kfree(struct ovs *ovs, const struct step *step)
 {
@@ -541,8 +542,7 @@ ovs_skb_kfree(struct ovs *ovs, const struct step *step)
 	const struct ovs_index *index = keyed_find(&ovs->by_skb, &fields->skbaddr);
 	struct ovs_packet *packet = index ? ovs_packet_of_seq(ovs, index->seq) : NULL;
 
-	if (!packet || packet->cpu != step->cpu || (packet->flags & PACKET_WAITING) ||
-	    step->t_ns > packet->last_ns + 100 * NS_PER_US)
+	if (!packet || packet->cpu != step->cpu || (packet->flags & (PACKET_WAITING | PACKET_DONE)))
 		return;
 	ovs_packet_step(ovs, packet, step, OVS_STEP_FREED, packet->out_port);
 	ovs_packet_drop(ovs, packet, OVS_AT_KERNEL, (uint32_t) fields->a,
@@ -662,8 +662,10 @@ ovs_packet_restore(struct ovs *ovs, uint64_t slot, const void *record, size_t si
 		return -EINVAL;
 	}
 	for (uint32_t i = 0; i < packet->n_steps; i++)
-		if (packet->steps[i].what > OVS_STEP_FREED)
+		if (packet->steps[i].what > OVS_STEP_FREED) {
+			packet->flags = 0;
 			return -EINVAL;
+		}
 	index = keyed_get(&ovs->by_id, &packet->id, NULL);
 	if (index)
 		index->seq = MAX(index->seq, packet->seq);

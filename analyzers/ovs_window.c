@@ -29,7 +29,7 @@ const char *const ovs_counter_names[OVS_N_COUNTERS] = {
 	[OVS_EVICTED_ADDRESSES] = "evicted_addresses",
 	[OVS_EVICTED_CONVERSATIONS] = "evicted_conversations",
 	[OVS_EVICTED_PATHS] = "evicted_paths", [OVS_EVICTED_OTHERS] = "evicted_others",
-	[OVS_LOST_EVENTS] = "lost_events",
+	[OVS_LOST_EVENTS] = "lost_events", [OVS_LATE_EVENTS] = "late_events",
 };
 
 const char *const ovs_component_names[OVS_N_COMPONENTS] = {
@@ -152,6 +152,9 @@ ovs_window_empty(const struct ovs_window *window)
 {
 	for (unsigned i = 0; i < OVS_N_COUNTERS; i++)
 		if (window->counters[i] && i != OVS_SOURCES)
+			return false;
+	for (unsigned i = 0; i < OVS_N_COMPONENTS; i++)
+		if (window->components[i].count)
 			return false;
 	return !window->commands.n && !window->drops.n;
 }

@@ -37,6 +37,16 @@ struct cloudtrace_error {
  * Returns 0 or a negative errno with *error filled. */
 int cloudtrace_connect(const char *address, struct cloudtrace **ret,
 		       struct cloudtrace_error *error);
+/* Files in PEM form. */
+struct cloudtrace_tls {
+	const char *certificate;  /* Yours and its chain; NULL: none. */
+	const char *key;          /* Its key; NULL: it is in the same file. */
+	const char *authority;    /* Who signed the daemon's; NULL: those of the system. */
+};
+
+/* The same over TLS, to HOST:PORT. */
+int cloudtrace_connect_tls(const char *address, const struct cloudtrace_tls *tls,
+			   struct cloudtrace **ret, struct cloudtrace_error *error);
 /* Accepts NULL. */
 void cloudtrace_close(struct cloudtrace *daemon);
 

@@ -45,10 +45,10 @@ _cloudtracectl()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		word=${COMP_WORDS[i]}
 		case $word in
-		--socket | -s | --connect | -c | --store | -f)
+		--socket | -s | --connect | -c | --store | -f | --cert | --key | --ca)
 			[[ ${COMP_WORDS[i + 1]} == = ]] && ((i++))
 			((i++))
-			connection=("$word" "${COMP_WORDS[i]}")
+			connection+=("$word" "${COMP_WORDS[i]}")
 			;;
 		-*)
 			if _cloudtracectl_takes_value "$word"; then
@@ -62,7 +62,7 @@ _cloudtracectl()
 	done
 	COMPREPLY=()
 	case $prev in
-	--socket | -s | --store | -f)
+	--socket | -s | --store | -f | --cert | --key | --ca)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;

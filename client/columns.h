@@ -9,4 +9,7 @@
 #define FIELD(TITLE, PATH, VALUE, FLAGS) { TITLE, PATH, VALUE_##VALUE, FLAGS, NULL }
 #define PIECE(TITLE, WRITE, FLAGS) { TITLE, NULL, VALUE_TEXT, FLAGS, WRITE }
 
+/* A view without minor items. */
+#define VIEW(TOPIC, EXPAND, COLUMNS, CSV, NONE) { TOPIC, EXPAND, COLUMNS, CSV, NONE, NULL, NULL }
+
 #endif /* columns.h */

@@ -10,6 +10,7 @@
 #include "client/ctl.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "proto/methods.h"
 
 /* -- Finding -------------------------------------------------------------- */
 
@@ -105,11 +106,21 @@ ctl_failed(const struct cloudtrace_error *error)
 }
 
 int
+ctl_open(struct ctl *ctl, struct cloudtrace_error *error)
+{
+	const struct cloudtrace_tls *tls = &ctl->tls;
+
+	if (tls->certificate || tls->key || tls->authority)
+		return cloudtrace_connect_tls(ctl->address, tls, &ctl->daemon, error);
+	return cloudtrace_connect(ctl->address, &ctl->daemon, error);
+}
+
+int
 ctl_connect(struct ctl *ctl)
 {
 	struct cloudtrace_error error = { 0 };
 
-	if (ctl->daemon || !cloudtrace_connect(ctl->address, &ctl->daemon, &error))
+	if (ctl->daemon || !ctl_open(ctl, &error))
 		return 0;
 	log_error("%s", error.text);
 	return ctl->from_store ? EXIT_FAILED : EXIT_NO_DAEMON;
@@ -182,6 +193,15 @@ ctl_print_json(const struct ctl *ctl, const json_t *value)
 	return ctl_flush(&out);
 }
 
+json_t *
+ctl_major(const struct ctl *ctl, const struct view *view, json_t *list)
+{
+	bool asked = ctl->output == OUTPUT_WIDE || json_object_get(ctl->params, "kind") ||
+		     json_object_get(ctl->params, "request");
+
+	return asked ? json_incref(list) : view_major(view, list);
+}
+
 static bool
 is_json(const struct ctl *ctl)
 {
@@ -210,26 +230,67 @@ run_status(struct ctl *ctl, const struct command *command, char **args)
 	return r ? r : ctl_flush(&out);
 }
 
-static int
+/* The filters, and what stands behind the command: the method's mandatory
+ * parameters in their order. */
+static json_t *
+params_with(const struct ctl *ctl, const struct command *command, char **args)
+{
+	const struct rpc_param *param = rpc_method_find(command->method)->params;
+	json_t *params = json_copy(ctl->params);
+
+	for (; param->name && *args; param++)
+		if (param->mandatory)
+			json_object_set_new(params, param->name, json_string(*args++));
+	return params;
+}
+
+static void
+write_table(struct ctl *ctl, const struct view *view, json_t *list, struct buf *out)
+{
+	json_t *shown = ctl_major(ctl, view, list);
+	size_t left_out = json_array_size(list) - json_array_size(shown);
+
+	if (json_array_size(shown))
+		view_table(view, shown, &ctl->screen, out);
+	else
+		log_info("%s", view->none);
+	if (left_out)
+		log_info("%zu %s", left_out, view->minor);
+	json_decref(shown);
+}
+
+int
+ctl_print_list(struct ctl *ctl, const struct view *view, const json_t *list)
+{
+	_cleanup_(buf_done) struct buf out = { 0 };
+
+	if (is_json(ctl))
+		return ctl_print_json(ctl, list);
+	if (ctl->output == OUTPUT_CSV)
+		view_csv(view, list, ctl->screen.headers, &out);
+	else
+		write_table(ctl, view, (json_t *) (uintptr_t) list, &out);
+	return ctl_flush(&out);
+}
+
+int
 run_list(struct ctl *ctl, const struct command *command, char **args)
 {
 	_cleanup_(buf_done) struct buf out = { 0 };
 	json_t *list;
-	int r = ctl_call(ctl, command->method, NULL, &list);
+	int r = ctl_call(ctl, command->method, params_with(ctl, command, args), &list);
 
 	if (r)
 		return r;
 	ctl_update_now(ctl);
-	if (is_json(ctl))
-		r = ctl_print_json(ctl, list);
-	else if (ctl->output == OUTPUT_CSV)
-		view_csv(command->view, list, ctl->screen.headers, &out);
-	else if (json_array_size(list))
-		view_table(command->view, list, &ctl->screen, &out);
-	else
-		log_info("%s", command->view->none);
+	if (command->page && json_array_size(list) && !is_json(ctl) && ctl->output != OUTPUT_CSV) {
+		command->page(list, &ctl->screen, &out);
+		r = ctl_flush(&out);
+	} else {
+		r = ctl_print_list(ctl, command->view, list);
+	}
 	json_decref(list);
-	return r ? r : ctl_flush(&out);
+	return r;
 }
 
 /* The thing itself, or the array in it that the command is about. */
@@ -250,9 +311,55 @@ write_csv(const struct command *command, const json_t *thing, const struct scree
 		return;
 	}
 	list = command->member ? json_incref(json_object_get(thing, command->member)) :
-				 json_pack("[O]", thing);
+	       json_is_array(thing) ? json_incref((json_t *) thing) : json_pack("[O]", thing);
 	view_csv(command->view, list, screen->headers, out);
 	json_decref(list);
+}
+
+/* What other methods know of a thing, for more parts of its page. */
+static const struct {
+	const char *method;               /* Of the page. */
+	const char *part_method;
+	struct {
+		const char *param, *path;     /* What it is asked by, from the thing. */
+	} by[2];
+	part_fn *part;
+} parts[] = {
+	{ "vm.show", "thread.list", { { "host", "host" }, { "pid", "pid" } }, view_vm_threads },
+	{ "vm.show", "disk.list", { { "host", "host" } }, view_vm_disks },
+	{ "vm.show", "network.ports", { { "host", "host" } }, view_vm_ports },
+	{ "volume.show", "volume.chain", { { "id", "id" } }, view_volume_chain },
+};
+
+/* A part that cannot be had is no reason to fail. */
+static void
+add_part(struct ctl *ctl, unsigned i, const json_t *thing, struct buf *out)
+{
+	struct cloudtrace_error error;
+	json_t *params = json_object(), *part;
+
+	for (unsigned k = 0; k < ARRAY_SIZE(parts[i].by) && parts[i].by[k].param; k++) {
+		json_t *value = (json_t *) json_at(thing, parts[i].by[k].path);
+
+		if (!value) {
+			json_decref(params);
+			return;
+		}
+		json_object_set(params, parts[i].by[k].param, value);
+	}
+	if (cloudtrace_call(ctl->daemon, parts[i].part_method, params, &part, &error))
+		return;
+	parts[i].part(thing, part, &ctl->screen, out);
+	json_decref(part);
+}
+
+static void
+write_page(struct ctl *ctl, const struct command *command, const json_t *thing, struct buf *out)
+{
+	command->page(thing, &ctl->screen, out);
+	for (unsigned i = 0; i < ARRAY_SIZE(parts) && !command->member; i++)
+		if (command->method && streq(parts[i].method, command->method))
+			add_part(ctl, i, thing, out);
 }
 
 /* Prints one thing as the output format wants it, and lets go of it. */
@@ -272,29 +379,34 @@ show(struct ctl *ctl, const struct command *command, json_t *thing)
 	else if (command->member && !json_array_size(part))
 		log_info("%s", command->view->none);
 	else
-		command->page(part, &ctl->screen, &out);
+		write_page(ctl, command, part, &out);
 	json_decref(none);
 	json_decref(thing);
 	return r ? r : ctl_flush(&out);
 }
 
-/* The filters, and the id that stands behind the command. */
-static json_t *
-params_with_id(const struct ctl *ctl, const char *id)
+/* An empty list, which only JSON can tell on standard output. */
+static int
+show_none(struct ctl *ctl, const struct command *command, json_t *list)
 {
-	json_t *params = json_copy(ctl->params);
+	int r = is_json(ctl) ? ctl_print_json(ctl, list) : EXIT_OK;
 
-	json_object_set_new(params, "id", json_string(id));
-	return params;
+	log_error("%s", command->view->none);
+	json_decref(list);
+	return r;
 }
 
 static int
 run_show(struct ctl *ctl, const struct command *command, char **args)
 {
 	json_t *thing;
-	int r = ctl_call(ctl, command->method, params_with_id(ctl, args[0]), &thing);
+	bool found;
+	int r = ctl_call(ctl, command->method, params_with(ctl, command, args), &thing);
 
-	return r ? r : show(ctl, command, thing);
+	/* Nothing was found by what was given. */
+	found = r || !json_is_array(thing) || json_array_size(thing);
+	r = r ? r : found ? show(ctl, command, thing) : show_none(ctl, command, thing);
+	return r || found ? r : EXIT_NOT_FOUND;
 }
 
 /* One request that is all there is to an id is shown itself. */
@@ -327,7 +439,7 @@ run_trace(struct ctl *ctl, const struct command *command, char **args)
 {
 	json_t *found;
 	size_t things, flows;
-	int r = ctl_call(ctl, command->method, params_with_id(ctl, args[0]), &found);
+	int r = ctl_call(ctl, command->method, params_with(ctl, command, args), &found);
 
 	if (r)
 		return r;
@@ -426,6 +538,11 @@ run_raw(struct ctl *ctl, const struct command *command, char **args)
 #define SHOW(NOUN, CSV, PAGE, DOC, EXAMPLES) \
 	{ #NOUN, "show", "ID", 1, 1, #NOUN ".show", CSV, PAGE, NULL, run_show, DOC, EXAMPLES }
 
+#define OF_HOST(NOUN, VIEW, DOC, EXAMPLES) \
+	{ #NOUN, "list", "HOST", 1, 1, #NOUN ".list", VIEW, NULL, NULL, run_list, DOC, EXAMPLES }
+#define NETWORK_LIST(VERB, VIEW, PAGE, DOC, EXAMPLES) \
+	{ "network", #VERB, "", 0, 0, "network." #VERB, VIEW, PAGE, NULL, run_list, DOC, EXAMPLES }
+
 const struct command commands[] = {
 	{ "status", "", "", 0, 0, "status", NULL, NULL, NULL, run_status,
 	  "health; requests and migrations in flight, what failed, alerts, nodes not live", NULL },
@@ -464,7 +581,7 @@ const struct command commands[] = {
 	SHOW(port, NULL, view_port, "one port: the steps of its binding, requests",
 	     "  cloudtracectl port show fa:16:3e:5b:01:9c\n"),
 	{ "trace", "", "ID", 1, 1, "find", &find_view, view_find, NULL, run_trace,
-	  "what is known by any id or name: request, VM, port, volume, MAC, ...",
+	  "what is known by any id or name, of a request, VM, port, volume, MAC",
 	  "  cloudtracectl trace req-9f3a5c0d      the request, or the one that it is part of\n"
 	  "  cloudtracectl trace tap1e2f3a4b-5c    the port, and requests about it\n"
 	  "  cloudtracectl trace web-14\n" },
@@ -474,10 +591,69 @@ const struct command commands[] = {
 	  "stages, rounds and dirty-page curve of one (ID: its beginning, or a VM)",
 	  "  cloudtracectl migration show web-14\n" },
 	WATCH(migration, &migration_view),
+	NETWORK_LIST(bridges, &bridge_view, NULL, "Open vSwitch: bridges, their rates and latencies",
+		     NULL),
+	NETWORK_LIST(ports, &switch_port_view, NULL, "ports of bridges and whose they are", NULL),
+	NETWORK_LIST(flows, &conversation_view, NULL, "conversations with most bytes, latency or loss",
+		     "  cloudtracectl network flows --sort lost --host compute-03\n"),
+	NETWORK_LIST(latency, &network_component_view, view_network_latency,
+		     "where packets spend their time, drops, slowest packets",
+		     "  cloudtracectl network latency --host compute-03 --since 5m\n"),
+	NETWORK_LIST(upcalls, &network_component_view, view_network_upcalls,
+		     "what waits for ovs-vswitchd, storms, commands",
+		     "  cloudtracectl network upcalls --host compute-03\n"),
+	{ "network", "changes", "", 0, 0, "network.changes", &network_change_csv,
+	  view_network_changes, NULL, run_show,
+	  "changes of ports and flows, by whom and for which request; addresses that moved",
+	  "  cloudtracectl network changes --since 10m\n" },
+	{ "network", "where", "ADDRESS", 1, 1, "network.where", &place_view, view_network_where,
+	  NULL, run_show, "where a MAC or IP address is: host, port, VM",
+	  "  cloudtracectl network where fa:16:3e:5b:01:9c\n" },
+	{ "network", "path", "SRC DST", 2, 2, "network.path", &network_hop_csv, view_network_path,
+	  NULL, run_show, "the way of packets between two addresses, with the latency of each hop",
+	  "  cloudtracectl network path 192.168.50.92 192.168.50.11\n" },
+	{ "network", "show", "HOST", 1, 1, "network.show", &node_connection_csv, view_network_show,
+	  NULL, run_show, "interfaces and TCP connections of a node, retransmissions, drops",
+	  "  cloudtracectl network show compute-03 --since 1m\n" },
 	LIST(node, &node_view, "nodes and what comes from them", NULL),
+	{ "node", "show", "HOST", 1, 1, "node.show", NULL, view_node, NULL, run_show,
+	  "one node: CPU by VM, who waited for whom, disks, network",
+	  "  cloudtracectl node show compute-03\n"
+	  "  cloudtracectl node show compute-03 --since 10m --until 9m\n" },
+	OF_HOST(thread, &thread_view, "threads of a node: ran, waited for a CPU, were blocked, and why",
+		"  cloudtracectl thread list compute-03 --pid 18173\n"),
+	OF_HOST(disk, &disk_view, "disks of a node: requests, latencies, whose, what is below",
+		"  cloudtracectl disk list compute-03\n"),
+	{ "top", "", "", 0, 0, "top", &top_view, NULL, NULL, run_top,
+	  "VMs and processes that use or want most CPU; on a terminal kept up to date",
+	  "  cloudtracectl top --host compute-03\n" },
 	LIST(alert, &alert_view, "alerts, newest first",
 	     "  cloudtracectl alert list --state firing\n"),
 	WATCH(alert, &alert_view),
+	{ "alert", "rules", "", 0, 0, "alert.rules", &rule_view, NULL, NULL, run_list,
+	  "the rules that raise alerts", NULL },
+	{ "alert", "silences", "", 0, 0, "alert.silences", &silence_view, NULL, NULL, run_list,
+	  "alerts that nobody is to be told of for a while", NULL },
+	{ "alert", "silence", "DURATION [COMMENT]", 1, 2, "alert.silence", NULL, NULL, NULL, run_silence,
+	  "tell nobody of alerts of --rule, --host, --severity, --subject or --alert for so long",
+	  "  cloudtracectl alert silence 2h 'new disks' --host compute-03\n" },
+	{ "alert", "unsilence", "ID", 1, 1, "alert.unsilence", NULL, NULL, NULL, run_unsilence,
+	  "ends a silence", NULL },
+	{ "alert", "test", "CONFIG", 1, 1, NULL, NULL, NULL, NULL, run_alert_test,
+	  "alerts that the rules of a configuration give, over a --store or a folder of traces",
+	  "  cloudtracectl --store pm.db alert test new.conf\n"
+	  "  cloudtracectl --store traces/ alert test new.conf\n" },
+	{ "export", "perfetto", "ID", 1, 1, NULL, NULL, NULL, NULL, run_export,
+	  "a flow or migration as a file for ui.perfetto.dev",
+	  "  cloudtracectl export perfetto req-9f3a5c0d >trace.pftrace\n" },
+	{ "export", "chrome", "ID", 1, 1, NULL, NULL, NULL, NULL, run_export,
+	  "the same in Chrome's JSON", NULL },
+	{ "sources", "", "", 0, 0, "node.list", &source_view, NULL, NULL, run_sources,
+	  "sessions of all nodes: state, events, losses, lag", NULL },
+	{ "counters", "", "", 0, 0, "counters", NULL, NULL, NULL, run_counters,
+	  "what the daemon counts", NULL },
+	{ "log", "set", "LEVEL", 1, 1, "log.set", NULL, NULL, NULL, run_log_set,
+	  "how much the daemon logs: error, warning, info or debug", NULL },
 	{ "watch", "", "TOPIC", 1, 1, NULL, NULL, NULL, NULL, run_watch,
 	  "what changes from now on: migration, alert, node, flow, vm or service",
 	  "  cloudtracectl watch flow -o ndjson\n" },

@@ -13,6 +13,7 @@
 
 #include "client/cloudtrace.h"
 #include "client/connect.h"
+#include "client/connect_tls.h"
 #include "lib/clock.h"
 #include "proto/line.h"
 #include "proto/rpc.h"
@@ -24,6 +25,7 @@ enum { MAX_WAITING = 4096 };
 
 struct cloudtrace {
 	int fd;
+	struct connect_tls *tls; /* NULL: plain. */
 	pid_t child;             /* 0: none. */
 	char *name;              /* For messages. */
 	struct line_reader lines;
@@ -36,6 +38,7 @@ cloudtrace_close(struct cloudtrace *daemon)
 {
 	if (!daemon)
 		return;
+	connect_tls_end(daemon->tls);
 	if (daemon->fd >= 0)
 		close(daemon->fd);
 	if (daemon->child) {
@@ -71,7 +74,8 @@ static int
 receive(struct cloudtrace *daemon, struct cloudtrace_error *error)
 {
 	char bytes[65536];
-	ssize_t n = recv(daemon->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+	ssize_t n = daemon->tls ? connect_tls_read(daemon->tls, bytes, sizeof bytes, error) :
+		    recv(daemon->fd, bytes, sizeof bytes, MSG_DONTWAIT);
 
 	if (n > 0) {
 		line_reader_add(&daemon->lines, bytes, (size_t) n);
@@ -79,6 +83,8 @@ receive(struct cloudtrace *daemon, struct cloudtrace_error *error)
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
+	if (n < 0 && daemon->tls)
+		return -errno;
 	if (n < 0 && errno != ECONNRESET)
 		return connect_failed(error, errno, "%s: %s", daemon->name, strerror(errno));
 	return ended(daemon, error);
@@ -172,14 +178,36 @@ open_address(const char *address, uint64_t deadline, pid_t *ret_child,
 	return connect_unix(address, deadline, error);
 }
 
-int
-cloudtrace_connect(const char *address, struct cloudtrace **ret, struct cloudtrace_error *error)
+/* Waits for the greeting and checks it. */
+static int
+greeted(struct cloudtrace *daemon, uint64_t deadline, struct cloudtrace_error *error)
+{
+	json_t *hello;
+	int r;
+
+	do
+		r = next_message(daemon, deadline, &hello, error);
+	while (!r && clock_mono_ns() < deadline);
+	if (!r)
+		return connect_failed(error, ETIMEDOUT, "%s does not greet%s", daemon->name,
+				      strchr(daemon->name, ':') && !daemon->tls ?
+				      "; TLS needs --ca, --cert and --key" : "");
+	if (r > 0) {
+		r = check_greeting(daemon, hello, error);
+		json_decref(hello);
+	}
+	return r;
+}
+
+static int
+connect_to(const char *address, const struct cloudtrace_tls *tls, struct cloudtrace **ret,
+	   struct cloudtrace_error *error)
 {
 	uint64_t deadline = clock_mono_ns() + CONNECT_NS;
 	struct cloudtrace *daemon;
-	json_t *hello;
 	pid_t child = 0;
-	int r, fd = open_address(address, deadline, &child, error);
+	int r = 0, fd = tls ? connect_tcp(address, deadline, error) :
+			open_address(address, deadline, &child, error);
 
 	if (fd < 0)
 		return fd;
@@ -189,20 +217,28 @@ cloudtrace_connect(const char *address, struct cloudtrace **ret, struct cloudtra
 	daemon->name = xstrdup(address ? address : "cloudtraced");
 	daemon->lines.max = RPC_MAX_REPLY;
 	daemon->waiting = json_array();
-	do
-		r = next_message(daemon, deadline, &hello, error);
-	while (!r && clock_mono_ns() < deadline);
+	if (tls)
+		r = connect_tls_start(fd, address, tls, deadline, &daemon->tls, error);
 	if (!r)
-		r = connect_failed(error, ETIMEDOUT, "%s does not greet", daemon->name);
-	if (r > 0) {
-		r = check_greeting(daemon, hello, error);
-		json_decref(hello);
-	}
+		r = greeted(daemon, deadline, error);
 	if (r)
 		cloudtrace_close(daemon);
 	else
 		*ret = daemon;
 	return r;
+}
+
+int
+cloudtrace_connect(const char *address, struct cloudtrace **ret, struct cloudtrace_error *error)
+{
+	return connect_to(address, NULL, ret, error);
+}
+
+int
+cloudtrace_connect_tls(const char *address, const struct cloudtrace_tls *tls,
+		       struct cloudtrace **ret, struct cloudtrace_error *error)
+{
+	return connect_to(address, tls, ret, error);
 }
 
 static int
@@ -212,14 +248,18 @@ send_all(struct cloudtrace *daemon, const struct buf *line, uint64_t deadline,
 	size_t sent = 0;
 
 	while (sent < line->size) {
-		ssize_t n = send(daemon->fd, line->data + sent, line->size - sent,
-				 MSG_NOSIGNAL | MSG_DONTWAIT);
+		const char *bytes = line->data + sent;
+		size_t left = line->size - sent;
+		ssize_t n = daemon->tls ? connect_tls_write(daemon->tls, bytes, left, error) :
+			    send(daemon->fd, bytes, left, MSG_NOSIGNAL | MSG_DONTWAIT);
 		int r = 1;
 
 		if (n >= 0)
 			sent += (size_t) n;
 		else if (errno == EAGAIN || errno == EINTR)
 			r = connect_wait(daemon->fd, POLLOUT, deadline);
+		else if (daemon->tls)
+			return -EPROTO;
 		else if (errno == EPIPE)
 			/* Why it closed may still be there to read. */
 			return 0;

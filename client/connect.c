@@ -143,8 +143,8 @@ own_folder(char *buffer, size_t size)
 }
 
 /* Where cloudtraced is; a name without '/' means PATH. */
-static char *
-find_daemon(void)
+char *
+connect_find_daemon(void)
 {
 	static const char *const beside[] = { "", "../sbin/" };
 	const char *given = getenv("CLOUDTRACED");
@@ -170,7 +170,7 @@ find_daemon(void)
 int
 connect_store(const char *file, pid_t *ret_child, struct cloudtrace_error *error)
 {
-	_cleanup_(freep) char *program = find_daemon();
+	_cleanup_(freep) char *program = connect_find_daemon();
 	int ends[2];
 	pid_t child;
 

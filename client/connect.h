@@ -22,6 +22,8 @@ int connect_wait(int fd, short events, uint64_t deadline_ns);
 /* Each returns a connected non-blocking descriptor or a negative errno. */
 int connect_unix(const char *path, uint64_t deadline_ns, struct cloudtrace_error *error);
 int connect_tcp(const char *address, uint64_t deadline_ns, struct cloudtrace_error *error);
+/* Where cloudtraced is; a name without '/' means PATH.  To be freed. */
+char *connect_find_daemon(void);
 /* Runs "cloudtraced --store FILE --stdio". */
 int connect_store(const char *file, pid_t *ret_child, struct cloudtrace_error *error);
 

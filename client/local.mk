@@ -7,7 +7,8 @@ include_HEADERS = client/cloudtrace.h
 libcloudtrace_a_SOURCES = client/cloudtrace.h
 libcloudtrace_a_LIBADD = client/libcloudtrace-all.o
 noinst_LIBRARIES += libclient.a
-libclient_a_SOURCES = client/conn.c client/connect.c client/connect.h
+libclient_a_SOURCES = client/conn.c client/connect.c client/connect.h \
+	client/connect_tls.c client/connect_tls.h
 
 OBJCOPY = objcopy
 # Without what -flto left: it has the names that are not to be seen.
@@ -22,6 +23,10 @@ cloudtracectl_SOURCES = \
 	client/check.c \
 	client/columns.h \
 	client/commands.c client/ctl.h \
+	client/commands_daemon.c \
+	client/export.c client/export.h \
+	client/export_chrome.c \
+	client/export_perfetto.c \
 	client/help.c \
 	client/histogram.c \
 	client/main.c \
@@ -30,11 +35,16 @@ cloudtracectl_SOURCES = \
 	client/plot.c client/plot.h \
 	client/screen.c client/screen.h \
 	client/table.c client/table.h \
+	client/top.c \
 	client/view.c client/view.h \
 	client/view_find.c \
 	client/view_flow.c \
+	client/view_io.c \
+	client/view_kernel.c \
 	client/view_lists.c \
 	client/view_migration.c \
+	client/view_network.c \
+	client/view_network_places.c \
 	client/view_service.c \
 	client/view_status.c \
 	client/view_things.c \
@@ -42,7 +52,7 @@ cloudtracectl_SOURCES = \
 	client/view_waterfall.c \
 	client/watch.c \
 	client/waterfall.c client/waterfall.h
-cloudtracectl_LDADD = libclient.a libproto.a libct.a $(JANSSON_LIBS) -lm
+cloudtracectl_LDADD = libclient.a libproto.a libct.a $(OPENSSL_LIBS) $(JANSSON_LIBS) -lm
 
 bashcompletiondir = $(datadir)/bash-completion/completions
 dist_bashcompletion_DATA = client/cloudtracectl.bash

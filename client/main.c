@@ -29,7 +29,7 @@ make_tables(struct option *longs, char *letters)
 {
 	int i = 0;
 
-	for (; ctl_options[i].name && i < MAX_OPTIONS; i++) {
+	for (; i < MAX_OPTIONS && ctl_options[i].name; i++) {
 		longs[i] = (struct option) { ctl_options[i].name, ctl_options[i].value ? 1 : 0,
 					     NULL, FIRST_LONG + i };
 		if (ctl_options[i].letter) {
@@ -143,6 +143,11 @@ run(struct ctl *ctl, int argc, char **argv)
 	}
 	if (instead.option)
 		return run_instead(&instead, args, count);
+	if ((ctl->tls.certificate || ctl->tls.key || ctl->tls.authority) &&
+	    (!ctl->address || ctl->from_store || strchr(ctl->address, '/'))) {
+		log_error("--cert, --key and --ca go with --connect");
+		return EXIT_USAGE;
+	}
 	command = command_find(&args, &count);
 	if (command && (count < command->min_args || count > command->max_args)) {
 		log_error("usage: cloudtracectl %s%s%s%s%s", command->noun,

@@ -13,6 +13,9 @@
 const struct ctl_option ctl_options[] = {
 	{ "socket", OPTION_SOCKET, 's', "PATH", NULL, "the daemon's Unix socket" },
 	{ "connect", OPTION_CONNECT, 'c', "HOST:PORT", NULL, "a daemon behind TCP" },
+	{ "cert", OPTION_CERT, 0, "FILE", NULL, "connect: your certificate, for TLS" },
+	{ "key", OPTION_KEY, 0, "FILE", NULL, "connect: its key, if not in the same file" },
+	{ "ca", OPTION_CA, 0, "FILE", NULL, "connect: who signed the daemon's certificate" },
 	{ "store", OPTION_STORE, 'f', "FILE", NULL, "read a store, no daemon needed" },
 	{ "output", OPTION_OUTPUT, 'o', "FORMAT", NULL, "table, wide, json, ndjson or csv" },
 	{ "no-headers", OPTION_NO_HEADERS, 0, NULL, NULL, "no column titles" },
@@ -31,11 +34,16 @@ const struct ctl_option ctl_options[] = {
 	{ "host", OPTION_TEXT, 0, "HOST", "host", "from, to or on this host" },
 	{ "service", OPTION_TEXT, 0, "SERVICE", "service", "of this service" },
 	{ "vm", OPTION_TEXT, 0, "VM", "vm", "of this VM, by uuid or name" },
+	{ "pid", OPTION_NUMBER, 0, "PID", "pid", "of this process" },
+	{ "tid", OPTION_NUMBER, 0, "TID", "tid", "of this thread" },
 	{ "volume", OPTION_TEXT, 0, "VOLUME", "volume", "about this volume" },
 	{ "port", OPTION_TEXT, 0, "PORT", "port", "about this port" },
 	{ "state", OPTION_TEXT, 0, "STATE", "state", "alerts: firing or resolved; VMs: active, ..." },
 	{ "severity", OPTION_TEXT, 0, "SEVERITY", "severity", "alerts: info, warning or critical" },
 	{ "rule", OPTION_TEXT, 0, "RULE", "rule", "alerts of this rule" },
+	{ "subject", OPTION_TEXT, 0, "SUBJECT", "subject", "silences: alerts about it" },
+	{ "alert", OPTION_TEXT, 0, "ID", "alert", "silences: this alert alone" },
+	{ "sort", OPTION_TEXT, 0, "BY", "sort", "network flows: bytes, packets, latency or lost" },
 	{ "limit", OPTION_NUMBER, 0, "N", "limit", "at most N, newest first" },
 
 	{ "now", OPTION_NOW, 0, "NS", NULL, NULL },
@@ -75,6 +83,9 @@ option_param(const struct ctl_option *option, const struct command *command)
 		return NULL;
 	if (method)
 		param = rpc_param_find(method->params, option->param);
+	/* What a method must have stands behind the command. */
+	if (param && param->mandatory && command->max_args)
+		return NULL;
 	if (command->run != run_watch)
 		return param;
 	/* A watch by a noun is a list too. */
@@ -226,6 +237,15 @@ static int
 set(struct ctl *ctl, const struct ctl_option *option, const char *value)
 {
 	switch (option->kind) {
+	case OPTION_CERT:
+		ctl->tls.certificate = value;
+		return 0;
+	case OPTION_KEY:
+		ctl->tls.key = value;
+		return 0;
+	case OPTION_CA:
+		ctl->tls.authority = value;
+		return 0;
 	case OPTION_OUTPUT:
 		return set_output(ctl, value);
 	case OPTION_NO_HEADERS:

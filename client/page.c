@@ -3,6 +3,7 @@
  * page.c -- what pages of one thing have in common. */
 #include <string.h>
 
+#include "client/plot.h"
 #include "client/view.h"
 #include "lib/clock.h"
 
@@ -71,6 +72,43 @@ page_fields(const struct page_field *fields, const json_t *item, const struct sc
 	buf_add_string(out, begun ? "\n" : "");
 }
 
+/* A bucket of either form; those of histogram.h are 1/32 of their value wide. */
+static struct plot_bucket
+read_bucket(const json_t *bucket)
+{
+	struct plot_bucket ret = { json_number_at(bucket, "from_ns"),
+				   json_number_at(bucket, "to_ns"),
+				   json_number_at(bucket, "count") };
+
+	if (json_is_array(bucket)) {
+		ret.from = (uint64_t) MAX(json_integer_value(json_array_get(bucket, 0)), 0);
+		ret.to = ret.from + ret.from / 32;
+		ret.count = (uint64_t) MAX(json_integer_value(json_array_get(bucket, 1)), 0);
+	}
+	/* So that no sum of them overflows. */
+	ret.count = MIN(ret.count, (uint64_t) INT64_MAX >> 16);
+	return ret;
+}
+
+void
+page_histogram(const char *title, const json_t *histogram, const struct screen *screen,
+	       struct buf *out)
+{
+	enum { MAX_BUCKETS = 4096 };
+	const json_t *list = json_is_array(histogram) ? histogram : json_at(histogram, "buckets");
+	size_t count = MIN(json_array_size(list), (size_t) MAX_BUCKETS);
+	_cleanup_(freep) struct plot_bucket *buckets = xcalloc(count + 1, sizeof *buckets);
+
+	if (!count)
+		return;
+	for (size_t i = 0; i < count; i++)
+		buckets[i] = read_bucket(json_array_get(list, i));
+	buf_add_string(out, "\nLatency: ");
+	screen_add_text(screen, title, out);
+	buf_add_char(out, '\n');
+	plot_histogram(screen, buckets, count, PLOT_NS, out);
+}
+
 void
 page_head(const char *kind, const char *id, const char *status, const struct screen *screen,
 	  struct buf *out)
@@ -93,4 +131,30 @@ page_list(const char *title, const struct view *view, const json_t *list,
 		return;
 	buf_printf(out, "\n%s\n", title);
 	view_table(view, list, screen, out);
+}
+
+void
+page_write_vm(const json_t *item, const struct screen *screen, struct buf *out)
+{
+	const char *name = json_text_at(item, "vm.name"), *uuid = json_text_at(item, "vm.uuid");
+
+	if (name)
+		screen_add_text(screen, name, out);
+	else if (uuid)
+		screen_printf(screen, out, screen->wide ? "%s" : "%.8s", uuid);
+	if (name && uuid && screen->wide)
+		screen_printf(screen, out, " (%s)", uuid);
+}
+
+void
+page_write_port(const json_t *item, const char *name, const char *number,
+		const struct screen *screen, struct buf *out)
+{
+	const char *text = json_text_at(item, name);
+	const json_t *no = json_at(item, number);
+
+	if (text)
+		screen_add_text(screen, text, out);
+	else if (json_is_integer(no))
+		buf_printf(out, "port %" JSON_INTEGER_FORMAT, json_integer_value(no));
 }

@@ -47,6 +47,9 @@ write_number(const json_t *value, enum value kind, const struct screen *screen, 
 	uint64_t number = json_integer_value(value) > 0 ? (uint64_t) json_integer_value(value) : 0;
 	char text[64];
 
+	/* Nobody was there in 1970. */
+	if (!number && (kind == VALUE_TIME || kind == VALUE_MOMENT || kind == VALUE_AGE))
+		return;
 	switch (kind) {
 	case VALUE_BYTES:
 		buf_add_string(out, format_bytes(number, text, sizeof text));
@@ -179,6 +182,22 @@ view_table(const struct view *view, const json_t *list, const struct screen *scr
 	}
 	table_write(table, screen, screen->headers, out);
 	table_free(table);
+}
+
+json_t *
+view_major(const struct view *view, json_t *list)
+{
+	json_t *major, *item;
+	size_t i;
+
+	if (!view->is_minor)
+		return json_incref(list);
+	major = json_array();
+	json_array_foreach(list, i, item) {
+		if (!view->is_minor(item))
+			json_array_append(major, item);
+	}
+	return major;
 }
 
 /* -- CSV ------------------------------------------------------------------ */

@@ -38,6 +38,9 @@ struct view {
 	const struct column *columns;  /* Ended by a NULL title. */
 	const char *const *csv;        /* Paths, ended by NULL. */
 	const char *none;              /* Said of an empty list. */
+	/* Those that a table leaves out unless they are asked for; or NULL. */
+	bool (*is_minor)(const json_t *item);
+	const char *minor;             /* What they are called, and how to see them. */
 };
 
 extern const struct view migration_view, in_flight_view, alert_view, node_view;
@@ -45,6 +48,11 @@ extern const struct view flow_view, flow_short_view, flow_spans_csv;
 extern const struct view vm_view, vm_history_view;
 extern const struct view service_view, operation_view;
 extern const struct view volume_view, port_view, find_view;
+extern const struct view rule_view, silence_view, source_view;
+extern const struct view bridge_view, switch_port_view, conversation_view;
+extern const struct view thread_view, top_view, disk_view, node_connection_csv;
+extern const struct view stage_connection_view;
+extern const struct view network_component_view, network_change_csv, network_hop_csv, place_view;
 
 /* By dots: "forecast.verdict"; NULL when absent or null. */
 const json_t *json_at(const json_t *item, const char *path);
@@ -57,6 +65,8 @@ void view_value(const json_t *value, enum value kind, const struct screen *scree
 		struct buf *out);
 void view_table(const struct view *view, const json_t *list, const struct screen *screen,
 		struct buf *out);
+/* Those of a list that are not minor; a new reference. */
+json_t *view_major(const struct view *view, json_t *list);
 /* RFC 4180, raw values: times and durations in ns. */
 void view_csv(const struct view *view, const json_t *list, bool headers, struct buf *out);
 /* "path,value" for each single value of an object. */
@@ -84,9 +94,22 @@ void page_head(const char *kind, const char *id, const char *status, const struc
 /* An empty line, a title and the list as a table; nothing when it is empty. */
 void page_list(const char *title, const struct view *view, const json_t *list,
 	       const struct screen *screen, struct buf *out);
+/* A title and a histogram of times: {"buckets": [[from_ns, count], ...]} or an
+ * array of {from_ns, to_ns, count}; nothing when it is empty. */
+void page_histogram(const char *title, const json_t *histogram, const struct screen *screen,
+		    struct buf *out);
 /* Columns left for a drawing behind 'used' ones. */
 unsigned page_draw_width(const struct screen *screen, unsigned used);
 void page_duration(uint64_t ns, struct buf *out);
+
+/* Name of the "vm" of an item, or the beginning of its uuid. */
+void page_write_vm(const json_t *item, const struct screen *screen, struct buf *out);
+/* The interface in member 'name', or the port's number in 'number'. */
+void page_write_port(const json_t *item, const char *name, const char *number,
+		     const struct screen *screen, struct buf *out);
+
+/* view_network.c: "tcp", "arp" ... of a conversation. */
+void network_write_protocol(const json_t *item, const struct screen *screen, struct buf *out);
 
 /* view_migration.c: pieces that lists and pages share. */
 void migration_write_vm(const json_t *item, const struct screen *screen, struct buf *out);
@@ -103,10 +126,23 @@ void view_migration(const json_t *migration, const json_t *alerts, const struct 
 		    struct buf *out);
 typedef void page_fn(const json_t *item, const struct screen *screen, struct buf *out);
 page_fn view_flow, view_vm, view_vm_history, view_service, view_volume, view_port, view_find;
+page_fn view_network_latency, view_network_upcalls, view_network_changes, view_network_where;
+page_fn view_network_path, view_network_show, view_node, view_node_network;
+/* A part of the page of 'thing' by what another method gave. */
+typedef void part_fn(const json_t *thing, const json_t *part, const struct screen *screen,
+		     struct buf *out);
+/* Of "thread.list", "disk.list", "network.ports", "volume.chain". */
+part_fn view_vm_threads, view_vm_disks, view_vm_ports, view_volume_chain;
 
 /* Things and flows of what "find" gave, for CSV; a new reference. */
 json_t *find_rows(const json_t *found);
 
+/* view_kernel.c: what both QEMUs' threads did in each stage. */
+void view_migration_kernel(const json_t *migration, const struct screen *screen,
+			   struct buf *out);
+/* view_network_places.c: how long the network did not know of a migration. */
+void view_migration_network(const json_t *migration, const struct screen *screen,
+			    struct buf *out);
 /* view_waterfall.c: all spans of a flow on an axis of time. */
 void view_waterfall(const json_t *flow, const struct screen *screen, struct buf *out);
 

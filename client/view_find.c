@@ -15,7 +15,7 @@ static const char *const find_csv[] = {
 	"topic", "id", "name", "by", "kind", "status", "start_ns", "end_ns", NULL
 };
 
-const struct view find_view = { "", NULL, thing_columns, find_csv, "nothing" };
+const struct view find_view = VIEW("", NULL, thing_columns, find_csv, "nothing");
 
 json_t *
 find_rows(const json_t *found)

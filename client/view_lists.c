@@ -31,9 +31,8 @@ static const char *const migration_csv[] = {
 	"evidence.clock_error_ns", NULL
 };
 
-const struct view migration_view = {
-	"migration", NULL, migration_columns, migration_csv, "no migrations"
-};
+const struct view migration_view =
+	VIEW("migration", NULL, migration_columns, migration_csv, "no migrations");
 
 static const struct column in_flight_columns[] = {
 	FIELD("ID", "id", ID, 0),
@@ -48,9 +47,8 @@ static const struct column in_flight_columns[] = {
 	{ .title = NULL }
 };
 
-const struct view in_flight_view = {
-	"migration", NULL, in_flight_columns, migration_csv, "no migration in flight"
-};
+const struct view in_flight_view =
+	VIEW("migration", NULL, in_flight_columns, migration_csv, "no migration in flight");
 
 static const struct column alert_columns[] = {
 	FIELD("ID", "id", ID, 0),
@@ -69,7 +67,7 @@ static const char *const alert_csv[] = {
 	"id", "rule", "severity", "state", "subject", "text", "start_ns", "end_ns", "seen_ns", NULL
 };
 
-const struct view alert_view = { "alert", NULL, alert_columns, alert_csv, "no alerts" };
+const struct view alert_view = VIEW("alert", NULL, alert_columns, alert_csv, "no alerts");
 
 static const struct column node_columns[] = {
 	FIELD("NODE", "host", TEXT, 0),
@@ -92,4 +90,4 @@ static const char *const node_csv[] = {
 	"clock.offset_ns", "clock.error_ns", "clock.drift_ppm", NULL
 };
 
-const struct view node_view = { "node", "sources", node_columns, node_csv, "no nodes" };
+const struct view node_view = VIEW("node", "sources", node_columns, node_csv, "no nodes");

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "client/columns.h"
-#include "client/plot.h"
 #include "lib/clock.h"
 
 enum { MAX_HISTOGRAMS = 3 };
@@ -46,9 +45,8 @@ static const char *const service_csv[] = {
 	"rpc.queue_max_ns", NULL
 };
 
-const struct view service_view = {
-	"service", NULL, service_columns, service_csv, "no services were heard"
-};
+const struct view service_view =
+	VIEW("service", NULL, service_columns, service_csv, "no services were heard");
 
 static const struct column operation_columns[] = {
 	FIELD("OPERATION", "name", TEXT, COLUMN_FLEX),
@@ -70,9 +68,8 @@ static const char *const operation_csv[] = {
 	"@p50_ns", "@p90_ns", "@p99_ns", "@max_ns", "@slowest", NULL
 };
 
-const struct view operation_view = {
-	"service", "operations", operation_columns, operation_csv, "no operations"
-};
+const struct view operation_view =
+	VIEW("service", "operations", operation_columns, operation_csv, "no operations");
 
 /* -- The page ------------------------------------------------------------- */
 
@@ -97,38 +94,6 @@ static const struct page_field service_fields[] = {
 	{ NULL, "rpc.queue_max_ns", VALUE_DURATION, "max ", NULL },
 	{ .path = NULL }
 };
-
-/* Buckets as the daemon gives them, ordered. */
-static size_t
-add_buckets(const json_t *histogram, struct plot_bucket *buckets, size_t count)
-{
-	json_t *bucket;
-	size_t i;
-
-	json_array_foreach((json_t *) histogram, i, bucket) {
-		buckets[count++] = (struct plot_bucket) {
-			json_number_at(bucket, "from_ns"), json_number_at(bucket, "to_ns"),
-			MIN(json_number_at(bucket, "count"), (uint64_t) UINT32_MAX),
-		};
-	}
-	return count;
-}
-
-static void
-write_histogram(const char *title, const json_t *histogram, const struct screen *screen,
-		struct buf *out)
-{
-	_cleanup_(freep) struct plot_bucket *buckets =
-		xcalloc(json_array_size(histogram) + 1, sizeof *buckets);
-	size_t count = add_buckets(histogram, buckets, 0);
-
-	if (!count)
-		return;
-	buf_add_string(out, "\nLatency: ");
-	screen_add_text(screen, title, out);
-	buf_add_char(out, '\n');
-	plot_histogram(screen, buckets, count, PLOT_NS, out);
-}
 
 struct busy {
 	const json_t *operation;
@@ -161,10 +126,10 @@ write_histograms(const json_t *service, const struct screen *screen, struct buf 
 	for (size_t i = 0; i < count && (screen->wide || i < MAX_HISTOGRAMS); i++) {
 		const char *name = json_text_at(busy[i].operation, "name");
 
-		write_histogram(name ? name : "?", json_at(busy[i].operation, "histogram"), screen,
-				out);
+		page_histogram(name ? name : "?", json_at(busy[i].operation, "histogram"), screen,
+			       out);
 	}
-	write_histogram("time in the RPC queue", json_at(service, "rpc.histogram"), screen, out);
+	page_histogram("time in the RPC queue", json_at(service, "rpc.histogram"), screen, out);
 }
 
 static void

@@ -3,19 +3,6 @@
  * view_things.c -- volumes and ports: what VMs are attached to. */
 #include "client/columns.h"
 
-static void
-write_vm(const json_t *item, const struct screen *screen, struct buf *out)
-{
-	const char *name = json_text_at(item, "vm.name"), *uuid = json_text_at(item, "vm.uuid");
-
-	if (name)
-		screen_add_text(screen, name, out);
-	else if (uuid)
-		screen_printf(screen, out, screen->wide ? "%s" : "%.8s", uuid);
-	if (name && uuid && screen->wide)
-		screen_printf(screen, out, " (%s)", uuid);
-}
-
 /* -- Volumes -------------------------------------------------------------- */
 
 static const struct column volume_columns[] = {
@@ -23,7 +10,7 @@ static const struct column volume_columns[] = {
 	FIELD("NAME", "name", TEXT, COLUMN_FLEX),
 	FIELD("STATUS", "status", STATE, 0),
 	FIELD("GIB", "size_gib", COUNT, COLUMN_RIGHT),
-	PIECE("VM", write_vm, COLUMN_FLEX),
+	PIECE("VM", page_write_vm, COLUMN_FLEX),
 	FIELD("HOST", "host", TEXT, COLUMN_SPARE),
 	FIELD("DEVICE", "device", TEXT, 0),
 	FIELD("BACKEND", "backend", TEXT, COLUMN_FLEX | COLUMN_SPARE),
@@ -38,7 +25,7 @@ static const char *const volume_csv[] = {
 	"device", "path", "attachment", "user", "project", "changed_ns", NULL
 };
 
-const struct view volume_view = { "volume", NULL, volume_columns, volume_csv, "no volumes" };
+const struct view volume_view = VIEW("volume", NULL, volume_columns, volume_csv, "no volumes");
 
 static const struct page_field volume_fields[] = {
 	{ "id", "id", VALUE_TEXT, NULL, NULL },
@@ -61,7 +48,7 @@ static const struct page_field volume_fields[] = {
 static const struct column attachment_columns[] = {
 	FIELD("ATTACHED", "start_ns", TIME, 0),
 	FIELD("DETACHED", "end_ns", TIME, 0),
-	PIECE("VM", write_vm, COLUMN_FLEX),
+	PIECE("VM", page_write_vm, COLUMN_FLEX),
 	FIELD("HOST", "host", TEXT, 0),
 	FIELD("DEVICE", "device", TEXT, 0),
 	FIELD("PATH", "path", TEXT, COLUMN_FLEX),
@@ -69,9 +56,8 @@ static const struct column attachment_columns[] = {
 	{ .title = NULL }
 };
 
-static const struct view attachment_view = {
-	"volume", NULL, attachment_columns, NULL, "was not attached"
-};
+static const struct view attachment_view =
+	VIEW("volume", NULL, attachment_columns, NULL, "was not attached");
 
 void
 view_volume(const json_t *volume, const struct screen *screen, struct buf *out)
@@ -92,7 +78,7 @@ static const struct column port_columns[] = {
 	FIELD("ID", "id", ID, 0),
 	FIELD("NAME", "name", TEXT, COLUMN_FLEX | COLUMN_WIDE),
 	FIELD("STATUS", "status", STATE, 0),
-	PIECE("VM", write_vm, COLUMN_FLEX),
+	PIECE("VM", page_write_vm, COLUMN_FLEX),
 	FIELD("HOST", "host", TEXT, 0),
 	FIELD("MAC", "mac", TEXT, 0),
 	FIELD("IPS", "ips", LIST, COLUMN_FLEX),
@@ -109,7 +95,7 @@ static const char *const port_csv[] = {
 	"vif_type", "device_owner", "user", "project", "changed_ns", NULL
 };
 
-const struct view port_view = { "port", NULL, port_columns, port_csv, "no ports" };
+const struct view port_view = VIEW("port", NULL, port_columns, port_csv, "no ports");
 
 static const struct page_field port_fields[] = {
 	{ "id", "id", VALUE_TEXT, NULL, NULL },
@@ -151,7 +137,7 @@ static const struct column step_columns[] = {
 	{ .title = NULL }
 };
 
-static const struct view step_view = { "port", NULL, step_columns, NULL, "no steps" };
+static const struct view step_view = VIEW("port", NULL, step_columns, NULL, "no steps");
 
 void
 view_port(const json_t *port, const struct screen *screen, struct buf *out)

@@ -36,7 +36,7 @@ static const char *const vm_csv[] = {
 	"project", NULL
 };
 
-const struct view vm_view = { "vm", NULL, vm_columns, vm_csv, "no VMs" };
+const struct view vm_view = VIEW("vm", NULL, vm_columns, vm_csv, "no VMs");
 
 /* -- History: the page's and its own ---------------------------------------- */
 
@@ -56,9 +56,8 @@ static const char *const history_csv[] = {
 	"t_ns", "what", "from", "to", "request_id", "host", "service", NULL
 };
 
-const struct view vm_history_view = {
-	"vm", NULL, history_columns, history_csv, "no change of state was seen"
-};
+const struct view vm_history_view =
+	VIEW("vm", NULL, history_columns, history_csv, "no change of state was seen");
 
 /* A copy of the last 'limit' changes (0: all), each with the time since the one before. */
 static json_t *
@@ -72,7 +71,8 @@ with_steps(const json_t *history, size_t limit)
 		uint64_t before = i ? json_number_at(json_array_get(history, i - 1), "t_ns") : 0;
 		uint64_t t = json_number_at(change, "t_ns");
 
-		if (before && t >= before)
+		/* What was told at one time is kept apart by single ns. */
+		if (before && t >= before + NS_PER_US)
 			json_object_set_new(change, "after_ns", json_integer((json_int_t) (t - before)));
 		json_array_append_new(list, change);
 	}
@@ -122,7 +122,7 @@ static const struct column ports_columns[] = {
 	{ .title = NULL }
 };
 
-static const struct view ports_view = { "port", NULL, ports_columns, NULL, "no ports" };
+static const struct view ports_view = VIEW("port", NULL, ports_columns, NULL, "no ports");
 
 static const struct column volumes_columns[] = {
 	FIELD("ID", "id", ID, 0),
@@ -135,7 +135,7 @@ static const struct column volumes_columns[] = {
 	{ .title = NULL }
 };
 
-static const struct view volumes_view = { "volume", NULL, volumes_columns, NULL, "no volumes" };
+static const struct view volumes_view = VIEW("volume", NULL, volumes_columns, NULL, "no volumes");
 
 enum { SHORT_HISTORY = 12 };
 

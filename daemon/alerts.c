@@ -282,10 +282,18 @@ new_alert(const char *id, const char *rule, const char *severity, const char *su
 			 end_ns ? json_integer((json_int_t) end_ns) : json_null());
 }
 
+/* As far as the configuration wants it. */
 static int
-put(struct store *store, const char *id, json_t *alert, struct error *error)
+put(struct store *store, const struct alert_rules *rules, const char *id, json_t *alert,
+    struct error *error)
 {
-	int r = store_put_alert(store, id, alert, error);
+	const char *rule = text_of(alert, "rule");
+	bool is_off = rule && alert_rules_is_off(rules, rule);
+	int r;
+
+	if (rule && !streq(rule, source_rule))
+		alert_rules_dress(rules, rule, alert);
+	r = store_put_alert(store, id, is_off ? NULL : alert, error);
 
 	json_decref(alert);
 	return r;
@@ -293,7 +301,7 @@ put(struct store *store, const char *id, json_t *alert, struct error *error)
 
 /* Alerts from spans below one side of the migration. */
 static int
-project_spans(struct store *store, const char *migration_id, const json_t *record,
+project_spans(struct store *store, const struct alert_rules *rules, const char *migration_id, const json_t *record,
 	      const char *side_id, struct error *error)
 {
 	json_t *spans = store_children(store, side_id, error), *span;
@@ -314,7 +322,7 @@ project_spans(struct store *store, const char *migration_id, const json_t *recor
 				continue;
 			alert_id(span_rules[k].rule, span_id, id);
 			span_rules[k].text(&text, &matter);
-			r = put(store, id,
+			r = put(store, rules, id,
 				new_alert(id, span_rules[k].rule, span_rules[k].severity,
 					  migration_id, &text, number_of(span, "start_ns"),
 					  number_of(span, "end_ns")),
@@ -327,8 +335,8 @@ project_spans(struct store *store, const char *migration_id, const json_t *recor
 }
 
 static int
-project_failed(struct store *store, const char *migration_id, const json_t *record,
-	       uint64_t hold_ns, struct error *error)
+project_failed(struct store *store, const struct alert_rules *rules, const char *migration_id,
+	       const json_t *record, uint64_t hold_ns, struct error *error)
 {
 	const char *status = text_of(record, "status");
 	uint64_t end_ns = number_of(record, "end_ns");
@@ -347,7 +355,7 @@ project_failed(struct store *store, const char *migration_id, const json_t *reco
 	if (alert && json_is_true(json_object_get(record, "source_open")))
 		json_object_set_new(alert, "due_ns", json_integer((json_int_t) (clock_wall_ns() +
 										FAILED_GRACE_NS)));
-	r = put(store, id, alert, error);
+	r = put(store, rules, id, alert, error);
 	buf_done(&text);
 	return r;
 }
@@ -407,8 +415,8 @@ finish(struct store *store, const char *id, bool is_gone, struct error *error)
 }
 
 int
-alerts_migration(struct store *store, const char *id, const json_t *record,
-		 uint64_t failed_hold_ns, struct error *error)
+alerts_migration(struct store *store, const struct alert_rules *rules, const char *id,
+		 const json_t *record, uint64_t failed_hold_ns, struct error *error)
 {
 	static const char *const sides[] = { "source_id", "destination_id" };
 	const char *status = text_of(record, "status");
@@ -420,10 +428,10 @@ alerts_migration(struct store *store, const char *id, const json_t *record,
 		const char *side_id = text_of(record, sides[i]);
 
 		if (side_id)
-			r = project_spans(store, id, record, side_id, error);
+			r = project_spans(store, rules, id, record, side_id, error);
 	}
 	if (!r)
-		r = project_failed(store, id, record, failed_hold_ns, error);
+		r = project_failed(store, rules, id, record, failed_hold_ns, error);
 	if (!r && (!status || !streq(status, "running")))
 		r = finish(store, id, false, error);
 	return r;
@@ -447,7 +455,8 @@ alerts_retract(struct store *store, const char *kind, const char *span_id, struc
 /* -- Sources -------------------------------------------------------------- */
 
 static int
-put_source_alert(struct store *store, const struct store_source *source, size_t rule,
+put_source_alert(struct store *store, const struct alert_rules *rules,
+		 const struct store_source *source, size_t rule,
 		 const char *migration_id, struct error *error)
 {
 	_cleanup_(freep) char *what = xasprintf("%s\n%s\n%s\n%s", source->host, source->relayd,
@@ -474,12 +483,12 @@ put_source_alert(struct store *store, const struct store_source *source, size_t 
 	json_object_set_new(alert, "relayd", store_string(source->relayd));
 	json_decref(old);
 	json_decref(record);
-	return put(store, id, alert, error);
+	return put(store, rules, id, alert, error);
 }
 
 static int
-put_source_alerts(struct store *store, const json_t *migration_ids,
-		  const struct store_source *source, size_t rule, struct error *error)
+put_source_alerts(struct store *store, const struct alert_rules *rules,
+		  const json_t *migration_ids, const struct store_source *source, size_t rule, struct error *error)
 {
 	const json_t *id;
 	size_t i;
@@ -487,12 +496,13 @@ put_source_alerts(struct store *store, const json_t *migration_ids,
 
 	json_array_foreach(migration_ids, i, id)
 		if (!r)
-			r = put_source_alert(store, source, rule, json_string_value(id), error);
+			r = put_source_alert(store, rules, source, rule, json_string_value(id), error);
 	return r;
 }
 
 int
-alerts_source(struct store *store, const struct store_source *source, struct error *error)
+alerts_source(struct store *store, const struct alert_rules *rules,
+	      const struct store_source *source, struct error *error)
 {
 	size_t rule = 0;
 	json_t *concerned;
@@ -509,7 +519,7 @@ alerts_source(struct store *store, const struct store_source *source, struct err
 	if (is_well)
 		r = end_source_alerts(store, concerned, source, error);
 	else
-		r = put_source_alerts(store, concerned, source, rule, error);
+		r = put_source_alerts(store, rules, concerned, source, rule, error);
 	json_decref(concerned);
 	return r;
 }

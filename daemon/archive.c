@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/archive.h"
+#include "daemon/alert_rules.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -173,16 +174,24 @@ open_parts(struct archive *archive, const char *const *paths, size_t n_paths,
 	engine.stall_factor = (unsigned) archive->config->stall_factor;
 	engine.spans_when_flushed = true;
 	hub.failed_hold_ns = archive->config->failed_hold_ns;
+	r = alert_rules_new(archive->config->sections.rules, archive->config->sections.n_rules, &hub.rules,
+			    error);
+	if (r < 0)
+		return r;
 	archive->batch = batch_new();
 	*sink = batch_sink(&archive->batch);
 	archive->engine = engine_new(analyzers, &engine, sink);
 	r = ctf_reader_open(paths, n_paths, engine_interest(archive->engine), backend,
 			    &archive->reader, error);
-	if (r < 0)
+	if (r < 0) {
+		alert_rules_free(hub.rules);
 		return r;
+	}
 	r = store_open(archive->config->store, STORE_WRITE, &archive->store, error);
-	if (r < 0)
+	if (r < 0) {
+		alert_rules_free(hub.rules);
 		return r;
+	}
 	archive->hub = hub_new(archive->store, &hub);
 	return 0;
 }

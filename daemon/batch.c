@@ -7,7 +7,8 @@
 
 #include "lib/util.h"
 
-enum entry_type { ENTRY_FACT, ENTRY_POSITION, ENTRY_FLOW, ENTRY_SOURCE, ENTRY_COUNTER, ENTRY_HORIZON };
+enum entry_type { ENTRY_FACT, ENTRY_POSITION, ENTRY_FLOW, ENTRY_SOURCE, ENTRY_COUNTER, ENTRY_HORIZON,
+		  ENTRY_DELIVERED, ENTRY_SILENCE };
 
 struct entry {
 	enum entry_type type;
@@ -18,6 +19,8 @@ struct entry {
 		struct store_source source;
 		struct { char *scope, *name; uint64_t value; } counter;
 		struct { char *host; uint64_t t_ns; } horizon;
+		struct { uint64_t seq; bool keep; } delivered;
+		struct { char *id; json_t *silence; } silence;
 	};
 };
 
@@ -71,6 +74,12 @@ entry_done(struct entry *entry)
 		break;
 	case ENTRY_HORIZON:
 		free(entry->horizon.host);
+		break;
+	case ENTRY_DELIVERED:
+		break;
+	case ENTRY_SILENCE:
+		free(entry->silence.id);
+		json_decref(entry->silence.silence);
 		break;
 	}
 }
@@ -234,6 +243,24 @@ batch_add_horizon(struct batch *batch, const char *host, uint64_t t_ns)
 	entry->horizon.t_ns = t_ns;
 }
 
+void
+batch_add_delivered(struct batch *batch, uint64_t seq, bool keep)
+{
+	struct entry *entry = add(batch, ENTRY_DELIVERED, 0);
+
+	entry->delivered.seq = seq;
+	entry->delivered.keep = keep;
+}
+
+void
+batch_add_silence(struct batch *batch, const char *id, json_t *silence)
+{
+	struct entry *entry = add(batch, ENTRY_SILENCE, 0);
+
+	entry->silence.id = xstrdup(id);
+	entry->silence.silence = silence ? json_incref(silence) : NULL;
+}
+
 static void
 take_flow(void *context, const char *hostname, const char *analyzer, const char *key,
 	  const void *blob, size_t size)
@@ -281,6 +308,10 @@ apply(const struct entry *entry, struct store *store, struct hub *hub, struct er
 					 entry->counter.value, error);
 	case ENTRY_HORIZON:
 		return store_put_horizon(store, entry->horizon.host, entry->horizon.t_ns, error);
+	case ENTRY_DELIVERED:
+		return store_unqueue(store, entry->delivered.seq, entry->delivered.keep, error);
+	case ENTRY_SILENCE:
+		return store_put_silence(store, entry->silence.id, entry->silence.silence, error);
 	}
 	return 0;
 }
@@ -296,6 +327,8 @@ batch_commit(struct batch *batch, struct store *store, struct hub *hub, struct e
 		r = hub_settle(hub, error);
 	if (r >= 0)
 		r = store_commit(store, error);
+	if (r >= 0)
+		hub_committed(hub);
 	if (r < 0)
 		store_rollback(store);
 	return r;

@@ -35,6 +35,10 @@ void batch_add_counter(struct batch *batch, const char *scope, const char *name,
 void batch_add_counters(struct batch *batch, const struct ctf_stream_counters *input,
 			const struct engine *engine);
 void batch_add_horizon(struct batch *batch, const char *host, uint64_t t_ns);
+/* A delivery is done with (store_unqueue()). */
+void batch_add_delivered(struct batch *batch, uint64_t seq, bool keep);
+/* A silence is kept, or forgotten if 'silence' is NULL. */
+void batch_add_silence(struct batch *batch, const char *id, json_t *silence);
 /* Adds the flows that changed. */
 void batch_add_flows(struct batch *batch, struct engine *engine);
 

@@ -8,20 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/config_keys.h"
 #include "lib/clock.h"
 #include "lib/util.h"
-
-enum key_type { KEY_STRING, KEY_LIST, KEY_DURATION, KEY_SIZE, KEY_NUMBER, KEY_CHOICE };
-
-struct key {
-	const char *name;
-	enum key_type type;
-	size_t offset;
-	const char *by_default;
-	const char *doc;
-	uint64_t min, max;        /* Of numbers, in ns and bytes. */
-	const char *choices;      /* "a|b" */
-};
 
 #define AT(MEMBER) offsetof(struct config, MEMBER)
 #define DAYS(N) ((N) * UINT64_C(86400) * NS_PER_S)
@@ -35,14 +24,14 @@ static const struct key keys[] = {
 	  "Unix socket for cloudtracectl, mode 0660", 0, 0, NULL },
 	{ "ro-socket", KEY_STRING, AT(ro_socket), RUNSTATEDIR "/cloudtraced/ro.sock",
 	  "Unix socket for everybody on this machine, read-only, mode 0666", 0, 0, NULL },
-	{ "log-level", KEY_CHOICE, AT(log_level), "info", "how much is logged", 0, 0,
+	{ "log-level", KEY_CHOICE | KEY_RELOAD, AT(log_level), "info", "how much is logged", 0, 0,
 	  "error|warning|info|debug" },
 	{ "reader", KEY_CHOICE, AT(reader), "own",
 	  "what decodes trace directories (--read, --dump)", 0, 0, "own|babeltrace2" },
 	{ "history", KEY_DURATION, AT(history_ns), "1h",
 	  "how far back to read when first attaching to a session that a relayd already holds",
 	  0, DAYS(3650), NULL },
-	{ "retention", KEY_DURATION, AT(retention_ns), "30d",
+	{ "retention", KEY_DURATION | KEY_RELOAD, AT(retention_ns), "30d",
 	  "how long ended migrations and alerts are kept", 60 * NS_PER_S, DAYS(3650), NULL },
 	{ "list-interval", KEY_DURATION, AT(list_interval_ns), "1s",
 	  "how often a relayd is asked for new sessions", 10 * NS_PER_MS, 3600 * NS_PER_S, NULL },
@@ -73,7 +62,7 @@ static const struct key keys[] = {
 	  NS_PER_MS, DAYS(30), NULL },
 	{ "stall-factor", KEY_NUMBER, AT(stall_factor), "3",
 	  "a stop-and-copy open for this many downtime limits is a stall", 1, 1000, NULL },
-	{ "failed-hold", KEY_DURATION, AT(failed_hold_ns), "1h",
+	{ "failed-hold", KEY_DURATION | KEY_RELOAD, AT(failed_hold_ns), "1h",
 	  "how long the alert of a failed migration keeps firing", 0, DAYS(30), NULL },
 	{ "max-sessions", KEY_NUMBER, AT(max_sessions), "4096", "sessions per relayd", 1, 1000000, NULL },
 	{ "max-streams", KEY_NUMBER, AT(max_streams), "65536", "streams per relayd", 1, 10000000, NULL },
@@ -86,75 +75,55 @@ static const struct key keys[] = {
 	{ "max-pending", KEY_SIZE, AT(max_pending_bytes), "64MiB",
 	  "bytes of packets that wait to be merged, over all hosts; then reading pauses",
 	  4096, UINT64_C(1) << 36, NULL },
-	{ "max-clients", KEY_NUMBER, AT(max_clients), "64", "connections to the sockets", 1, 4096, NULL },
-	{ "max-clients-per-user", KEY_NUMBER, AT(max_clients_per_uid), "16",
+	{ "max-clients", KEY_NUMBER | KEY_RELOAD, AT(max_clients), "64",
+	  "connections to the Unix sockets", 1, 4096, NULL },
+	{ "max-clients-per-user", KEY_NUMBER | KEY_RELOAD, AT(max_clients_per_uid), "16",
 	  "connections of one user", 1, 4096, NULL },
-	{ "max-backlog", KEY_SIZE, AT(max_backlog_bytes), "4MiB",
+	{ "max-backlog", KEY_SIZE | KEY_RELOAD, AT(max_backlog_bytes), "4MiB",
 	  "bytes that wait for one slow client before it is dropped", 4096, UINT64_C(1) << 30, NULL },
+	/* TCP. */
+	{ "tls-listen", KEY_STRING, AT(tls_listen), "",
+	  "where to take clients over TLS, as host:port, or a port of the loopback interface; empty: nowhere",
+	  0, 0, NULL },
+	{ "http-listen", KEY_STRING, AT(http_listen), "",
+	  "where to speak HTTP, as host:port, or a port of the loopback interface; elsewhere it is over TLS; "
+	  "empty: nowhere", 0, 0, NULL },
+	{ "tls-certificate", KEY_STRING | KEY_RELOAD, AT(tls_certificate), "",
+	  "PEM file of the daemon's certificate and its chain", 0, 0, NULL },
+	{ "tls-key", KEY_STRING | KEY_RELOAD, AT(tls_key), "", "PEM file of its private key", 0, 0, NULL },
+	{ "tls-authority", KEY_STRING | KEY_RELOAD, AT(tls_authority), "",
+	  "PEM file of the authorities that sign clients' certificates", 0, 0, NULL },
+	{ "tls-readers", KEY_STRING | KEY_RELOAD, AT(tls_readers), "*",
+	  "names of certificates (common name or subjectAltName) that may read, with blanks between; *: all "
+	  "that the authority signed", 0, 0, NULL },
+	{ "tls-operators", KEY_STRING | KEY_RELOAD, AT(tls_operators), "",
+	  "names of certificates that may also change things", 0, 0, NULL },
+	{ "http-tokens", KEY_STRING | KEY_RELOAD, AT(http_tokens), "",
+	  "file with lines 'reader TOKEN' or 'operator TOKEN': bearer tokens for HTTP; with it nobody reads "
+	  "without one", 0, 0, NULL },
+	{ "http-hosts", KEY_STRING | KEY_RELOAD, AT(http_hosts), "",
+	  "further names by which browsers call this machine, with blanks between", 0, 0, NULL },
+	{ "max-remote-clients", KEY_NUMBER | KEY_RELOAD, AT(max_remote_clients), "256",
+	  "connections over TCP", 1, 65536, NULL },
+	{ "max-handshakes", KEY_NUMBER | KEY_RELOAD, AT(max_handshakes), "64",
+	  "half-open TLS connections; then the oldest is dropped", 1, 65536, NULL },
+	{ "handshake-timeout", KEY_DURATION | KEY_RELOAD, AT(handshake_ns), "10s",
+	  "how long a TLS handshake may take", 10 * NS_PER_MS, 600 * NS_PER_S, NULL },
+	{ "http-idle", KEY_DURATION | KEY_RELOAD, AT(http_idle_ns), "60s",
+	  "an HTTP connection without a request for this long is closed", 10 * NS_PER_MS, 3600 * NS_PER_S,
+	  NULL },
 };
 
 static const struct key *
 find_key(const char *name)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
-		if (streq(keys[i].name, name))
-			return &keys[i];
-	return NULL;
+	return key_find(keys, ARRAY_SIZE(keys), name);
 }
 
 bool
 config_has_key(const char *key)
 {
 	return find_key(key) != NULL;
-}
-
-static void *
-member(const struct config *config, const struct key *key)
-{
-	return (char *) config + key->offset;
-}
-
-static int
-set_number(struct config *config, const struct key *key, const char *value, struct error *error)
-{
-	static const char *const examples[] = {
-		[KEY_DURATION] = "a duration such as 500ms, 2s, 1h, 30d",
-		[KEY_SIZE] = "a size such as 512K, 8MiB",
-		[KEY_NUMBER] = "a number",
-	};
-	uint64_t number;
-	int r = key->type == KEY_DURATION ? parse_duration(value, &number) :
-		key->type == KEY_SIZE ? parse_size(value, &number) : parse_u64(value, &number);
-
-	if (r < 0)
-		return error_set(error, -r, "%s: '%s' is not %s", key->name, value, examples[key->type]);
-	if (number < key->min || number > key->max) {
-		char low[32], high[32];
-
-		if (key->type == KEY_DURATION) {
-			format_duration(key->min, low, sizeof low);
-			format_duration(key->max, high, sizeof high);
-		} else {
-			snprintf(low, sizeof low, "%" PRIu64, key->min);
-			snprintf(high, sizeof high, "%" PRIu64, key->max);
-		}
-		return error_set(error, ERANGE, "%s: '%s' is out of range (%s to %s)", key->name, value,
-				 low, high);
-	}
-	*(uint64_t *) member(config, key) = number;
-	return 0;
-}
-
-/* Whether 'value' is one of "a|b|c". */
-static bool
-is_choice(const char *choices, const char *value)
-{
-	size_t n = strlen(value);
-
-	for (const char *c = choices; c; c = strchr(c, '|') ? strchr(c, '|') + 1 : NULL)
-		if (n && !strncmp(c, value, n) && (c[n] == '|' || !c[n]))
-			return true;
-	return false;
 }
 
 static int
@@ -179,44 +148,27 @@ int
 config_set(struct config *config, const char *name, const char *value, struct error *error)
 {
 	const struct key *key = find_key(name);
-	char **string;
 
 	if (!key)
 		return error_set(error, ENOENT,
 				 "unknown option '%s' (cloudtraced --print-config lists all)", name);
-	switch (key->type) {
-	case KEY_LIST:
-		return add_relayd(config, value, error);
-	case KEY_CHOICE:
-		if (!is_choice(key->choices, value))
-			return error_set(error, EINVAL, "%s: '%s' is not one of %s", name, value,
-					 key->choices);
-		/* fallthrough */
-	case KEY_STRING:
-		string = member(config, key);
-		free(*string);
-		*string = xstrdup(value);
-		return 0;
-	default:
-		return set_number(config, key, value, error);
-	}
+	return key_type(key) == KEY_LIST ? add_relayd(config, value, error) :
+	       key_set(key, config, value, error);
 }
 
 void
 config_init(struct config *config)
 {
 	*config = (struct config) { 0 };
-	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
-		if (keys[i].by_default && config_set(config, keys[i].name, keys[i].by_default, NULL) < 0)
-			abort();
+	key_set_defaults(keys, ARRAY_SIZE(keys), config);
+	config_sections_init(&config->sections);
 }
 
 void
 config_done(struct config *config)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
-		if (keys[i].type == KEY_STRING || keys[i].type == KEY_CHOICE)
-			free(*(char **) member(config, &keys[i]));
+	key_done(keys, ARRAY_SIZE(keys), config);
+	config_sections_done(&config->sections);
 	for (unsigned i = 0; i < config->n_relayds; i++)
 		free(config->relayd[i]);
 	*config = (struct config) { 0 };
@@ -264,10 +216,9 @@ on_line(void *user, const char *section, const char *name, const char *value)
 {
 	struct reading *reading = user;
 
-	if (*section) {
-		error_set(reading->error, EINVAL, "there are no sections: remove [%s]", section);
-		return 0;
-	}
+	if (*section)
+		return config_sections_set(&reading->config->sections, section, name, value,
+					   reading->error) == 0;
 	return config_set(reading->config, name, value, reading->error) == 0;
 }
 
@@ -304,48 +255,60 @@ config_check(const struct config *config, struct error *error)
 		return error_set(error, EINVAL, "stall-min is longer than stall-max");
 	if (*config->socket && streq(config->socket, config->ro_socket))
 		return error_set(error, EINVAL, "socket and ro-socket are the same path");
-	return 0;
+	return config_sections_check(&config->sections, error);
 }
 
 static void
-print_value(const struct config *config, const struct key *key, FILE *file)
+print_relayds(const struct config *config, FILE *file)
 {
-	uint64_t number;
-
-	switch (key->type) {
-	case KEY_LIST:
-		for (unsigned i = 0; i < config->n_relayds; i++)
-			fprintf(file, "relayd = %s\n", config->relayd[i]);
-		if (!config->n_relayds)
-			fprintf(file, "#relayd = 127.0.0.1:5344\n");
-		return;
-	case KEY_STRING:
-	case KEY_CHOICE:
-		fprintf(file, "%s = %s\n", key->name, *(char **) member(config, key));
-		return;
-	default:
-		number = *(uint64_t *) member(config, key);
-		if (key->type == KEY_DURATION && number % NS_PER_S == 0)
-			fprintf(file, "%s = %" PRIu64 "s\n", key->name, number / NS_PER_S);
-		else if (key->type == KEY_DURATION)
-			fprintf(file, "%s = %" PRIu64 "ns\n", key->name, number);
-		else if (key->type == KEY_SIZE && number % 1024 == 0)
-			fprintf(file, "%s = %" PRIu64 "K\n", key->name, number / 1024);
-		else
-			fprintf(file, "%s = %" PRIu64 "\n", key->name, number);
-	}
+	for (unsigned i = 0; i < config->n_relayds; i++)
+		fprintf(file, "relayd = %s\n", config->relayd[i]);
+	if (!config->n_relayds)
+		fprintf(file, "#relayd = 127.0.0.1:5344\n");
 }
 
 void
 config_print(const struct config *config, FILE *file)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++) {
-		fprintf(file, "# %s", keys[i].doc);
-		if (keys[i].choices)
-			fprintf(file, " (%s)", keys[i].choices);
-		if (keys[i].by_default)
-			fprintf(file, "; default %s", keys[i].by_default);
-		fputc('\n', file);
-		print_value(config, &keys[i], file);
+		key_print_doc(&keys[i], file);
+		if (key_type(&keys[i]) == KEY_LIST)
+			print_relayds(config, file);
+		else
+			key_print(&keys[i], config, file);
 	}
+	config_sections_print(&config->sections, file);
+}
+
+void
+config_print_manual(FILE *file)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
+		key_print_manual(&keys[i], file);
+	fputs(".El\n.Ss [receiver NAME]\n.Bl -tag -width Ds\n", file);
+	config_sections_print_manual("receiver", file);
+	fputs(".El\n.Ss [alert NAME]\n.Bl -tag -width Ds\n", file);
+	config_sections_print_manual("alert", file);
+}
+
+static bool
+is_same(const struct key *key, const struct config *a, const struct config *b)
+{
+	if (key_type(key) != KEY_LIST)
+		return key_is_same(key, a, b);
+	for (unsigned i = 0; i < a->n_relayds && a->n_relayds == b->n_relayds; i++)
+		if (!streq(a->relayd[i], b->relayd[i]))
+			return false;
+	return a->n_relayds == b->n_relayds;
+}
+
+void
+config_compare(const struct config *old, const struct config *new,
+	       void (*differs)(void *context, const char *key, bool reload), void *context)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!is_same(&keys[i], old, new))
+			differs(context, keys[i].name, keys[i].type & KEY_RELOAD);
+	if (!config_sections_are_same(&old->sections, &new->sections))
+		differs(context, "alert rules and receivers", true);
 }

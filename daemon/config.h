@@ -4,8 +4,9 @@
  *
  * Each key can stand in the configuration file (cloudtraced.conf(5)) and on
  * the command line as --key=value; the command line wins.  The table knows
- * default, unit, range and meaning of each key; it checks values and writes
- * the keys' part of the manual (cloudtraced --print-config). */
+ * default, unit, range and meaning of each key; it checks values, writes a file
+ * (cloudtraced --print-config) and the keys' part of the manual (--print-manual).
+ * What SIGHUP can take over is marked in it. */
 #ifndef DAEMON_CONFIG_H
 #define DAEMON_CONFIG_H
 
@@ -13,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "daemon/config_sections.h"
 #include "lib/error.h"
 
 enum { CONFIG_MAX_RELAYDS = 256 };
@@ -30,6 +32,11 @@ struct config {
 	uint64_t max_sessions, max_streams, max_flows;
 	uint64_t max_packet_bytes, max_in_flight_bytes, max_pending_bytes;
 	uint64_t max_clients, max_clients_per_uid, max_backlog_bytes;
+	char *tls_listen, *http_listen;
+	char *tls_certificate, *tls_key, *tls_authority, *tls_readers, *tls_operators;
+	char *http_tokens, *http_hosts;
+	struct config_sections sections;
+	uint64_t max_remote_clients, max_handshakes, handshake_ns, http_idle_ns;
 };
 
 /* Fills in the defaults. */
@@ -49,5 +56,11 @@ int config_parse_relayd(const char *text, char *host, size_t size, uint16_t *ret
  * config_read() takes. */
 void config_print(const struct config *config, FILE *file);
 bool config_has_key(const char *key);
+/* The keys as items of a list in mdoc(7), for cloudtraced.conf(5). */
+void config_print_manual(FILE *file);
+/* Calls 'differs' for each key that has another value, with whether it can be
+ * taken over without a restart. */
+void config_compare(const struct config *old, const struct config *new,
+		    void (*differs)(void *context, const char *key, bool reload), void *context);
 
 #endif /* config.h */

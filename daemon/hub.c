@@ -12,6 +12,7 @@
 #define uthash_fatal(MESSAGE) abort()
 #include <uthash.h>
 
+#include "daemon/alert_rules.h"
 #include "daemon/alerts.h"
 #include "daemon/flow.h"
 #include "daemon/join.h"
@@ -30,13 +31,26 @@ struct hub {
 	struct hub_options options;
 	void (*on_alert)(void *context, const json_t *alert);
 	void *on_alert_context;
+	void (*on_record)(void *context, const char *topic, const char *id, const json_t *record);
 	struct touched *touched;     /* Since the last hub_settle(), by id. */
 	struct touch touch;          /* The same: requests, VMs, ports, volumes. */
+	char cursor[24], settled[24]; /* Changes that rules have seen, for good and so far. */
 };
 
 const struct hub_options hub_defaults = {
 	.failed_hold_ns = 3600 * NS_PER_S,
 };
+
+/* Rules look at what changes from now on. */
+static void
+skip_changes(struct hub *hub)
+{
+	json_t *changes = store_changes(hub->store, NULL, NULL, 1, NULL);
+	const char *cursor = json_string_value(json_object_get(changes, "cursor"));
+
+	snprintf(hub->cursor, sizeof hub->cursor, "%s", cursor ? cursor : "");
+	json_decref(changes);
+}
 
 struct hub *
 hub_new(struct store *store, const struct hub_options *options)
@@ -45,7 +59,16 @@ hub_new(struct store *store, const struct hub_options *options)
 
 	hub->store = store;
 	hub->options = options ? *options : hub_defaults;
+	skip_changes(hub);
 	return hub;
+}
+
+void
+hub_set_options(struct hub *hub, const struct hub_options *options)
+{
+	if (hub->options.rules != options->rules)
+		alert_rules_free(hub->options.rules);
+	hub->options = *options;
 }
 
 static void
@@ -66,6 +89,7 @@ hub_free(struct hub *hub)
 		return;
 	forget_touched(hub);
 	touch_done(&hub->touch);
+	alert_rules_free(hub->options.rules);
 	free(hub);
 }
 
@@ -74,6 +98,13 @@ hub_on_alert(struct hub *hub, void (*alert)(void *context, const json_t *alert),
 {
 	hub->on_alert = alert;
 	hub->on_alert_context = context;
+}
+
+void
+hub_on_record(struct hub *hub, void (*record)(void *context, const char *topic, const char *id,
+					      const json_t *record))
+{
+	hub->on_record = record;
 }
 
 /* -- Facts ---------------------------------------------------------------- */
@@ -109,16 +140,17 @@ connect_of(const struct fact *fact)
 	return value > 0 ? (uint64_t) value : 0;
 }
 
-/* Whoever has this process on a side has to be looked at again. */
+/* Whoever has this process ("PID", "PID/...") on a side has to be looked at again. */
 static int
 touch_process(struct hub *hub, const struct fact *fact, struct error *error)
 {
+	_cleanup_(freep) char *key = xstrndup(fact->key, strcspn(fact->key, "/"));
 	static const char *const kinds[] = { "migration.source", "migration.destination" };
 	json_t *spans, *span;
 	size_t i;
 
 	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
-		spans = store_spans_of_key(hub->store, kinds[k], fact->host, fact->key, error);
+		spans = store_spans_of_key(hub->store, kinds[k], fact->host, key, error);
 		if (!spans)
 			return -EIO;
 		json_array_foreach(spans, i, span)
@@ -126,6 +158,32 @@ touch_process(struct hub *hub, const struct fact *fact, struct error *error)
 		json_decref(spans);
 	}
 	return 0;
+}
+
+/* An address came to another port: those that migrate on this host then may have
+ * brought it. */
+static int
+touch_address(struct hub *hub, const struct fact *fact, struct error *error)
+{
+	json_t *sides = store_sides_near(hub->store, fact->host, fact->start_ns,
+					 JOIN_NETWORK_EARLY_NS, JOIN_NETWORK_LATE_NS, error);
+	json_t *side;
+	size_t i;
+
+	if (!sides)
+		return -EIO;
+	json_array_foreach(sides, i, side)
+		touch(hub, json_string_value(json_object_get(side, "id")), 0, 0, true);
+	json_decref(sides);
+	return 0;
+}
+
+static int
+note_entity(struct hub *hub, const struct fact *fact, struct error *error)
+{
+	if (streq(fact->kind, "qemu.process") || streq(fact->kind, "qemu.nic"))
+		return touch_process(hub, fact, error);
+	return streq(fact->kind, "net.address") ? touch_address(hub, fact, error) : 0;
 }
 
 static int
@@ -140,7 +198,7 @@ note(struct hub *hub, const struct fact *fact, struct error *error)
 	if (r)
 		return r;
 	if (fact->type == FACT_ENTITY)
-		return streq(fact->kind, "qemu.process") ? touch_process(hub, fact, error) : 0;
+		return note_entity(hub, fact, error);
 	if (fact->type != FACT_SPAN && fact->type != FACT_RETRACT)
 		return 0;
 	span.type = FACT_SPAN;
@@ -180,10 +238,15 @@ int
 hub_fact(struct hub *hub, const struct fact *fact, struct error *error)
 {
 	int r = fact->type == FACT_RETRACT ? touch_gone(hub, fact, error) : 0;
+	bool changed = true;
 
 	if (!r)
 		r = store_put_fact(hub->store, fact, error);
 	if (r > 0)
+		r = alert_rules_fact(hub->options.rules, hub->store, fact, error);
+	else
+		changed = false;
+	if (!r && changed)
 		r = note(hub, fact, error);
 	json_decref(fact->attributes);
 	return r;
@@ -199,7 +262,7 @@ written(void *context, const char *id, const json_t *record, struct error *error
 
 	if (r)
 		return r;
-	return alerts_migration(hub->store, id, record, hub->options.failed_hold_ns, error);
+	return alerts_migration(hub->store, hub->options.rules, id, record, hub->options.failed_hold_ns, error);
 }
 
 static int
@@ -212,6 +275,56 @@ settle_requests(struct hub *hub, struct error *error)
 	if (!r)
 		touch_done(&hub->touch);
 	return r;
+}
+
+static int
+judge_record(struct hub *hub, const char *topic, const char *id, const json_t *record,
+	     struct error *error)
+{
+	if (!json_is_object(record))
+		record = NULL;
+	if (record && hub->on_record)
+		hub->on_record(hub->on_alert_context, topic, id, record);
+	return alert_rules_record(hub->options.rules, hub->store, topic, id, record, error);
+}
+
+/* Rules look at the records that changed. */
+static int
+judge_records(struct hub *hub, struct error *error)
+{
+	static const char *const topics[] = { "migration", "flow" };
+	json_t *changes, *items, *change;
+	size_t n = 0, i;
+	int r = 0;
+
+	snprintf(hub->settled, sizeof hub->settled, "%s", hub->cursor);
+	do {
+		changes = store_changes(hub->store, NULL, *hub->settled ? hub->settled : "0", 256, error);
+		items = json_object_get(changes, "items");
+		n = json_array_size(items);
+		json_array_foreach(items, i, change) {
+			const char *topic = json_string_value(json_object_get(change, "topic"));
+			const json_t *item = json_object_get(change, "item");
+
+			for (unsigned t = 0; t < ARRAY_SIZE(topics) && !r; t++)
+				if (streq(topic, topics[t]))
+					r = judge_record(hub, topic, json_string_value(
+						json_object_get(change, "id")), item, error);
+		}
+		if (changes)
+			snprintf(hub->settled, sizeof hub->settled, "%s",
+				 json_string_value(json_object_get(changes, "cursor")));
+		else
+			r = -EIO;
+		json_decref(changes);
+	} while (n == 256 && !r);
+	return r;
+}
+
+void
+hub_committed(struct hub *hub)
+{
+	memcpy(hub->cursor, hub->settled, sizeof hub->cursor);
 }
 
 int
@@ -227,6 +340,10 @@ hub_settle(struct hub *hub, struct error *error)
 	free(touches);
 	if (!r)
 		r = settle_requests(hub, error);
+	if (!r && hub->options.rules)
+		r = judge_records(hub, error);
+	if (!r)
+		r = alert_rules_settle(hub->options.rules, hub->store, error);
 	if (r)
 		return r;
 	forget_touched(hub);
@@ -237,5 +354,7 @@ hub_settle(struct hub *hub, struct error *error)
 int
 hub_source(struct hub *hub, const struct store_source *source, struct error *error)
 {
-	return alerts_source(hub->store, source, error);
+	int r = alerts_source(hub->store, hub->options.rules, source, error);
+
+	return r ? r : alert_rules_source(hub->options.rules, hub->store, source, error);
 }

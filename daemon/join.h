@@ -5,6 +5,7 @@
  *   join_migration.c  which sides have to be looked at again, and writing
  *   join_pair.c       which source belongs to which destination
  *   join_record.c     the record of one pair (proto/schemas/migration.json)
+ *   join_network.c    what it meant for the VM's network
  *
  * A side is a span "migration.source" or "migration.destination" of an
  * analyzer, with what is known of its process.  All three are functions of the
@@ -95,6 +96,12 @@ void join_spread(struct side_set *set, uint64_t *ret_from_ns, uint64_t *ret_to_n
 
 /* The record of a source and a destination, either NULL. */
 json_t *join_record(const struct side *source, const struct side *destination);
+/* Adds "network_blackout_ns", "packets_to_source" and "network" to it.  How long after
+ * a migration packets are looked for: JOIN_NETWORK_LATE_NS. */
+#define JOIN_NETWORK_EARLY_NS NS_PER_S
+#define JOIN_NETWORK_LATE_NS (60 * NS_PER_S)
+int join_network(struct store *store, json_t *record, const struct side *source,
+		 const struct side *destination, struct error *error);
 
 /* What was touched since the last join, to be looked at again. */
 struct join_touch {

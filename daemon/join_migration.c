@@ -143,8 +143,10 @@ write_side(struct join *join, const struct side *side)
 	const struct side *source = side->is_source ? side : side->partner;
 	const struct side *destination = side->is_source ? side->partner : side;
 	json_t *record = join_record(source, destination), *alone;
-	int r = write_record(join, source ? source->id : destination->id, record);
+	int r = join_network(join->store, record, source, destination, join->error);
 
+	if (!r)
+		r = write_record(join, source ? source->id : destination->id, record);
 	json_decref(record);
 	alone = !r && source && destination ? store_migration(join->store, destination->id) : NULL;
 	if (alone)

@@ -3,13 +3,25 @@
 # serve: JSON-RPC on sockets.
 noinst_LIBRARIES += libdaemon_serve.a
 libdaemon_serve_a_SOURCES = \
+	daemon/metrics.c daemon/metrics.h \
+	daemon/serve_alerts.c \
 	daemon/serve.c daemon/serve.h daemon/serve_internal.h \
 	daemon/serve_client.c \
+	daemon/network.c daemon/network.h \
+	daemon/network_changes.c \
+	daemon/network_path.c \
+	daemon/network_views.c \
+	daemon/serve_http.c \
 	daemon/serve_methods.c \
+	daemon/serve_network.c \
 	daemon/serve_status.c \
-	daemon/serve_watch.c
+	daemon/serve_tcp.c \
+	daemon/serve_watch.c \
+	daemon/tls.c daemon/tls.h
 noinst_LIBRARIES += libdaemon_store.a
 libdaemon_store_a_SOURCES = \
+	daemon/alert_condition.c daemon/alert_condition.h \
+	daemon/alert_rules.c daemon/alert_rules.h \
 	daemon/alerts.c daemon/alerts.h \
 	daemon/flow.c daemon/flow.h daemon/flow_private.h \
 	daemon/flow_behalf.c \
@@ -23,20 +35,26 @@ libdaemon_store_a_SOURCES = \
 	daemon/hub.c daemon/hub.h \
 	daemon/join.h \
 	daemon/join_migration.c \
+	daemon/join_network.c \
 	daemon/join_pair.c \
 	daemon/join_record.c \
 	daemon/store.c daemon/store.h daemon/store_internal.h \
+	daemon/store_alerts.c \
 	daemon/store_answers.c \
 	daemon/store_changes.c \
 	daemon/store_dump.c \
 	daemon/store_facts.c \
 	daemon/store_json.c \
 	daemon/store_find.c \
+	daemon/store_network.c \
 	daemon/store_recover.c \
 	daemon/store_ref.c \
 	daemon/store_request.c \
 	daemon/store_service.c \
 	daemon/store_windows.c \
+	daemon/kernel_answers.h daemon/kernel_cpu_answers.c daemon/kernel_cpu_answers.h \
+	daemon/kernel_io_answers.c daemon/kernel_migration_answers.c \
+	daemon/kernel_node_answers.c \
 	daemon/store_write.c \
 	daemon/thing.c daemon/thing.h \
 	daemon/touch.c daemon/touch.h
@@ -47,12 +65,21 @@ cloudtraced_SOURCES = \
 	daemon/archive.c daemon/archive.h \
 	daemon/batch.c daemon/batch.h \
 	daemon/config.c daemon/config.h \
+	daemon/config_keys.c daemon/config_keys.h \
+	daemon/config_rules.c \
+	daemon/config_sections.c daemon/config_sections.h \
+	daemon/deliver.c daemon/deliver.h daemon/deliver_private.h \
+	daemon/deliver_exec.c \
+	daemon/deliver_payload.c \
+	daemon/deliver_routes.c \
+	daemon/export_otlp.c daemon/export_otlp.h \
 	daemon/lane.c daemon/lane.h daemon/lane_private.h \
 	daemon/lane_host.c \
 	daemon/lane_live.c \
 	daemon/main.c \
+	daemon/test_alerts.c daemon/test_alerts.h \
 	daemon/notify.c daemon/notify.h \
 	daemon/writer.c daemon/writer.h
 cloudtraced_LDFLAGS = -pthread $(LTO_LDFLAGS)
 cloudtraced_LDADD = libdaemon_serve.a libdaemon_store.a libanalyzers.a libproto.a libctf.a libct.a \
-	$(SQLITE_LIBS) $(JANSSON_LIBS) $(EVENT_LIBS) $(BT2_LIBS) $(INIH_LIBS) $(XXHASH_LIBS) $(SYSTEMD_LIBS) -lm
+	$(SQLITE_LIBS) $(JANSSON_LIBS) $(EVENT_LIBS) $(BT2_LIBS) $(INIH_LIBS) $(XXHASH_LIBS) $(SYSTEMD_LIBS) $(OPENSSL_LIBS) $(CURL_LIBS) -lm

@@ -9,6 +9,7 @@
 #include <event2/event.h>
 #include <event2/thread.h>
 #include <getopt.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,19 +20,23 @@
 
 #include "analyzers/engine.h"
 #include "ctf/reader.h"
+#include "daemon/alert_rules.h"
 #include "daemon/archive.h"
+#include "daemon/batch.h"
 #include "daemon/config.h"
+#include "daemon/deliver.h"
 #include "daemon/lane.h"
 #include "daemon/notify.h"
 #include "daemon/serve.h"
+#include "daemon/test_alerts.h"
 #include "daemon/writer.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
 enum mode {
-	MODE_RUN, MODE_READ, MODE_DUMP, MODE_DUMP_STORE, MODE_STDIO, MODE_CHECK,
-	MODE_PRINT_EVENTS, MODE_PRINT_GRAPH, MODE_PRINT_CONFIG, MODE_HELP, MODE_VERSION
+	MODE_RUN, MODE_READ, MODE_TEST_ALERTS, MODE_DUMP, MODE_DUMP_STORE, MODE_STDIO, MODE_CHECK,
+	MODE_PRINT_EVENTS, MODE_PRINT_GRAPH, MODE_PRINT_CONFIG, MODE_PRINT_MANUAL, MODE_HELP, MODE_VERSION
 };
 
 static const struct {
@@ -42,6 +47,8 @@ static const struct {
 	const char *letter;
 } modes[] = {
 	{ "read", MODE_READ, "DIR...", "read trace directories to the end into --store, then exit", NULL },
+	{ "test-alerts", MODE_TEST_ALERTS, NULL,
+	  "print the alerts that the rules give over DIR... or --store, then exit", NULL },
 	{ "dump", MODE_DUMP, "DIR...", "print every event as a line of JSON, then exit", NULL },
 	{ "stdio", MODE_STDIO, NULL, "answer queries about --store on standard input and output", NULL },
 	{ "dump-store", MODE_DUMP_STORE, NULL, "print what --store holds of the traces, then exit", NULL },
@@ -49,6 +56,7 @@ static const struct {
 	  "print the LTTng events to enable on compute|network|storage|controller nodes", NULL },
 	{ "print-graph", MODE_PRINT_GRAPH, "ANALYZER", "print a state machine as Graphviz text", NULL },
 	{ "print-config", MODE_PRINT_CONFIG, NULL, "print all options, their values and meaning", NULL },
+	{ "print-manual", MODE_PRINT_MANUAL, NULL, "print the keys' part of cloudtraced.conf(5)", NULL },
 	{ "check", MODE_CHECK, NULL, "check the configuration, then exit (also -t)", "-t" },
 	{ "help", MODE_HELP, NULL, "print this", "-h" },
 	{ "version", MODE_VERSION, NULL, "print the version", NULL },
@@ -110,11 +118,36 @@ set_mode(struct command_line *line, unsigned i, const char *value, char **argv, 
 	return 0;
 }
 
+/* What stands behind "--". */
+static int
+parse_option(struct command_line *line, char *word, char **argv, int argc, int *at,
+	     struct error *error)
+{
+	char *equals = strchr(word, '='), *value = equals ? equals + 1 : NULL;
+
+	if (equals)
+		*equals = '\0';
+	for (unsigned i = 0; i < ARRAY_SIZE(modes); i++)
+		if (streq(word, modes[i].option))
+			return set_mode(line, i, value ? argv[*at] + (value - word) + 2 : NULL, argv,
+					argc, at);
+	if (!value && *at + 1 < argc && (config_has_key(word) || streq(word, "config")))
+		value = argv[++*at];
+	if (!value)
+		return usage_error(config_has_key(word) ? "--%s needs a value" :
+				   "there is no option --%s", word);
+	/* The file was read in a first pass. */
+	if (streq(word, "config"))
+		return 0;
+	return config_set(&line->config, word, value, error);
+}
+
 /* "--key=value", "--key value", a mode, or a directory. */
 static int
 parse_word(struct command_line *line, char **argv, int argc, int *at, struct error *error)
 {
-	char *word = argv[*at], *equals, *value;
+	_cleanup_(freep) char *copy = NULL;
+	char *word = argv[*at];
 
 	for (unsigned i = 0; i < ARRAY_SIZE(modes); i++)
 		if (modes[i].letter && streq(word, modes[i].letter))
@@ -125,23 +158,9 @@ parse_word(struct command_line *line, char **argv, int argc, int *at, struct err
 	}
 	if (!starts_with(word, "--"))
 		return usage_error("there is no option %s", word);
-	word += 2;
-	equals = strchr(word, '=');
-	value = equals ? equals + 1 : NULL;
-	if (equals)
-		*equals = '\0';
-	for (unsigned i = 0; i < ARRAY_SIZE(modes); i++)
-		if (streq(word, modes[i].option))
-			return set_mode(line, i, value, argv, argc, at);
-	if (!value && *at + 1 < argc && (config_has_key(word) || streq(word, "config")))
-		value = argv[++*at];
-	if (!value)
-		return usage_error(config_has_key(word) ? "--%s needs a value" :
-				   "there is no option --%s", word);
-	/* The file was read in a first pass. */
-	if (streq(word, "config"))
-		return 0;
-	return config_set(&line->config, word, value, error);
+	/* The words are read again at each SIGHUP. */
+	copy = xstrdup(word + 2);
+	return parse_option(line, copy, argv, argc, at, error);
 }
 
 /* The file first, wherever it stands, so that the command line wins. */
@@ -167,17 +186,24 @@ parse_command_line(struct command_line *line, int argc, char **argv, struct erro
 		r = parse_word(line, argv, argc, &i, error);
 	if (r < 0)
 		return r;
-	if (line->n_paths && line->mode != MODE_READ && line->mode != MODE_DUMP)
+	if (line->n_paths && line->mode != MODE_READ && line->mode != MODE_DUMP &&
+	    line->mode != MODE_TEST_ALERTS)
 		return usage_error("'%s' is not an option; directories go with --read or --dump",
 				   line->paths[0]);
 	return config_check(&line->config, error);
 }
 
 struct watch {
+	int argc;
+	char **argv;
+	const struct config *config;      /* As the daemon began with it; the lane's. */
+	struct config now;                /* As it was read last. */
 	struct event_base *base;
 	struct lane *lane;
 	struct writer *writer;
 	struct serve *serve;
+	struct deliver *deliver;          /* NULL: nobody gets alerts. */
+	pthread_mutex_t lock;             /* Of 'deliver', which SIGHUP exchanges. */
 };
 
 static void
@@ -205,6 +231,22 @@ on_commit(void *context)
 
 	if (watch->serve)
 		serve_notify(watch->serve);
+	pthread_mutex_lock(&watch->lock);
+	deliver_notify(watch->deliver);
+	pthread_mutex_unlock(&watch->lock);
+}
+
+static bool
+keep_silence(void *context, const char *id, json_t *silence)
+{
+	struct watch *watch = context;
+	struct batch *batch = batch_new();
+
+	batch_add_silence(batch, id, silence);
+	if (writer_submit(watch->writer, batch))
+		return true;
+	batch_free(batch);
+	return false;
 }
 
 static int
@@ -222,6 +264,60 @@ make_parent_dir(const char *path)
 	return r;
 }
 
+/* "" is none. */
+static const char *
+text_or_null(const char *text)
+{
+	return *text ? text : NULL;
+}
+
+static struct serve_options
+serving_of(const struct config *config)
+{
+	struct serve_options serving = serve_defaults;
+
+	serving.store_path = config->store;
+	serving.socket_path = text_or_null(config->socket);
+	serving.ro_socket_path = text_or_null(config->ro_socket);
+	serving.tls_listen = text_or_null(config->tls_listen);
+	serving.http_listen = text_or_null(config->http_listen);
+	serving.tls_certificate = text_or_null(config->tls_certificate);
+	serving.tls_key = text_or_null(config->tls_key);
+	serving.tls_authority = text_or_null(config->tls_authority);
+	serving.tls_readers = config->tls_readers;
+	serving.tls_operators = config->tls_operators;
+	serving.http_tokens = text_or_null(config->http_tokens);
+	serving.http_hosts = config->http_hosts;
+	serving.max_remote_clients = (unsigned) config->max_remote_clients;
+	serving.max_handshakes = (unsigned) config->max_handshakes;
+	serving.handshake_ns = config->handshake_ns;
+	serving.http_idle_ns = config->http_idle_ns;
+	serving.max_clients = (unsigned) config->max_clients;
+	serving.max_clients_per_uid = (unsigned) config->max_clients_per_uid;
+	serving.max_backlog = config->max_backlog_bytes;
+	serving.sections = &config->sections;
+	serving.started_ns = clock_wall_ns();
+	return serving;
+}
+
+/* Exchanges the thread that delivers: what it had under way waits in the store. */
+static int
+start_deliver(struct watch *watch, const struct config *config, struct error *error)
+{
+	struct deliver *old = watch->deliver, *new = NULL;
+	int r;
+
+	pthread_mutex_lock(&watch->lock);
+	watch->deliver = NULL;
+	pthread_mutex_unlock(&watch->lock);
+	deliver_stop(old);
+	r = deliver_start(config->store, &config->sections, watch->writer, &new, error);
+	pthread_mutex_lock(&watch->lock);
+	watch->deliver = new;
+	pthread_mutex_unlock(&watch->lock);
+	return r;
+}
+
 static int
 start_threads(struct watch *watch, const struct config *config, struct error *error)
 {
@@ -229,34 +325,103 @@ start_threads(struct watch *watch, const struct config *config, struct error *er
 		.store_path = config->store, .hub = hub_defaults,
 		.retention_ns = config->retention_ns, .committed = on_commit, .context = watch,
 	};
-	struct serve_options serving = serve_defaults;
+	struct serve_options serving = serving_of(config);
 	int r;
 
 	make_parent_dir(config->store);
-	serving.store_path = config->store;
-	serving.socket_path = *config->socket ? config->socket : NULL;
-	serving.ro_socket_path = *config->ro_socket ? config->ro_socket : NULL;
+	serving.silence = keep_silence;
+	serving.silence_context = watch;
 	serving.socket_fd = notify_listener("control");
 	serving.ro_socket_fd = notify_listener("ro");
-	serving.max_clients = (unsigned) config->max_clients;
-	serving.max_clients_per_uid = (unsigned) config->max_clients_per_uid;
-	serving.max_backlog = config->max_backlog_bytes;
-	serving.started_ns = clock_wall_ns();
 	if (serving.socket_path && serving.socket_fd < 0)
 		make_parent_dir(serving.socket_path);
 	if (serving.ro_socket_path && serving.ro_socket_fd < 0)
 		make_parent_dir(serving.ro_socket_path);
 	writing.hub.failed_hold_ns = config->failed_hold_ns;
+	r = alert_rules_new(config->sections.rules, config->sections.n_rules, &writing.hub.rules, error);
+	if (r < 0)
+		return r;
+	writing.routes = deliver_routes_new(&config->sections);
 	r = writer_start(&writing, &watch->writer, error);
 	if (r >= 0)
 		r = serve_new(watch->base, &serving, &watch->serve, error);
+	if (r >= 0)
+		r = start_deliver(watch, config, error);
 	if (r >= 0)
 		r = lane_start(config, watch->writer, &watch->lane, error);
 	return r;
 }
 
 static void
-watch_signals(struct watch *watch, struct event *events[3])
+set_log_level(const struct config *config)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+
+	log_level_parse(config->log_level, &level);
+	log_set_level(level);
+}
+
+static void
+log_difference(void *context, const char *key, bool reload)
+{
+	if (reload)
+		log_info("%s is taken over", key);
+	else
+		log_warning("%s changed: it is taken over at the next start", key);
+}
+
+/* Takes over what can change; sources, clients and the store go on. */
+static int
+take_over(struct watch *watch, const struct config *config, struct error *error)
+{
+	struct serve_options serving = serving_of(config);
+	struct hub_options hub = hub_defaults;
+	int r = alert_rules_new(config->sections.rules, config->sections.n_rules, &hub.rules, error);
+
+	if (r >= 0)
+		r = serve_reconfigure(watch->serve, &serving, error);
+	if (r < 0) {
+		alert_rules_free(hub.rules);
+		return r;
+	}
+	hub.failed_hold_ns = config->failed_hold_ns;
+	writer_reconfigure(watch->writer, config->retention_ns, &hub,
+			   deliver_routes_new(&config->sections));
+	set_log_level(config);
+	return start_deliver(watch, config, error);
+}
+
+static void
+on_hangup(evutil_socket_t number, short what, void *user)
+{
+	struct watch *watch = user;
+	struct command_line line = { .paths = xcalloc((size_t) watch->argc + 1, sizeof (char *)) };
+	struct error error = { 0 };
+	int r;
+
+	config_init(&line.config);
+	notify_reloading();
+	r = parse_command_line(&line, watch->argc, watch->argv, &error);
+	if (r >= 0)
+		r = take_over(watch, &line.config, &error);
+	if (r < 0) {
+		log_error("the configuration is not taken over: %s",
+			  error.code ? error.text : "a word of the command line is wrong");
+		config_done(&line.config);
+	} else {
+		config_compare(watch->now.store ? &watch->now : watch->config, &line.config,
+			       log_difference, NULL);
+		config_done(&watch->now);
+		watch->now = line.config;
+		serve_show_rules(watch->serve, &watch->now.sections);
+		log_info("the configuration was read again");
+	}
+	free(line.paths);
+	notify_state("READY=1");
+}
+
+static void
+watch_signals(struct watch *watch, struct event *events[4])
 {
 	uint64_t period = notify_watchdog_ns();
 	struct timeval every = { .tv_sec = (time_t) (period / NS_PER_S),
@@ -266,8 +431,10 @@ watch_signals(struct watch *watch, struct event *events[3])
 	events[0] = evsignal_new(watch->base, SIGINT, on_signal, watch);
 	events[1] = evsignal_new(watch->base, SIGTERM, on_signal, watch);
 	events[2] = event_new(watch->base, -1, EV_PERSIST, on_watchdog, watch);
+	events[3] = evsignal_new(watch->base, SIGHUP, on_hangup, watch);
 	event_add(events[0], NULL);
 	event_add(events[1], NULL);
+	event_add(events[3], NULL);
 	if (period)
 		event_add(events[2], &every);
 }
@@ -285,10 +452,12 @@ allow_many_files(void)
 }
 
 static int
-run_daemon(const struct config *config, struct error *error)
+run_daemon(const struct config *config, int argc, char **argv, struct error *error)
 {
-	struct watch watch = { 0 };
-	struct event *events[3];
+	struct watch watch = { .argc = argc, .argv = argv, .config = config,
+			       .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct deliver *deliver;
+	struct event *events[4];
 	int r;
 
 	if (!config->n_relayds)
@@ -308,11 +477,17 @@ run_daemon(const struct config *config, struct error *error)
 		notify_state("STOPPING=1");
 	}
 	lane_stop(watch.lane);
+	pthread_mutex_lock(&watch.lock);
+	deliver = watch.deliver;
+	watch.deliver = NULL;
+	pthread_mutex_unlock(&watch.lock);
+	deliver_stop(deliver);
 	writer_stop(watch.writer, 2 * NS_PER_S);
 	serve_free(watch.serve);
 	for (unsigned i = 0; i < ARRAY_SIZE(events); i++)
 		event_free(events[i]);
 	event_base_free(watch.base);
+	config_done(&watch.now);
 	return r;
 }
 
@@ -345,6 +520,18 @@ dump_store(const char *path, struct error *error)
 	return r;
 }
 
+/* What only those who use it can tell: rules, certificates, tokens. */
+static int
+check_all(const struct config *config, struct error *error)
+{
+	struct serve_options serving = serving_of(config);
+	struct alert_rules *rules = NULL;
+	int r = alert_rules_new(config->sections.rules, config->sections.n_rules, &rules, error);
+
+	alert_rules_free(rules);
+	return r < 0 ? r : serve_check(&serving, error);
+}
+
 static enum ctf_backend
 backend(const struct config *config)
 {
@@ -352,16 +539,18 @@ backend(const struct config *config)
 }
 
 static int
-perform(struct command_line *line, struct error *error)
+perform(struct command_line *line, int argc, char **argv, struct error *error)
 {
 	const struct config *config = &line->config;
 	int r;
 
 	switch (line->mode) {
 	case MODE_RUN:
-		return run_daemon(config, error);
+		return run_daemon(config, argc, argv, error);
 	case MODE_READ:
 		return archive_read(config, line->paths, line->n_paths, backend(config), error);
+	case MODE_TEST_ALERTS:
+		return test_alerts(config, line->paths, line->n_paths, error);
 	case MODE_DUMP:
 		return archive_dump(line->paths, line->n_paths, backend(config), stdout, error);
 	case MODE_DUMP_STORE:
@@ -369,6 +558,8 @@ perform(struct command_line *line, struct error *error)
 	case MODE_STDIO:
 		return run_stdio(config, error);
 	case MODE_CHECK:
+		if (check_all(config, error) < 0)
+			return -EINVAL;
 		puts("the configuration is good");
 		return 0;
 	case MODE_PRINT_EVENTS:
@@ -384,6 +575,9 @@ perform(struct command_line *line, struct error *error)
 	case MODE_PRINT_CONFIG:
 		config_print(config, stdout);
 		return 0;
+	case MODE_PRINT_MANUAL:
+		config_print_manual(stdout);
+		return 0;
 	case MODE_HELP:
 		print_help();
 		return 0;
@@ -398,7 +592,6 @@ int
 main(int argc, char **argv)
 {
 	struct command_line line = { .paths = xcalloc((size_t) argc + 1, sizeof (char *)) };
-	enum log_level level = LOG_LEVEL_INFO;
 	struct error error = { 0 };
 	int r;
 
@@ -409,9 +602,8 @@ main(int argc, char **argv)
 			log_error("%s", error.text);
 		return 2;
 	}
-	log_level_parse(line.config.log_level, &level);
-	log_set_level(level);
-	r = perform(&line, &error);
+	set_log_level(&line.config);
+	r = perform(&line, argc, argv, &error);
 	if (fflush(stdout) != 0 && r >= 0)
 		r = error_set(&error, errno, "standard output: %s", strerror(errno));
 	if (r < 0)

@@ -6,7 +6,15 @@
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 
+#include "lib/clock.h"
 #include "lib/util.h"
+
+void
+notify_reloading(void)
+{
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+		   (unsigned long long) (clock_mono_ns() / NS_PER_US));
+}
 
 void
 notify_state(const char *state)
@@ -39,6 +47,11 @@ notify_listener(const char *name)
 	return found;
 }
 #else
+void
+notify_reloading(void)
+{
+}
+
 void
 notify_state(const char *state)
 {

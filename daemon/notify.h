@@ -9,6 +9,8 @@
 
 /* "READY=1", "STOPPING=1", "STATUS=..." */
 void notify_state(const char *state);
+/* "RELOADING=1", with the time that it takes. */
+void notify_reloading(void);
 /* Half the watchdog's period in ns, or 0 when there is none. */
 uint64_t notify_watchdog_ns(void);
 /* The listening Unix socket that the service manager passed in under that name

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/metrics.h"
 #include "daemon/serve_internal.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -37,6 +38,11 @@ struct serve_socket {
 const struct serve_options serve_defaults = {
 	.socket_fd = -1,
 	.ro_socket_fd = -1,
+	.tls_readers = "*",
+	.max_remote_clients = 256,
+	.max_handshakes = 64,
+	.handshake_ns = 10 * NS_PER_S,
+	.http_idle_ns = 60 * NS_PER_S,
 	.max_clients = 64,
 	.max_clients_per_uid = 16,
 	.max_in_flight = 8,
@@ -95,14 +101,29 @@ serve_notify(struct serve *serve)
 /* -- Coming in ------------------------------------------------------------ */
 
 static unsigned
-clients_of(const struct serve *serve, uid_t uid)
+clients_like(const struct serve *serve, const struct serve_peer *peer)
 {
 	const struct serve_client *client;
 	unsigned count = 0;
 
 	LIST_FOREACH(client, &serve->clients, link)
-		count += client->uid == uid;
+		count += peer->remote ? streq(client->name, peer->name) : client->uid == peer->uid;
 	return count;
+}
+
+const char *
+serve_too_many(const struct serve *serve, const struct serve_peer *peer)
+{
+	const struct serve_options *options = &serve->options;
+
+	/* Those from afar can't take the place of those on this machine. */
+	if (peer->remote ? serve->remote_count >= options->max_remote_clients :
+			   serve->client_count >= options->max_clients)
+		return "Too many clients";
+	if ((!peer->remote || *peer->name) &&
+	    clients_like(serve, peer) >= options->max_clients_per_uid)
+		return "Too many clients of your user";
+	return NULL;
 }
 
 /* Says why in one line, as far as the socket's own buffer takes it. */
@@ -127,16 +148,16 @@ welcome(struct serve_socket *socket, int fd)
 {
 	static struct log_limit limit = LOG_LIMIT(5, 60 * NS_PER_S);
 	struct serve *serve = socket->serve;
-	struct ucred peer = { .pid = 0, .uid = (uid_t) -1 };
-	socklen_t size = sizeof peer;
-	const char *why = NULL;
+	struct ucred ucred = { .pid = 0, .uid = (uid_t) -1 };
+	struct serve_peer peer = { .role = socket->read_only ? SERVE_READER : SERVE_OPERATOR };
+	socklen_t size = sizeof ucred;
+	const char *why;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ucred, &size))
 		log_debug("SO_PEERCRED: %s", strerror(errno));
-	if (serve->client_count >= serve->options.max_clients)
-		why = "Too many clients";
-	else if (clients_of(serve, peer.uid) >= serve->options.max_clients_per_uid)
-		why = "Too many clients of your user";
+	peer.uid = ucred.uid;
+	peer.pid = ucred.pid;
+	why = serve_too_many(serve, &peer);
 	if (why) {
 		if (log_allowed(&limit))
 			log_warning("%s: socket=%s, uid=%u, pid=%d", why, socket->path,
@@ -145,8 +166,8 @@ welcome(struct serve_socket *socket, int fd)
 		return;
 	}
 	log_debug("client connected: socket=%s, uid=%u, gid=%u, pid=%d", socket->path,
-		  (unsigned) peer.uid, (unsigned) peer.gid, (int) peer.pid);
-	if (!serve_client_new(serve, fd, fd, true, socket->read_only, peer.uid, peer.pid))
+		  (unsigned) ucred.uid, (unsigned) ucred.gid, (int) ucred.pid);
+	if (!serve_client_new(serve, fd, fd, true, &peer))
 		close(fd);
 }
 
@@ -311,6 +332,10 @@ serve_free(struct serve *serve)
 		serve_client_free(client);
 	socket_free(serve->full);
 	socket_free(serve->restricted);
+	serve_port_free(serve->lines_port);
+	serve_port_free(serve->http_port);
+	serve_tokens_free(serve->tokens);
+	metrics_free(serve->metrics);
 	if (serve->notified)
 		event_free(serve->notified);
 	if (serve->poll)
@@ -332,6 +357,14 @@ open_all(struct serve *serve, struct error *error)
 	if (!r && !serve->stdio)
 		r = socket_new(serve, options->ro_socket_path, options->ro_socket_fd, true,
 			       &serve->restricted, error);
+	if (!r && !serve->stdio)
+		r = metrics_start(serve->metrics, serve->store, error);
+	if (!r && !serve->stdio)
+		r = serve_tokens_read(options->http_tokens, &serve->tokens, error);
+	if (!r && !serve->stdio && options->tls_listen)
+		r = serve_port_new(serve, options->tls_listen, false, &serve->lines_port, error);
+	if (!r && !serve->stdio && options->http_listen)
+		r = serve_port_new(serve, options->http_listen, true, &serve->http_port, error);
 	if (r)
 		return r;
 	serve->poll = event_new(serve->base, -1, serve->stdio ? EV_PERSIST : 0, poll_watchers,
@@ -360,6 +393,7 @@ serve_create(struct event_base *base, const struct serve_options *options, bool 
 	/* A client that went away is an error of write(), no end of ours. */
 	signal(SIGPIPE, SIG_IGN);
 	serve->options = *options;
+	serve->metrics = metrics_new();
 	serve->base = base;
 	serve->stdio = stdio;
 	serve->notify_fd = -1;
@@ -380,16 +414,48 @@ serve_new(struct event_base *base, const struct serve_options *options, struct s
 }
 
 int
+serve_reconfigure(struct serve *serve, const struct serve_options *options, struct error *error)
+{
+	struct serve_options old = serve->options;
+	struct serve_tokens *tokens = NULL;
+	int r = serve_tokens_read(options->http_tokens, &tokens, error);
+
+	if (!r)
+		r = serve_port_reload(serve->lines_port, options, error);
+	if (!r)
+		r = serve_port_reload(serve->http_port, options, error);
+	if (r) {
+		serve_tokens_free(tokens);
+		return r;
+	}
+	serve_tokens_free(serve->tokens);
+	serve->tokens = tokens;
+	serve->options = *options;
+	serve->options.max_in_flight = old.max_in_flight;  /* Sizes a ring of each client. */
+	serve->options.started_ns = old.started_ns;
+	serve->options.silence = old.silence;
+	serve->options.silence_context = old.silence_context;
+	return 0;
+}
+
+void
+serve_show_rules(struct serve *serve, const struct config_sections *sections)
+{
+	serve->options.sections = sections;
+}
+
+int
 serve_stdio(struct event_base *base, const struct serve_options *options, int in, int out,
 	    struct error *error)
 {
+	const struct serve_peer peer = { .uid = getuid(), .pid = getpid(), .role = SERVE_OPERATOR };
 	struct timeval period = timeval_of(STDIO_POLL_NS);
 	struct serve *serve = NULL;
 	int r = serve_create(base, options, true, &serve, error);
 
 	if (r)
 		return r;
-	if (!serve_client_new(serve, in, out, false, false, getuid(), getpid()) ||
+	if (!serve_client_new(serve, in, out, false, &peer) ||
 	    evtimer_add(serve->poll, &period))
 		r = error_set(error, ENOMEM, "no event for the client");
 	while (!r && !LIST_EMPTY(&serve->clients))

@@ -49,33 +49,52 @@ drop(struct serve_client *client, const char *why)
 	static struct log_limit limit = LOG_LIMIT(5, 60 * NS_PER_S);
 
 	if (!client->dead && log_allowed(&limit))
-		log_info("client dropped: why=%s, uid=%u, pid=%d, backlog=%zu", why,
-			 (unsigned) client->uid, (int) client->pid, serve_client_backlog(client));
+		log_info("client dropped: why=%s, name=%s, uid=%d, pid=%d, backlog=%zu", why,
+			 client->name, (int) client->uid, (int) client->pid,
+			 serve_client_backlog(client));
 	client->dead = true;
+}
+
+void
+serve_client_queue(struct serve_client *client, const void *bytes, size_t size)
+{
+	struct serve *serve = client->serve;
+
+	if (client->dead)
+		return;
+	if (serve->pending && serve->pending + size > serve->options.max_pending &&
+	    serve_client_backlog(client)) {
+		drop(client, "too much waits for all clients");
+	} else if (evbuffer_add(client->output, bytes, size)) {
+		drop(client, "out of memory");
+	} else {
+		serve->pending += size;
+		client->queued += size;
+	}
 }
 
 int
 serve_client_send(struct serve_client *client, json_t *message)
 {
 	_cleanup_(buf_done) struct buf line = { 0 };
-	struct serve *serve = client->serve;
-	int r = rpc_encode(message, serve->options.max_reply, &line);
+	int r;
 
+	if (client->http) {
+		serve_http_event(client, message);
+		return 0;
+	}
+	r = rpc_encode(message, client->serve->options.max_reply, &line);
 	json_decref(message);
-	if (r || client->dead)
-		return r;
-	if (serve->pending && serve->pending + line.size > serve->options.max_pending &&
-	    serve_client_backlog(client)) {
-		drop(client, "too much waits for all clients");
-		return 0;
-	}
-	if (evbuffer_add(client->output, line.data, line.size)) {
-		drop(client, "out of memory");
-		return 0;
-	}
-	serve->pending += line.size;
-	client->queued += line.size;
-	return 0;
+	if (!r)
+		serve_client_queue(client, line.data, line.size);
+	return r;
+}
+
+void
+serve_client_replied(struct serve_client *client)
+{
+	client->reply_ends[client->replies++ % client->serve->options.max_in_flight] =
+		client->queued;
 }
 
 static void
@@ -90,8 +109,7 @@ reply(struct serve_client *client, const json_t *id, json_t *message)
 			      client->serve->options.max_reply);
 		serve_client_send(client, rpc_error_new(id, &error));
 	}
-	client->reply_ends[client->replies++ % client->serve->options.max_in_flight] =
-		client->queued;
+	serve_client_replied(client);
 }
 
 static void
@@ -118,6 +136,18 @@ handle_line(struct serve_client *client, const char *line, size_t size)
 	rpc_request_done(&request);
 }
 
+static void
+handle_requests(struct serve_client *client)
+{
+	unsigned left = client->serve->options.max_in_flight;
+	int r = 1;
+
+	while (left-- && r > 0 && may_take_more(client))
+		r = serve_http_next(client);
+	if (r < 0)
+		client->closing = true;
+}
+
 /* At most max_in_flight lines, so that others get their turn. */
 static void
 handle_lines(struct serve_client *client)
@@ -140,12 +170,43 @@ handle_lines(struct serve_client *client)
 	client->closing = true;
 }
 
+static void
+handle_input(struct serve_client *client)
+{
+	if (client->http)
+		handle_requests(client);
+	else
+		handle_lines(client);
+}
+
+static bool
+input_is_ready(struct serve_client *client)
+{
+	return client->http ? serve_http_ready(client) : line_reader_ready(&client->lines);
+}
+
+/* As evbuffer_write(). */
+static ssize_t
+write_some(struct serve_client *client)
+{
+	struct evbuffer_iovec piece = { 0 };
+	ssize_t n;
+
+	if (!client->tls)
+		return evbuffer_write(client->output, client->out);
+	evbuffer_peek(client->output, -1, NULL, &piece, 1);
+	n = tls_write(client->tls, piece.iov_base, piece.iov_len);
+	if (n > 0)
+		evbuffer_drain(client->output, (size_t) n);
+	return n;
+}
+
 /* Writes what can be written now. */
 static void
 flush(struct serve_client *client)
 {
 	while (serve_client_backlog(client) && !client->dead) {
-		int n = evbuffer_write(client->output, client->out);
+		ssize_t n = write_some(client);
 
 		if (n > 0) {
 			client->written += (uint64_t) n;
@@ -186,7 +247,7 @@ serve_client_settle(struct serve_client *client)
 	/* Lines that wait go first: so the end of input comes after them. */
 	if (!may_take_more(client))
 		event_del(client->readable);
-	else if (line_reader_ready(&client->lines))
+	else if (input_is_ready(client))
 		evtimer_add(client->again, &now);
 	else if (client->in_is_plain)
 		event_active(client->readable, EV_READ, 0);
@@ -199,11 +260,15 @@ on_readable(evutil_socket_t fd, short what, void *context)
 {
 	struct serve_client *client = context;
 	char bytes[READ_SIZE];
-	ssize_t n = read(client->in, bytes, sizeof bytes);
+	ssize_t n = client->tls ? tls_read(client->tls, bytes, sizeof bytes) :
+		    read(client->in, bytes, sizeof bytes);
 
 	if (n > 0) {
-		line_reader_add(&client->lines, bytes, (size_t) n);
-		handle_lines(client);
+		if (client->http)
+			serve_http_add(client, bytes, (size_t) n);
+		else
+			line_reader_add(&client->lines, bytes, (size_t) n);
+		handle_input(client);
 	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
 		/* Half a line at the end is no request. */
 		client->closing = true;
@@ -218,7 +283,7 @@ on_writable(evutil_socket_t fd, short what, void *context)
 	struct serve_client *client = context;
 
 	flush(client);
-	handle_lines(client);
+	handle_input(client);
 	if (client->behind)
 		serve_watch_update(client);
 	serve_client_settle(client);
@@ -258,8 +323,8 @@ is_plain(int fd)
 }
 
 struct serve_client *
-serve_client_new(struct serve *serve, int in, int out, bool owns_fds, bool read_only, uid_t uid,
-		 pid_t pid)
+serve_client_new(struct serve *serve, int in, int out, bool owns_fds,
+		 const struct serve_peer *peer)
 {
 	struct serve_client *client = xcalloc(1, sizeof *client);
 
@@ -267,26 +332,38 @@ serve_client_new(struct serve *serve, int in, int out, bool owns_fds, bool read_
 	client->in = in;
 	client->out = out;
 	client->in_is_plain = is_plain(in);
-	client->read_only = read_only;
-	client->uid = uid;
-	client->pid = pid;
+	client->read_only = peer->role != SERVE_OPERATOR;
+	client->uid = peer->uid;
+	client->pid = peer->pid;
+	client->remote = peer->remote;
+	client->tls = peer->tls;
+	memcpy(client->name, peer->name, sizeof client->name);
 	client->lines.max = serve->options.max_line;
 	client->reply_ends = xcalloc(serve->options.max_in_flight, sizeof *client->reply_ends);
 	LIST_INIT(&client->watches);
 	LIST_INSERT_HEAD(&serve->clients, client, link);
-	serve->client_count++;
+	if (client->remote)
+		serve->remote_count++;
+	else
+		serve->client_count++;
 	client->output = evbuffer_new();
 	client->readable = event_new(serve->base, in, EV_READ, on_readable, client);
 	client->writable = event_new(serve->base, out, EV_WRITE, on_writable, client);
 	client->stalled = evtimer_new(serve->base, on_stalled, client);
 	client->again = evtimer_new(serve->base, on_writable, client);
+	if (peer->http)
+		client->http = serve_http_new(client, peer);
 	if (!client->output || !client->readable || !client->writable || !client->stalled ||
-	    !client->again) {
+	    !client->again || (peer->http && !client->http)) {
+		client->tls = NULL;
 		serve_client_free(client);
 		return NULL;
 	}
 	client->owns_fds = owns_fds;
-	greet(client);
+	if (client->http)
+		event_add(client->readable, NULL);
+	else
+		greet(client);
 	return client;
 }
 
@@ -303,7 +380,10 @@ serve_client_free(struct serve_client *client)
 	struct serve *serve = client->serve;
 
 	LIST_REMOVE(client, link);
-	serve->client_count--;
+	if (client->remote)
+		serve->remote_count--;
+	else
+		serve->client_count--;
 	serve_watch_free_all(client);
 	if (client->output) {
 		serve->pending -= serve_client_backlog(client);
@@ -314,9 +394,11 @@ serve_client_free(struct serve_client *client)
 	event_free_unless_null(client->stalled);
 	event_free_unless_null(client->again);
 	line_reader_done(&client->lines);
+	serve_http_free(client->http);
+	tls_stream_free(client->tls);
 	free(client->reply_ends);
 	if (client->owns_fds) {
-		log_debug("client gone: uid=%u, pid=%d", (unsigned) client->uid,
+		log_debug("client gone: name=%s, uid=%d, pid=%d", client->name, (int) client->uid,
 			  (int) client->pid);
 		close(client->in);
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * serve_internal.h -- shared by serve.c (sockets, who may come in),
- * serve_client.c (bytes in and out of one client), serve_methods.c (answers),
+ * serve_tcp.c (the same for TCP and TLS), serve_client.c (bytes in and out of one
+ * client), serve_http.c (requests of HTTP), serve_methods.c (answers),
  * serve_status.c (the answer of "status") and serve_watch.c (updates). */
 #ifndef DAEMON_SERVE_INTERNAL_H
 #define DAEMON_SERVE_INTERNAL_H
@@ -15,16 +16,33 @@
 
 #include "daemon/serve.h"
 #include "daemon/store.h"
+#include "daemon/tls.h"
 #include "proto/line.h"
 #include "proto/methods.h"
 #include "proto/rpc.h"
 
 struct serve_socket;
+struct serve_port;
+struct serve_http;
+struct serve_tokens;
+
+enum serve_role { SERVE_NOBODY, SERVE_READER, SERVE_OPERATOR };
+
+/* Who is at the other end of a connection. */
+struct serve_peer {
+	uid_t uid;               /* Of a local one; else -1. */
+	pid_t pid;
+	enum serve_role role;
+	bool remote, http;
+	bool needs_credentials;  /* Each request has to show who it is from (HTTP). */
+	struct tls_stream *tls;  /* Taken over; NULL: plain. */
+	char name[TLS_NAME_SIZE]; /* Of its certificate, or "". */
+};
 
 struct serve_watch {
 	LIST_ENTRY(serve_watch) link;
 	json_int_t id;
-	char *topic;
+	char *topic;             /* NULL: all. */
 	json_t *filter;          /* Object or NULL. */
 	char cursor[64];         /* Up to where the client knows. */
 };
@@ -40,6 +58,11 @@ struct serve_client {
 	bool dead;               /* Freed by the next serve_client_settle(). */
 	uid_t uid;
 	pid_t pid;
+	bool remote;
+	bool no_watch;           /* There is no way to tell it of changes. */
+	char name[TLS_NAME_SIZE]; /* Of its certificate, or "". */
+	struct tls_stream *tls;  /* NULL: plain. */
+	struct serve_http *http; /* NULL: lines. */
 	struct event *readable, *writable, *stalled, *again;
 	struct line_reader lines;
 	struct evbuffer *output;
@@ -57,8 +80,11 @@ struct serve {
 	struct event_base *base;
 	struct store *store;
 	struct serve_socket *full, *restricted;
+	struct serve_port *lines_port, *http_port;
+	struct serve_tokens *tokens;
+	struct metrics *metrics;
 	LIST_HEAD(serve_clients, serve_client) clients;
-	unsigned client_count;
+	unsigned client_count, remote_count;
 	size_t pending;          /* Bytes that wait for all clients. */
 	int notify_fd;           /* eventfd; -1 in stdio mode. */
 	struct event *notified;
@@ -67,10 +93,43 @@ struct serve {
 	bool stdio;              /* No daemon writes the store. */
 };
 
+/* serve.c */
+/* Why nobody more like 'peer' may come in, or NULL. */
+const char *serve_too_many(const struct serve *serve, const struct serve_peer *peer);
+
+/* serve_tcp.c */
+/* Listens at 'address'.  '*ret' is to be freed even on failure. */
+int serve_port_new(struct serve *serve, const char *address, bool http, struct serve_port **ret,
+		   struct error *error);
+void serve_port_free(struct serve_port *port);
+/* Reads the certificates anew, for connections to come. */
+int serve_port_reload(struct serve_port *port, const struct serve_options *options,
+		      struct error *error);
+
+/* serve_http.c */
+struct serve_http *serve_http_new(struct serve_client *client, const struct serve_peer *peer);
+void serve_http_free(struct serve_http *http);
+void serve_http_add(struct serve_client *client, const void *bytes, size_t size);
+/* Answers the next request.  Returns 1, 0 when more bytes are needed, or -1 when
+ * the connection has to end. */
+int serve_http_next(struct serve_client *client);
+/* Whether serve_http_next() may have something to do. */
+bool serve_http_ready(struct serve_client *client);
+/* A notification as an event of text/event-stream; takes 'message' over. */
+void serve_http_event(struct serve_client *client, json_t *message);
+/* The file of http_tokens; '*ret' is NULL when there is none. */
+int serve_tokens_read(const char *path, struct serve_tokens **ret, struct error *error);
+void serve_tokens_free(struct serve_tokens *tokens);
+
 /* serve_client.c */
-/* Greets.  Takes over the descriptors if 'owns_fds'.  NULL: out of events. */
+/* Greets.  Takes over the descriptors if 'owns_fds', and peer->tls.  NULL: out of
+ * events; they stay the caller's then. */
 struct serve_client *serve_client_new(struct serve *serve, int in, int out, bool owns_fds,
-				      bool read_only, uid_t uid, pid_t pid);
+				      const struct serve_peer *peer);
+/* Queues bytes.  May mark the client as dead. */
+void serve_client_queue(struct serve_client *client, const void *bytes, size_t size);
+/* A reply ends at what is queued now. */
+void serve_client_replied(struct serve_client *client);
 void serve_client_free(struct serve_client *client);
 /* Queues a message and takes it over.  Returns 0 or -EMSGSIZE: nothing queued. */
 int serve_client_send(struct serve_client *client, json_t *message);
@@ -84,6 +143,16 @@ json_t *serve_call(struct serve_client *client, const struct rpc_request *reques
 		   struct rpc_error *error);
 /* Turns a failure of the store into one of the protocol; returns NULL. */
 json_t *serve_store_failed(const struct error *from, struct rpc_error *error);
+
+/* serve_alerts.c: answers about rules and silences. */
+json_t *serve_alert_rules(struct serve_client *client, const json_t *params, struct rpc_error *error);
+json_t *serve_alert_silences(struct serve_client *client, const json_t *params,
+			     struct rpc_error *error);
+json_t *serve_alert_silence(struct serve_client *client, const json_t *params,
+			    struct rpc_error *error);
+json_t *serve_alert_unsilence(struct serve_client *client, const json_t *params,
+			      struct rpc_error *error);
+json_t *serve_log_set(struct serve_client *client, const json_t *params, struct rpc_error *error);
 
 /* serve_status.c */
 json_t *serve_status(struct serve *serve, struct error *error);
@@ -99,5 +168,23 @@ void serve_watch_update(struct serve_client *client);
 /* Whether 'item' has the values that 'filter' asks for; host and vm may also be
  * those of the migration 'subject', which may be NULL. */
 bool serve_filter_matches(const json_t *filter, const json_t *item, const json_t *subject);
+
+/* serve_network.c: answers of "network.*". */
+json_t *serve_network_bridges(struct serve_client *client, const json_t *params,
+			      struct rpc_error *error);
+json_t *serve_network_ports(struct serve_client *client, const json_t *params,
+			    struct rpc_error *error);
+json_t *serve_network_flows(struct serve_client *client, const json_t *params,
+			    struct rpc_error *error);
+json_t *serve_network_latency(struct serve_client *client, const json_t *params,
+			      struct rpc_error *error);
+json_t *serve_network_upcalls(struct serve_client *client, const json_t *params,
+			      struct rpc_error *error);
+json_t *serve_network_changes(struct serve_client *client, const json_t *params,
+			      struct rpc_error *error);
+json_t *serve_network_where(struct serve_client *client, const json_t *params,
+			    struct rpc_error *error);
+json_t *serve_network_path(struct serve_client *client, const json_t *params,
+			   struct rpc_error *error);
 
 #endif /* serve_internal.h */

@@ -148,6 +148,16 @@ newest_flow(struct serve *serve, struct error *error)
 	return end > 0 ? (uint64_t) end : 0;
 }
 
+/* A query that got an answer, if only that there is no such thing. */
+static bool
+is_query(const json_t *flow)
+{
+	const char *kind = json_string_value(json_object_get(flow, "kind"));
+
+	return kind && streq(kind, "api.get") &&
+	       json_integer_value(json_object_get(flow, "http_status")) < 500;
+}
+
 /* How many the filter finds, up to COUNT_FLOWS; the newest few are kept. */
 static json_int_t
 count_flows(struct serve *serve, struct store_filter filter, json_t **ret, struct error *error)
@@ -157,6 +167,9 @@ count_flows(struct serve *serve, struct store_filter filter, json_t **ret, struc
 
 	filter.limit = COUNT_FLOWS;
 	list = store_flow_list(serve->store, &filter, error);
+	for (size_t i = json_array_size(list); i-- > 0; )
+		if (is_query(json_array_get(list, i)))
+			json_array_remove(list, i);
 	count = (json_int_t) json_array_size(list);
 	for (size_t i = json_array_size(list); i-- > SHOW_FLOWS; )
 		json_array_remove(list, i);

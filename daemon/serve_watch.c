@@ -84,7 +84,7 @@ subject_of(struct serve *serve, const char *topic, const json_t *item)
 {
 	const char *id = json_string_value(json_object_get(item, "subject"));
 
-	return id && streq(topic, "alert") ? store_migration(serve->store, id) : NULL;
+	return id && topic && streq(topic, "alert") ? store_migration(serve->store, id) : NULL;
 }
 
 static void
@@ -120,9 +120,9 @@ look(struct serve *serve, const char *topic, const json_t *filter, const char *s
 	if (ret_count)
 		*ret_count = json_array_size(items);
 	for (size_t i = json_array_size(items); filter && i-- > 0; ) {
-		const json_t *item = json_object_get(json_array_get(items, i), "item");
-
-		json_t *subject = subject_of(serve, topic, item);
+		const json_t *change = json_array_get(items, i), *item = json_object_get(change, "item");
+		json_t *subject = subject_of(serve, json_string_value(json_object_get(change, "topic")),
+					     item);
 
 		if (json_is_object(item) && !serve_filter_matches(filter, item, subject))
 			json_array_remove(items, i);
@@ -177,7 +177,7 @@ serve_watch_add(struct serve_client *client, const json_t *params, struct rpc_er
 		free(watch);
 		return serve_store_failed(&failure, error);
 	}
-	watch->topic = xstrdup(topic);
+	watch->topic = topic ? xstrdup(topic) : NULL;
 	watch->id = ++client->last_watch;
 	watch->filter = json_is_object(filter) ? json_incref(filter) : NULL;
 	LIST_INSERT_HEAD(&client->watches, watch, link);

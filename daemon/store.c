@@ -78,9 +78,7 @@ static const char *const migrations[] = {
 	"CREATE TABLE window (id INTEGER PRIMARY KEY, host TEXT NOT NULL, kind TEXT NOT NULL,"
 	" key TEXT NOT NULL, start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL,"
 	" level INTEGER NOT NULL, blob BLOB NOT NULL, UNIQUE (host, kind, key, start_ns)) STRICT;"
-	"CREATE INDEX window_level ON window (level, end_ns);"
-	"CREATE INDEX window_end ON window (end_ns);"
-	"CREATE INDEX window_host ON window (host, end_ns);",
+	"CREATE INDEX window_level ON window (level, end_ns);",
 	/* Requests.  'ref' finds facts by what they name: request ids, uuids,
 	 * message ids.  'request' are flows that were joined: 'core_ns' is where what
 	 * surely belongs to it ends, NULL while it goes on; 'subject' finds them by the
@@ -109,6 +107,17 @@ static const char *const migrations[] = {
 	"CREATE INDEX thing_name ON thing (name) WHERE name IS NOT NULL;"
 	"CREATE INDEX thing_vm ON thing (vm, topic) WHERE vm IS NOT NULL;"
 	"CREATE INDEX sample_kind ON sample (kind, t_ns);",
+	/* What is to be delivered, silences, and what counting rules counted. */
+	"CREATE TABLE delivery (seq INTEGER PRIMARY KEY AUTOINCREMENT, receiver TEXT NOT NULL,"
+	" id TEXT NOT NULL, doc TEXT NOT NULL, queued_ns INTEGER NOT NULL, done INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX delivery_waiting ON delivery (receiver, seq) WHERE NOT done;"
+	"CREATE INDEX delivery_id ON delivery (id) WHERE done;"
+	"CREATE TABLE silence (id TEXT PRIMARY KEY, end_ns INTEGER NOT NULL, doc TEXT NOT NULL)"
+	" STRICT, WITHOUT ROWID;"
+	"CREATE TABLE alert_hit (rule TEXT NOT NULL, subject TEXT NOT NULL, t_ns INTEGER NOT NULL,"
+	" id TEXT NOT NULL, PRIMARY KEY (rule, subject, t_ns, id)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX alert_hit_id ON alert_hit (id);"
+	"CREATE INDEX alert_rule ON alert (rule, subject, start_ns);",
 };
 #define SCHEMA_VERSION ((int) ARRAY_SIZE(migrations))
 

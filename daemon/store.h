@@ -79,11 +79,55 @@ int store_put_horizon(struct store *store, const char *host, uint64_t t_ns, stru
  * called within one.  Returns 0 or negative errno. */
 int store_retain(struct store *store, uint64_t t_ns, struct error *error);
 
-/* Joins windows that are old, by the newest of their host: those of less than
+/* Joins windows that are old, by the newest of their host, kind and key: those of less than
  * 1 s after 1 h, those of less than 10 s after 1 day.  'kinds' says how (ended by
  * NULL); others are left.  Many short transactions, as store_retain(), which
  * calls it. */
 int store_thin(struct store *store, const struct window_kind *const *kinds, struct error *error);
+
+/* -- Delivery, silences, counting rules (store_alerts.c) ------------------ */
+
+/* Queues a document for a receiver.  When 'max' wait already the oldest goes and
+ * is counted (scope "delivery", name "dropped_RECEIVER"). */
+int store_queue(struct store *store, const char *receiver, const char *id, const json_t *doc,
+		uint64_t max, struct error *error);
+/* Whether something with this id waits for the receiver or was done. */
+bool store_is_queued(struct store *store, const char *receiver, const char *id);
+/* What waits, oldest first, after number 'after': array of {"seq","id","doc","queued_ns"}. */
+json_t *store_queued(struct store *store, const char *receiver, uint64_t after, unsigned limit,
+		     struct error *error);
+/* It was delivered, or given up: forgotten, or just marked as done ('keep'). */
+int store_unqueue(struct store *store, uint64_t seq, bool keep, struct error *error);
+/* Keeps a silence (proto/schemas/silence.json), NULL forgets it. */
+int store_put_silence(struct store *store, const char *id, const json_t *silence,
+		      struct error *error);
+/* Those that have not ended at 'now_ns' (0: all that are kept). */
+json_t *store_silences(struct store *store, uint64_t now_ns, struct error *error);
+/* A thing that a rule counts, at its time; or not any more. */
+int store_put_hit(struct store *store, const char *rule, const char *subject, uint64_t t_ns,
+		  const char *id, struct error *error);
+/* Forgets it wherever it was counted; gives the pairs as {"rule","subject","t_ns"}. */
+json_t *store_drop_hits(struct store *store, const char *id, struct error *error);
+/* Times of the hits in [from_ns, to_ns], ascending, at most 'limit'. */
+json_t *store_hits(struct store *store, const char *rule, const char *subject, uint64_t from_ns,
+		   uint64_t to_ns, unsigned limit, struct error *error);
+/* The newest hit before, or the oldest after (not at) a time; 0: none. */
+uint64_t store_hit_before(struct store *store, const char *rule, const char *subject, uint64_t t_ns);
+uint64_t store_hit_after(struct store *store, const char *rule, const char *subject, uint64_t t_ns);
+/* Forgets the alerts of a rule about a subject that start in [from_ns, to_ns], but for 'ids'. */
+int store_drop_alerts(struct store *store, const char *rule, const char *subject, uint64_t from_ns,
+		      uint64_t to_ns, const json_t *ids, struct error *error);
+/* Forgets all alerts and what rules counted. */
+int store_forget_alerts(struct store *store, struct error *error);
+/* Gives each fact that is kept, in order of time; stops when 'give' fails. */
+int store_each_fact(struct store *store,
+		    int (*give)(void *context, const struct fact *fact, struct error *error),
+		    void *context, struct error *error);
+/* Copies the store at a path, which may be in use, to a file that is new. */
+int store_copy(const char *path, const char *to, struct error *error);
+/* Alerts that fire, or that ended after 'since_ns'; due ones only. */
+json_t *store_alerts_recent(struct store *store, uint64_t since_ns, struct error *error);
+
 
 /* -- Recovery ------------------------------------------------------------ */
 
@@ -118,6 +162,11 @@ json_t *store_span(struct store *store, const char *id);
  * else the oldest. */
 json_t *store_entity(struct store *store, const char *host, const char *kind, const char *key,
 		     uint64_t until_ns);
+/* What is known of the things (type FACT_ENTITY) or links (FACT_LINK) of a kind on
+ * a host (NULL: any): an object for each key, its newest telling with "host", "key" and
+ * "start_ns" added, ordered by (host, key). */
+json_t *store_things(struct store *store, enum fact_type type, const char *host, const char *kind,
+		     struct error *error);
 /* The migration record of that very id, or of which this side is part; or NULL. */
 json_t *store_migration(struct store *store, const char *id);
 json_t *store_migration_of_side(struct store *store, const char *side_id);
@@ -188,6 +237,35 @@ int store_windows(struct store *store, const char *host, const char *kind, const
 		  bool (*window)(void *context, const char *host, const char *key,
 				 const struct fact_window *window),
 		  void *context, struct error *error);
+
+/* The end of the newest window of that kind, 0: there is none; 'host' may be NULL. */
+int store_windows_end(struct store *store, const char *host, const char *kind, uint64_t *ret_ns,
+		      struct error *error);
+
+/* -- The network (network.h) ----------------------------------------------- */
+
+/* Facts of any type, {"id","host","kind","key","start_ns","end_ns","status",
+ * "attributes"}, newest first.  Of one kind, that touch [from_ns, to_ns] (to_ns 0:
+ * open); 'host' may be NULL, limit 0: 1000. */
+json_t *store_facts_of_kind(struct store *store, const char *kind, const char *host,
+			    uint64_t from_ns, uint64_t to_ns, unsigned limit,
+			    struct error *error);
+/* Where an address (MAC, or with no host IPv4 too) was; those of a process. */
+json_t *store_addresses(struct store *store, const char *host, const char *address,
+			struct error *error);
+json_t *store_addresses_of_process(struct store *store, const char *host, uint64_t pid,
+				   struct error *error);
+/* What belongs to a process: of the kinds with keys "PID/...". */
+json_t *store_parts_of_process(struct store *store, const char *host, const char *kind,
+			       const char *pid, struct error *error);
+/* Sides of migrations on that host that began before t_ns + before_ns and did not end
+ * before t_ns - after_ns, by that host's clock. */
+json_t *store_sides_near(struct store *store, const char *host, uint64_t t_ns,
+			 uint64_t before_ns, uint64_t after_ns, struct error *error);
+/* Begin of the first and end of the last window of the kind, of 'host' (NULL: any).
+ * False: there are none. */
+bool store_windows_span(struct store *store, const char *host, const char *kind,
+			uint64_t *ret_first_ns, uint64_t *ret_last_ns);
 
 /* -- Answers ------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@
  *   store_json.c      JSON as text
  *   store_write.c     facts, records, alerts, sources, counters; changes
  *   store_recover.c   positions, flows, horizons; retention
+ *   store_network.c   facts of the network
  *   store_windows.c   windows, and how they are thinned with age
  *   store_facts.c     facts as the hub reads them
  *   store_ref.c       facts by what they name

@@ -121,6 +121,10 @@ static const char *const retain_steps[] = {
 	"DELETE FROM fact WHERE parent IN (SELECT a FROM old UNION SELECT b FROM old)",
 	"DELETE FROM fact WHERE id IN (SELECT a FROM old UNION SELECT b FROM old)",
 	"DELETE FROM alert WHERE id IN (SELECT id FROM alert WHERE end_ns < ?1 LIMIT ?2)",
+	"DELETE FROM alert_hit WHERE (rule, subject, t_ns, id) IN (SELECT rule, subject, t_ns, id"
+	" FROM alert_hit WHERE t_ns < ?1 LIMIT ?2)",
+	"DELETE FROM silence WHERE end_ns < ?1 AND ?2",
+	"DELETE FROM delivery WHERE seq IN (SELECT seq FROM delivery WHERE queued_ns < ?1 LIMIT ?2)",
 	/* Requests; what is known of VMs that are gone, of ports and volumes that
 	 * nobody asks for any more, of processes that were not heard of since. */
 	"DELETE FROM request WHERE id IN (SELECT id FROM request"
@@ -147,7 +151,8 @@ static const char *const retain_steps[] = {
 	" (SELECT 1 FROM ref r JOIN request q ON q.id = r.value WHERE r.fact = f.id) LIMIT ?2)",
 	"DELETE FROM sample WHERE id IN (SELECT id FROM sample s WHERE t_ns < ?1"
 	" AND NOT EXISTS (SELECT 1 FROM fact p WHERE p.id = s.parent) LIMIT ?2)",
-	"DELETE FROM window WHERE id IN (SELECT id FROM window WHERE end_ns < ?1 LIMIT ?2)",
+	"DELETE FROM window WHERE id IN (SELECT id FROM window WHERE level IN (0, 1, 2)"
+	" AND end_ns < ?1 LIMIT ?2)",
 	"INSERT INTO forgotten SELECT max(seq) FROM change WHERE (topic = 'migration'"
 	" AND id NOT IN (SELECT id FROM migration)) OR (topic = 'alert' AND id NOT IN"
 	" (SELECT id FROM alert)) OR (topic = 'flow' AND id NOT IN (SELECT id FROM request))"

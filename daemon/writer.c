@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/writer.h"
 
+#include "daemon/alert_rules.h"
+#include "daemon/deliver.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -23,9 +26,16 @@ struct writer {
 	unsigned first, count;
 	bool stopping;
 	uint64_t stop_by_ns;
+	bool has_settings;
+	struct {
+		uint64_t retention_ns;
+		struct hub_options hub;
+		struct deliver_routes *routes;
+	} settings;
 	/* The thread's own: */
 	struct store *store;
 	struct hub *hub;
+	struct deliver_routes *routes;
 	uint64_t retention_ns, retained_ns;
 	void (*committed)(void *context);
 	void *context;
@@ -35,6 +45,8 @@ struct writer {
 static void
 log_alert(void *context, const json_t *alert)
 {
+	struct writer *writer = context;
+	struct error error = { 0 };
 	const char *state = json_string_value(json_object_get(alert, "state"));
 	const char *text = json_string_value(json_object_get(alert, "text"));
 	const char *rule = json_string_value(json_object_get(alert, "rule"));
@@ -42,12 +54,24 @@ log_alert(void *context, const json_t *alert)
 
 	if (!state || !text || !rule)
 		return;
+	if (deliver_routes_queue(writer->routes, writer->store, alert, &error))
+		log_error("an alert can't be queued for delivery: %s", error.text);
 	if (streq(state, "firing") && severity && streq(severity, "critical"))
 		log_error("alert %s: %s", rule, text);
 	else if (streq(state, "firing"))
 		log_warning("alert %s: %s", rule, text);
 	else
 		log_info("alert %s is over: %s", rule, text);
+}
+
+static void
+queue_record(void *context, const char *topic, const char *id, const json_t *record)
+{
+	struct writer *writer = context;
+	struct error error = { 0 };
+
+	if (deliver_routes_queue_record(writer->routes, writer->store, topic, id, record, &error))
+		log_error("a flow can't be queued for export: %s", error.text);
 }
 
 static void
@@ -72,6 +96,13 @@ next_batch(struct writer *writer, bool *ret_stop)
 	if (writer->count)
 		batch = writer->queue[writer->first];
 	*ret_stop = writer->stopping && !writer->count;
+	if (writer->has_settings) {
+		writer->has_settings = false;
+		writer->retention_ns = writer->settings.retention_ns;
+		hub_set_options(writer->hub, &writer->settings.hub);
+		deliver_routes_free(writer->routes);
+		writer->routes = writer->settings.routes;
+	}
 	pthread_mutex_unlock(&writer->lock);
 	return batch;
 }
@@ -155,7 +186,9 @@ writer_start(const struct writer_options *options, struct writer **ret, struct e
 		return r;
 	}
 	writer->hub = hub_new(writer->store, &options->hub);
-	hub_on_alert(writer->hub, log_alert, NULL);
+	hub_on_alert(writer->hub, log_alert, writer);
+	hub_on_record(writer->hub, queue_record);
+	writer->routes = options->routes;
 	writer->retention_ns = options->retention_ns;
 	writer->committed = options->committed;
 	writer->context = options->context;
@@ -192,6 +225,23 @@ writer_submit(struct writer *writer, struct batch *batch)
 }
 
 void
+writer_reconfigure(struct writer *writer, uint64_t retention_ns, const struct hub_options *hub,
+		   struct deliver_routes *routes)
+{
+	pthread_mutex_lock(&writer->lock);
+	/* Settings that were never taken are given up. */
+	if (writer->has_settings) {
+		alert_rules_free(writer->settings.hub.rules);
+		deliver_routes_free(writer->settings.routes);
+	}
+	writer->settings.routes = routes;
+	writer->settings.retention_ns = retention_ns;
+	writer->settings.hub = *hub;
+	writer->has_settings = true;
+	pthread_mutex_unlock(&writer->lock);
+}
+
+void
 writer_stop(struct writer *writer, uint64_t timeout_ns)
 {
 	if (!writer)
@@ -204,6 +254,11 @@ writer_stop(struct writer *writer, uint64_t timeout_ns)
 	pthread_join(writer->thread, NULL);
 	for (unsigned i = 0; i < writer->count; i++)
 		batch_free(writer->queue[(writer->first + i) % QUEUE_SIZE]);
+	if (writer->has_settings) {
+		alert_rules_free(writer->settings.hub.rules);
+		deliver_routes_free(writer->settings.routes);
+	}
+	deliver_routes_free(writer->routes);
 	hub_free(writer->hub);
 	store_close(writer->store);
 	pthread_mutex_destroy(&writer->lock);

@@ -15,11 +15,13 @@
 #include "daemon/batch.h"
 #include "daemon/hub.h"
 
+struct deliver_routes;
 struct writer;
 
 struct writer_options {
 	const char *store_path;
 	struct hub_options hub;
+	struct deliver_routes *routes;   /* Who gets alerts; taken over; may be NULL. */
 	uint64_t retention_ns;
 	/* Called on the writer's thread after each commit that changed something. */
 	void (*committed)(void *context);
@@ -29,8 +31,12 @@ struct writer_options {
 /* Opens (and makes or migrates) the store, then starts the thread. */
 int writer_start(const struct writer_options *options, struct writer **ret, struct error *error);
 /* Gives a batch away.  False when the queue is full: the caller keeps it and
- * tries again later.  Never blocks.  Any one thread. */
+ * tries again later.  Never blocks.  Any thread. */
 bool writer_submit(struct writer *writer, struct batch *batch);
+/* Takes over new settings, with hub->rules and 'routes', between two batches.
+ * Any thread. */
+void writer_reconfigure(struct writer *writer, uint64_t retention_ns, const struct hub_options *hub,
+			struct deliver_routes *routes);
 /* Commits what is queued (gives up after 'timeout_ns') and ends the thread. */
 void writer_stop(struct writer *writer, uint64_t timeout_ns);
 /* Monotonic time of the thread's last sign of life, for the watchdog. */

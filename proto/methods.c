@@ -2,6 +2,7 @@
 #include "proto/methods.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 
 #define MIGRATION_STATUS "running completed failed cancelled lost"
@@ -119,6 +120,63 @@ static const struct rpc_param find_params[] = {
 	{ .name = NULL }
 };
 
+#define NETWORK_HOST { "host", RPC_STRING, .doc = "only of this host" }
+#define NETWORK_SINCE { "since_ns", RPC_INTEGER, \
+	.doc = "from this time on; absent: 5 minutes up to the newest window" }
+#define NETWORK_UNTIL { "until_ns", RPC_INTEGER, .doc = "up to this time" }
+
+static const struct rpc_param network_params[] = {
+	NETWORK_HOST, NETWORK_SINCE, NETWORK_UNTIL,
+	{ .name = NULL }
+};
+
+static const struct rpc_param network_flows_params[] = {
+	NETWORK_HOST, NETWORK_SINCE, NETWORK_UNTIL,
+	{ "sort", RPC_STRING, .choices = "bytes packets latency lost", .doc = "which come first" },
+	{ "limit", RPC_INTEGER, .min = 1, .max = RPC_MAX_LIST, .doc = "at most so many; 50" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param network_changes_params[] = {
+	NETWORK_HOST, NETWORK_SINCE, NETWORK_UNTIL,
+	{ "limit", RPC_INTEGER, .min = 1, .max = RPC_MAX_LIST, .doc = "at most so many; 200" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param network_where_params[] = {
+	{ "address", RPC_STRING, true, .doc = "a MAC or an IPv4 address" },
+	NETWORK_HOST,
+	{ .name = NULL }
+};
+
+static const struct rpc_param network_path_params[] = {
+	{ "src", RPC_STRING, true, .doc = "a MAC or an IPv4 address" },
+	{ "dst", RPC_STRING, true, .doc = "a MAC or an IPv4 address" },
+	NETWORK_SINCE, NETWORK_UNTIL,
+	{ .name = NULL }
+};
+
+static const struct rpc_param alert_silence_params[] = {
+	{ "duration_ns", RPC_INTEGER, true, .min = 1, .max = INT64_MAX, .doc = "how long" },
+	{ "rule", RPC_STRING, .doc = "alerts of this rule; of those below at least one" },
+	{ "host", RPC_STRING, .doc = "alerts about this host" },
+	{ "severity", RPC_STRING, .choices = SEVERITIES, .doc = "alerts of this severity" },
+	{ "subject", RPC_STRING, .doc = "alerts about it" },
+	{ "alert", RPC_STRING, .doc = "this alert alone, by its id" },
+	{ "comment", RPC_STRING, .doc = "why, for people" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param alert_unsilence_params[] = {
+	{ "id", RPC_STRING, true, .doc = "id of a silence" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param log_set_params[] = {
+	{ "level", RPC_STRING, true, .choices = "error warning info debug", .doc = "how much is logged" },
+	{ .name = NULL }
+};
+
 static const struct rpc_param watch_params[] = {
 	{ "topic", RPC_STRING, true, .choices = TOPICS, .doc = "what to watch" },
 	{ "filter", RPC_OBJECT, .doc = "only things whose members have these values" },
@@ -133,6 +191,43 @@ static const struct rpc_param unwatch_params[] = {
 
 static const struct rpc_param echo_params[] = {
 	{ "data", RPC_ANY, .doc = "comes back" },
+	{ .name = NULL }
+};
+
+#define SPAN_BEGIN { "since_ns", RPC_INTEGER, .doc = "begin of the span; absent: the last 5 s known" }
+#define SPAN_END { "until_ns", RPC_INTEGER, .doc = "end of the span; absent: what is known last" }
+
+static const struct rpc_param thread_list_params[] = {
+	{ "host", RPC_STRING, true, .doc = "of this node" },
+	SPAN_BEGIN,
+	SPAN_END,
+	{ "pid", RPC_INTEGER, .doc = "only threads of this process" },
+	{ "tid", RPC_INTEGER, .doc = "only this thread" },
+	LIMIT,
+	{ .name = NULL }
+};
+
+static const struct rpc_param node_span_params[] = {
+	{ "host", RPC_STRING, true, .doc = "of this node" },
+	SPAN_BEGIN,
+	SPAN_END,
+	LIMIT,
+	{ .name = NULL }
+};
+
+static const struct rpc_param top_params[] = {
+	{ "host", RPC_STRING, .doc = "only this node" },
+	SPAN_BEGIN,
+	SPAN_END,
+	LIMIT,
+	{ .name = NULL }
+};
+
+static const struct rpc_param volume_chain_params[] = {
+	{ "id", RPC_STRING, true, .doc = "a volume's id, or a part of a disk's path" },
+	{ "host", RPC_STRING, .doc = "only where it is on this node" },
+	SPAN_BEGIN,
+	SPAN_END,
 	{ .name = NULL }
 };
 
@@ -181,6 +276,44 @@ const struct rpc_method rpc_methods[METHOD_COUNT] = {
 		"one port with the steps of its binding and its requests" },
 	[METHOD_FIND] = { "find", RPC_RO, find_params, "find",
 		"things and requests that have this id or name in them" },
+	[METHOD_NETWORK_BRIDGES] = { "network.bridges", RPC_RO, network_params, "[network-bridge]",
+		"Open vSwitch bridges: their ports, rates, latencies" },
+	[METHOD_NETWORK_PORTS] = { "network.ports", RPC_RO, network_params, "[network-port]",
+		"ports of Open vSwitch: whose they are, rates, drops" },
+	[METHOD_NETWORK_FLOWS] = { "network.flows", RPC_RO, network_flows_params, "[network-flow]",
+		"conversations with most bytes, latency or loss" },
+	[METHOD_NETWORK_LATENCY] = { "network.latency", RPC_RO, network_params,
+		"[network-latency]", "latencies by component and path, drops, slowest packets" },
+	[METHOD_NETWORK_UPCALLS] = { "network.upcalls", RPC_RO, network_params,
+		"[network-upcalls]", "the datapath and ovs-vswitchd: upcalls, commands, storms" },
+	[METHOD_NETWORK_CHANGES] = { "network.changes", RPC_RO, network_changes_params,
+		"network-changes", "changes of ports and flows, by whom and why; addresses that moved" },
+	[METHOD_NETWORK_WHERE] = { "network.where", RPC_RO, network_where_params, "[network-place]",
+		"where an address is: host, port, VM; the likeliest first" },
+	[METHOD_NETWORK_PATH] = { "network.path", RPC_RO, network_path_params, "network-path",
+		"the way of packets from one address to another, with latency per hop" },
+	[METHOD_NODE_SHOW] = { "node.show", RPC_RO, node_span_params, "node_show",
+		"a node over a span: CPU by VM, who waited and for whom, disks, network" },
+	[METHOD_DISK_LIST] = { "disk.list", RPC_RO, node_span_params, "[disk]",
+		"a node's disks over a span: requests, latencies, whose, what is below" },
+	[METHOD_NETWORK_SHOW] = { "network.show", RPC_RO, node_span_params, "network",
+		"a node's interfaces and TCP connections over a span" },
+	[METHOD_TOP] = { "top", RPC_RO, top_params, "[top]",
+		"VMs and processes that use or want most CPU, on all nodes or one" },
+	[METHOD_VOLUME_CHAIN] = { "volume.chain", RPC_RO, volume_chain_params, "chain",
+		"from a volume down to the disks that hold it, with latencies" },
+	[METHOD_THREAD_LIST] = { "thread.list", RPC_RO, thread_list_params, "[thread]",
+		"how long threads ran, waited for a CPU and were blocked" },
+	[METHOD_ALERT_RULES] = { "alert.rules", RPC_RO, no_params, "[rule]",
+		"the rules that raise alerts, with how many fire" },
+	[METHOD_ALERT_SILENCES] = { "alert.silences", RPC_RO, no_params, "[silence]",
+		"alerts that nobody is told of for a while" },
+	[METHOD_ALERT_SILENCE] = { "alert.silence", RPC_RW, alert_silence_params, "silence",
+		"nobody is told of alerts with all of these members for so long" },
+	[METHOD_ALERT_UNSILENCE] = { "alert.unsilence", RPC_RW, alert_unsilence_params, "",
+		"ends a silence" },
+	[METHOD_LOG_SET] = { "log.set", RPC_RW, log_set_params, "",
+		"how much the daemon logs, until it starts again or reads its configuration" },
 	[METHOD_COUNTERS] = { "counters", RPC_RO, no_params, "",
 		"the daemon's counters by scope" },
 	[METHOD_WATCH] = { "watch", RPC_RO, watch_params, "watch",

@@ -93,6 +93,12 @@ fake_store_reload(void)
 	return true;
 }
 
+const json_t *
+fake_store_root(const struct store *store)
+{
+	return store->root;
+}
+
 int
 store_open(const char *path, enum store_mode mode, struct store **ret, struct error *error)
 {
@@ -380,6 +386,14 @@ store_find(struct store *store, const char *id, unsigned limit, struct error *er
 	for (i = 0; i < json_array_size(flows); i++)
 		json_object_del(json_array_get(flows, i), "spans");
 	return json_pack("{s:s, s:o, s:o}", "id", id, "things", found, "flows", flows);
+}
+
+json_t *
+store_silences(struct store *store, uint64_t now_ns, struct error *error)
+{
+	json_t *silences = json_object_get(store->root, "silences");
+
+	return silences ? json_deep_copy(silences) : json_array();
 }
 
 json_t *

@@ -4,7 +4,7 @@
  * the protocol and the views are tested without a trace:
  * { "migrations": [...], "alerts": [...], "nodes": [...], "flows": [...],
  *   "vms": [...], "services": [...], "volumes": [...], "ports": [...],
- *   "counters": {...}, "kept_from": oldest cursor that is still known } */
+ *   "network": {...} (fake_network.c), what fake_kernel.c has, "counters": {...}, "kept_from": oldest cursor that is still known } */
 #ifndef TESTS_FAKE_STORE_H
 #define TESTS_FAKE_STORE_H
 
@@ -12,5 +12,7 @@
 
 /* Reads the file again; what differs becomes a change.  False: cannot. */
 bool fake_store_reload(void);
+/* What the file holds; borrowed. */
+const json_t *fake_store_root(const struct store *store);
 
 #endif /* fake_store.h */

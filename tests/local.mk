@@ -14,3 +14,4 @@ include tests/fuzz.mk
 include tests/node.mk
 include tests/pack.mk
 include tests/ovsmod.mk
+include tests/reach.mk

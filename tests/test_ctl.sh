@@ -19,6 +19,16 @@ ctl() {
 	timeout 20 cloudtracectl --store cloud.json --now 1795413610431000000 "$@"
 }
 
+# The network of two hosts.
+net() {
+	timeout 20 cloudtracectl --store network.json --now 1795396610431000000 network "$@"
+}
+
+# The kernel of a node.
+krn() {
+	timeout 20 cloudtracectl --store kernel.json --now 1795395980000000000 "$@"
+}
+
 replay() {
 	while IFS= read -r line; do
 		case $line in
