@@ -200,6 +200,9 @@ def test_replies_match_schemas():
         described = client.call("describe")
         check("describe", described)
         for method in described["methods"]:
+            # What changes something is not for a store that is only read.
+            if method["access"] == "rw":
+                continue
             result = client.call(method["name"], **params.get(method["name"], {}))
             check(method["result"], result)
         for name in ("2b90", "c001"):
