@@ -699,7 +699,7 @@ def show_flow(folder, spans, *args):
 
 def test_ctl_many_spans():
     """flow show folds and leaves out; chains and rings of spans do no harm"""
-    many = 20000
+    many = 5000
     t = 1795413600000000000
 
     def span(i, parent, took=10**6, name="step", **more):
