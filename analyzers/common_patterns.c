@@ -43,7 +43,8 @@ const struct pattern common_patterns[] = {
 	{ AMQP, "sending reply msg_id: %(msg_id)s reply queue: %(reply_q)s time elapsed: "
 	  "%(elapsed)ss", LOG_RPC_REPLY,
 	  .take = { F_MSG_ID, F_REPLY_QUEUE, F_SECONDS }, .flags = RID_OK },
-	{ AMQP, "received reply msg_id: %s", LOG_RPC_GOT_REPLY, NULL, .take = { F_MSG_ID }, .flags = RID_WRONG },
+	{ AMQP, "received reply msg_id: %s", LOG_RPC_GOT_REPLY,
+	  .take = { F_MSG_ID }, .flags = RID_WRONG },
 
 	/* -- REST -- */
 	CLIENT("keystoneauth.session"),

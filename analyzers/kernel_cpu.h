@@ -22,7 +22,7 @@ enum {
 	MAX_MARKS = 512,             /* Processes that other traces name. */
 	MAX_TAKERS = 16,             /* Of a thread and window; the others are one. */
 	MAX_EXITS = 48,              /* Reasons to leave the guest, of a thread and window. */
-	MAX_TRANSITIONS = 512,       /* Of a thread and window; then only sums. */
+	MAX_TRANSITIONS = 1024,       /* Of a thread and window; then only sums. */
 	MAX_WINDOW_THREADS = 512,    /* Told of a window; the others are one. */
 	N_BUCKETS = 4096,
 };

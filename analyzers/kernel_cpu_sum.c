@@ -96,7 +96,7 @@ unpack_transition(struct unpack *in, uint64_t before, struct transition *ret)
 	ret->who = 0;
 	if (ret->state == CPU_WAITING && ret->how == CAUSE_TASK)
 		ret->who = (uint32_t) unpack_number(in);
-	if (ret->state >= N_CPU_STATES || ret->t < before ||
+	if (ret->state > CPU_TAKEN || ret->t < before ||
 	    (ret->state == CPU_WAITING && ret->how >= N_CPU_CAUSES) ||
 	    (ret->state == CPU_BLOCKED && ret->how >= N_CPU_BLOCKED))
 		in->bad = true;
@@ -134,8 +134,11 @@ unpack_detail(struct unpack *in, struct read_thread *t)
 		t->causes[i] = unpack_number(in);
 	t->n_transitions = unpack_count(in);
 	t->transitions = *in;
-	for (uint64_t i = 0; i < t->n_transitions && !in->bad; i++)
+	for (uint64_t i = 0; i < t->n_transitions && !in->bad; i++) {
 		unpack_transition(in, transition.t, &transition);
+		if (transition.state == CPU_TAKEN && transition.how >= t->n_takers)
+			in->bad = true;
+	}
 }
 
 static void
@@ -217,11 +220,10 @@ check_window(const struct fact_window *window, struct read_window *read, struct 
 
 /* -- Sums --------------------------------------------------------------------------- */
 
-/* Key of a thread: its name is part of it, as numbers are used again. */
+/* Numbers of threads are used again. */
 struct sum_key {
-	uint32_t tid;
-	uint32_t pid;
-	char name[16];
+	uint32_t tid, generation;
+	char name[16];               /* Where there is no number. */
 };
 struct sum_thread {
 	struct sum_key key;
@@ -242,9 +244,14 @@ struct sum_exit {
 	uint64_t count, ns;
 };
 
+/* How many threads had that number before. */
+struct generation {
+	uint32_t tid, n;
+};
+
 struct cpu_sum {
 	uint64_t from_ns, to_ns;
-	struct keyed threads;
+	struct keyed threads, generations;
 	struct cpu_sum_cpu *cpus;
 	size_t n_cpus;
 	uint64_t late, capped, untold;
@@ -262,6 +269,7 @@ cpu_sum_new(uint64_t from_ns, uint64_t to_ns)
 	sum->from_ns = from_ns;
 	sum->to_ns = to_ns;
 	sum->threads = KEYED(struct sum_thread, key, MAX_SUM_THREADS);
+	sum->generations = KEYED(struct generation, tid, MAX_SUM_THREADS);
 	sum->cpus = xcalloc(MAX_SUM_CPUS, sizeof *sum->cpus);
 	sum->window = xcalloc(1, sizeof *sum->window);
 	sum->thread = xcalloc(1, sizeof *sum->thread);
@@ -293,6 +301,7 @@ cpu_sum_free(struct cpu_sum *sum)
 		keyed_done(&t->exits);
 	}
 	keyed_done(&sum->threads);
+	keyed_done(&sum->generations);
 	free(sum->cpus);
 	free(sum->window);
 	free(sum->thread);
@@ -303,19 +312,36 @@ cpu_sum_free(struct cpu_sum *sum)
 static uint64_t
 portion(uint64_t ns, uint64_t part, uint64_t whole)
 {
-	return part >= whole ? ns : (uint64_t) ((double) ns * (double) part / (double) whole);
+	return part >= whole || !whole ? ns : (uint64_t) ((double) ns * (double) part / (double) whole);
+}
+
+/* The newest of its number.  A thread that changes its name (at exec, or by
+ * itself) stays the same. */
+static struct sum_key
+key_of(const struct cpu_sum *sum, const struct read_thread *t)
+{
+	const struct generation *generation = keyed_find(&sum->generations, &t->tid);
+	struct sum_key key = { .tid = t->tid, .generation = generation ? generation->n : 0 };
+
+	if (!t->tid)
+		memcpy(key.name, t->name, sizeof key.name);
+	return key;
 }
 
 static struct sum_thread *
 sum_thread(struct cpu_sum *sum, const struct read_thread *t)
 {
-	struct sum_key key = { .tid = t->tid };
+	struct sum_key key = key_of(sum, t);
+	struct generation *generation;
 	struct sum_thread *to;
 	bool is_new;
 
-	/* A thread that changes its name (at exec, or by itself) stays the same. */
-	if (!t->tid)
-		memcpy(key.name, t->name, sizeof key.name);
+	to = t->tid ? keyed_find(&sum->threads, &key) : NULL;
+	if (to && (t->born || to->sum.died_ns)) {
+		generation = keyed_get(&sum->generations, &t->tid, NULL);
+		if (generation)
+			key.generation = ++generation->n;
+	}
 	to = keyed_get(&sum->threads, &key, &is_new);
 	if (!to)
 		return NULL;
@@ -360,17 +386,45 @@ add_state(struct cpu_sum *sum, struct cpu_sum_thread *to, uint64_t from_ns, uint
 		to->halted_ns += to_ns - from_ns;
 }
 
-/* By each change.  Returns how much of the window's own sum is in the span. */
 static void
-walk(struct cpu_sum *sum, struct cpu_sum_thread *to, const struct fact_window *window,
+add_taker(struct sum_thread *to, const struct cpu_sum_taker *from, uint64_t ns)
+{
+	struct taker_key key = { .tid = from->tid };
+	struct sum_taker *taker;
+
+	strcpy(key.name, from->name);
+	taker = ns ? keyed_get(&to->takers, &key, NULL) : NULL;
+	if (taker)
+		taker->ns += ns;
+}
+
+/* What of [from, to] is in the span. */
+static uint64_t
+within(const struct cpu_sum *sum, uint64_t from_ns, uint64_t to_ns)
+{
+	from_ns = MAX(from_ns, sum->from_ns);
+	to_ns = MIN(to_ns, sum->to_ns);
+	return to_ns > from_ns ? to_ns - from_ns : 0;
+}
+
+/* By each change. */
+static void
+walk(struct cpu_sum *sum, struct sum_thread *thread, const struct fact_window *window,
      const struct read_thread *t)
 {
+	struct cpu_sum_thread *to = &thread->sum;
 	struct unpack in = t->transitions;
 	struct transition now = { .t = t->from, .state = t->start_state }, next = { 0 };
 	uint64_t before = t->from;
 
 	for (uint64_t i = 0; i < t->n_transitions; i++) {
 		unpack_transition(&in, before, &next);
+		if (next.state == CPU_TAKEN) {
+			add_taker(thread, &t->takers[next.how],
+				  within(sum, window->start_ns + before, window->start_ns + next.t));
+			before = next.t;
+			continue;
+		}
 		before = next.t;
 		add_state(sum, to, window->start_ns + now.t, window->start_ns + next.t, now.state,
 			  now.how);
@@ -388,15 +442,8 @@ static void
 add_lists(struct sum_thread *to, const struct read_thread *t, uint64_t part, uint64_t whole,
 	  uint64_t waited, uint64_t waiting)
 {
-	for (size_t i = 0; i < t->n_takers; i++) {
-		struct taker_key key = { .tid = t->takers[i].tid };
-		struct sum_taker *taker;
-
-		strcpy(key.name, t->takers[i].name);
-		taker = keyed_get(&to->takers, &key, NULL);
-		if (taker)
-			taker->ns += portion(t->takers[i].ns, waited, waiting);
-	}
+	for (size_t i = 0; i < t->n_takers && !t->exact; i++)
+		add_taker(to, &t->takers[i], portion(t->takers[i].ns, waited, waiting));
 	for (size_t i = 0; i < t->n_exits; i++) {
 		struct sum_exit *exit = keyed_get(&to->exits, &t->exits[i].reason, NULL);
 
@@ -433,8 +480,9 @@ add_thread(struct cpu_sum *sum, const struct fact_window *window, const struct r
 	const uint64_t from_ns = MAX(window->start_ns, sum->from_ns);
 	const uint64_t to_ns = MIN(window->end_ns, sum->to_ns);
 	const uint64_t part = to_ns > from_ns ? to_ns - from_ns : 0;
+	const struct sum_key key = key_of(sum, t);
 	struct sum_thread *to = part ? sum_thread(sum, t) :
-		keyed_find(&sum->threads, &(struct sum_key) { .tid = t->tid });
+		t->born ? NULL : keyed_find(&sum->threads, &key);
 	uint64_t waited, ran;
 
 	if (!to || (!part && !to->sum.pending_ns))
@@ -443,7 +491,7 @@ add_thread(struct cpu_sum *sum, const struct fact_window *window, const struct r
 	waited = to->sum.ns[CPU_WAITING];
 	ran = to->sum.ns[CPU_RUNNING];
 	if (t->exact) {
-		walk(sum, &to->sum, window, t);
+		walk(sum, to, window, t);
 	} else if (part) {
 		to->sum.exact &= part == whole && !t->detail;
 		for (unsigned i = 0; i < CPU_DEAD; i++)
@@ -666,6 +714,8 @@ transitions_json(const struct read_thread *t)
 		char text[64];
 
 		unpack_transition(&in, next.t, &next);
+		if (next.state == CPU_TAKEN)
+			continue;
 		snprintf(text, sizeof text, "%llu %s%s%s%s%.0u", (unsigned long long) next.t,
 			 cpu_state_names[next.state], next.state == CPU_WAITING ? " " : "",
 			 next.state == CPU_WAITING ? cpu_cause_names[next.how] : "",

@@ -21,6 +21,9 @@
 enum { CPU_WINDOW_VERSION = 1 };
 
 enum cpu_state { CPU_UNKNOWN, CPU_RUNNING, CPU_WAITING, CPU_BLOCKED, CPU_DEAD, N_CPU_STATES };
+/* Among the changes of a state: since the entry before, while it waited, the CPU
+ * was had by the taker of number 'how'. */
+enum { CPU_TAKEN = N_CPU_STATES };
 
 /* What woke a thread ('how' of CPU_WAITING; CAUSE_TASK has 'who' did it). */
 enum cpu_cause {

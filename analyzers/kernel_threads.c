@@ -402,23 +402,19 @@ kernel_thread_account(struct kernel_cpu *k, struct thread *thread, uint64_t t_ns
 	thread->accounted_ns = MAX(thread->accounted_ns, t_ns);
 }
 
+static bool add_entry(struct kernel_cpu *k, struct detail *detail, uint64_t t_ns, unsigned code);
+
 static void
 add_transition(struct kernel_cpu *k, struct thread *thread, uint64_t t_ns, enum cpu_state state,
 	       unsigned how, uint32_t who)
 {
 	struct detail *detail = thread->detail;
-	const uint64_t last_ns = MAX(detail->last_transition_ns, k->window_ns);
 
-	if (detail->n_transitions == MAX_TRANSITIONS)
-		detail->inexact = true;
-	if (detail->inexact)
+	if (!add_entry(k, detail, t_ns, state))
 		return;
-	detail->n_transitions++;
-	varint_write((t_ns - MIN(last_ns, t_ns)) << 3 | state, &detail->transitions);
 	buf_add_char(&detail->transitions, (char) how);
 	if (state == CPU_WAITING && how == CAUSE_TASK)
 		varint_write(who, &detail->transitions);
-	detail->last_transition_ns = t_ns;
 }
 
 void
@@ -497,7 +493,8 @@ taker_name(const struct thread *thread, char ret[KERNEL_NAME_SIZE])
 		memset(strchr(ret, '/'), 0, (size_t) (ret + KERNEL_NAME_SIZE - strchr(ret, '/')));
 }
 
-static void
+/* Returns its number. */
+static uint32_t
 add_taker(struct detail *detail, const struct thread *by, bool idle, uint64_t ns)
 {
 	struct taker taker = { 0 };
@@ -522,6 +519,23 @@ add_taker(struct detail *detail, const struct thread *by, bool idle, uint64_t ns
 		detail->n_takers++;
 	}
 	detail->takers[i].ns += ns;
+	return i;
+}
+
+/* One more entry among the changes; false when they are too many. */
+static bool
+add_entry(struct kernel_cpu *k, struct detail *detail, uint64_t t_ns, unsigned code)
+{
+	const uint64_t last_ns = MAX(detail->last_transition_ns, k->window_ns);
+
+	if (detail->n_transitions == MAX_TRANSITIONS)
+		detail->inexact = true;
+	if (detail->inexact)
+		return false;
+	detail->n_transitions++;
+	varint_write((t_ns - MIN(last_ns, t_ns)) << 3 | code, &detail->transitions);
+	detail->last_transition_ns = MAX(last_ns, t_ns);
+	return true;
 }
 
 void
@@ -532,10 +546,14 @@ kernel_cpu_charge(struct kernel_cpu *k, struct cpu *cpu, uint64_t t_ns)
 	for (struct thread *t = cpu->waiters; t; t = t->waiter_next) {
 		const uint64_t from_ns = MAX(begin_ns, t->since_ns);
 
-		if (t_ns > from_ns) {
-			add_taker(t->detail, cpu->current, cpu->known && cpu->idle, t_ns - from_ns);
-			t->changed = true;
-		}
+		uint32_t taker;
+
+		if (t_ns <= from_ns)
+			continue;
+		taker = add_taker(t->detail, cpu->current, cpu->known && cpu->idle, t_ns - from_ns);
+		if (add_entry(k, t->detail, t_ns, CPU_TAKEN))
+			buf_add_char(&t->detail->transitions, (char) taker);
+		t->changed = true;
 	}
 	if (cpu->known && cpu->idle && t_ns > begin_ns)
 		cpu->idle_ns += t_ns - begin_ns;

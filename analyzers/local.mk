@@ -22,8 +22,8 @@ libanalyzers_a_SOURCES = \
 	analyzers/json_text.c analyzers/json_text.h \
 	analyzers/oslo_record.c analyzers/oslo_record.h \
 	analyzers/openstack.h analyzers/log_decoder.c analyzers/log_match.c \
-	analyzers/notification.c analyzers/common_patterns.c analyzers/nova_patterns.c \
-	analyzers/neutron_patterns.c analyzers/cinder_patterns.c \
+	analyzers/guest_xml.c analyzers/notification.c analyzers/common_patterns.c analyzers/nova_patterns.c \
+	analyzers/quiet_patterns.c analyzers/neutron_patterns.c analyzers/cinder_patterns.c \
 	analyzers/os_api.c analyzers/os_marks.c analyzers/os_notes.c \
 	analyzers/os_operations.c analyzers/os_rpc.c analyzers/os_step.c \
 	analyzers/os_service.c analyzers/os_things.c analyzers/os_vm.c

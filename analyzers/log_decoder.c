@@ -13,6 +13,7 @@
 const char *const log_event_names[N_LOG_EVENTS] = {
 	[LOG_NOTHING] = "log:nothing",
 	[LOG_RECORD] = "log:record",
+	[LOG_GUEST_XML] = "log:guest_xml",
 	[LOG_API_BEGIN] = "api:begin",
 	[LOG_API_DETAIL] = "api:detail",
 	[LOG_API_ANSWER] = "api:answer",
@@ -117,7 +118,10 @@ of_family(enum log_event event, const struct line *line)
 static void
 give(void *context, enum log_event event, const struct line *line)
 {
-	step_derive(context, &log_decoder, of_family(event, line), line);
+	if (event == LOG_GUEST_XML)
+		guest_disks((struct line *) (uintptr_t) line, give, context);
+	else
+		step_derive(context, &log_decoder, of_family(event, line), line);
 }
 
 /* What the record itself does not say is known of its process. */
@@ -181,7 +185,7 @@ decode(void *context, const struct step *step)
 		known = logger >= 0 && matcher_match(state->matcher, logger, &state->record,
 						     &state->line, give, to);
 	if (!known)
-		give_other(state, step, logger >= 0);
+		give_other(state, step, logger >= 0 && matcher_knows(state->matcher, logger));
 	state->line.name = (struct text) { "", 0 };
 	give(to, LOG_ALIVE, &state->line);
 }

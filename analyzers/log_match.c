@@ -175,6 +175,7 @@ matcher_new(void)
 {
 	static const struct pattern *const tables[] = {
 		common_patterns, nova_patterns, neutron_patterns, cinder_patterns,
+		quiet_patterns,
 	};
 	struct matcher *matcher = xcalloc(1, sizeof *matcher);
 	size_t n = 0;
@@ -235,6 +236,12 @@ matcher_logger(struct matcher *matcher, const struct text *name)
 		cached->logger = search_logger(matcher, name);
 	}
 	return cached->logger;
+}
+
+bool
+matcher_knows(const struct matcher *matcher, int logger)
+{
+	return !matcher->loggers[logger].below;
 }
 
 /* -- Lines --------------------------------------------------------------------- */

@@ -177,7 +177,7 @@ const struct pattern nova_patterns[] = {
 	STEP(LIBVIRT, "Creating image(s)", LOG_NOVA_BEGIN, "create_image", 0),
 	STEP(LIBVIRT, "Creating image", LOG_NOVA_BEGIN, "create_image", 0),
 	STEP(LIBVIRT, "Start _get_guest_xml network_info=%s", LOG_NOVA_END, "create_image", 0),
-	NOTHING(LIBVIRT, "End _get_guest_xml xml=%(xml)s"),
+	STEP(LIBVIRT, "End _get_guest_xml xml=%(xml)s", LOG_GUEST_XML, NULL, F_BODY),
 	STALE(LIBVIRT, "Instance spawned successfully.", LOG_NOVA_TOOK, "running", 0),
 	NOTHING(LIBVIRT, "Guest created on hypervisor"),
 	NOTHING(LIBVIRT, "Creating instance directory"),
@@ -308,6 +308,12 @@ const struct pattern nova_patterns[] = {
 	STALE(LIBVIRT, "Live migration not completed after %d sec", LOG_CAUSE, "migration-timeout",
 	      F_SECONDS),
 	STALE(LIBVIRT, "Error from libvirt during live migration: %s", LOG_CAUSE, NULL, F_MESSAGE),
+	{ LIBVIRT, "Error monitoring migration: %(ex)s", LOG_NOVA_FAIL, "live_migration",
+	  .take = { F_MESSAGE }, .flags = RID_WRONG | IF_OPEN },
+	STALE(LIBVIRT, "Error monitoring migration: %(ex)s", LOG_CAUSE, "migration-failed", F_MESSAGE),
+	STEP(LIBVIRT, "Failed to cancel migration %s", LOG_CAUSE, "abort-failed", F_MESSAGE),
+	STALE(TRACKER, "Migration %s is active on this compute host and has allocations in placement: "
+	      "%s.", LOG_MIGRATION, NULL, F_MIGRATION),
 	STALE("nova.virt.libvirt.migration", "Increasing downtime to %(downtime)d ms after "
 	      "%(waittime)d sec elapsed time", LOG_NOVA_TOOK, "increase_downtime", F_DETAIL),
 	NOTHING("nova.virt.libvirt.migration", "Current %(dt)s elapsed %(elapsed)d steps %(steps)s"),
@@ -356,13 +362,7 @@ const struct pattern nova_patterns[] = {
 	STEP(LIBVIRT, "Run out of retry while detaching device %s with device alias %s from instance "
 	     "%s from the live domain config. Device is still attached to the guest.", LOG_CAUSE,
 	     "detach-failed", F_DEVICE, 0, F_INSTANCE),
-	/* What the hypervisor is given: file, block device or network name. */
-	STEP(GUEST, "attach device xml: <disk%s<source file=\"%s\"%s<target dev=\"%s\"%s<serial>%s"
-	     "</serial>%s", LOG_VOLUME, NULL, 0, F_FILE, 0, F_DEVICE, 0, F_VOLUME),
-	STEP(GUEST, "attach device xml: <disk%s<source dev=\"%s\"%s<target dev=\"%s\"%s<serial>%s"
-	     "</serial>%s", LOG_VOLUME, NULL, 0, F_FILE, 0, F_DEVICE, 0, F_VOLUME),
-	STEP(GUEST, "attach device xml: <disk%s<source protocol=\"%s\" name=\"%s\"%s<target dev=\"%s\""
-	     "%s<serial>%s</serial>%s", LOG_VOLUME, NULL, 0, 0, F_FILE, 0, F_DEVICE, 0, F_VOLUME),
+	STEP(GUEST, "attach device xml: %s", LOG_GUEST_XML, NULL, F_BODY),
 	NOTHING(GUEST, "detach device xml: %s"),
 	NOTHING(GUEST, "set metadata xml: %s"),
 	{ "nova.virt.libvirt.volume.mount", "_HostMountState.mount(fstype=%(fstype)s, "

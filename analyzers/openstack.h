@@ -4,6 +4,7 @@
  * (struct line), the tables that know which lines say what (struct pattern), and
  * what the analyzers of such events share (struct subject, notes).
  *
+ *	guest_xml.c     disks in libvirt's XML, in such lines
  *	log_match.c     a record's logger and format -> its patterns -> lines
  *	log_decoder.c   lttng_python:event -> lines as derived events
  *	*_patterns.c    the tables, one for each family of services
@@ -39,6 +40,7 @@ enum log_field {
 enum log_event {
 	LOG_NOTHING,            /* Known, and of no interest. */
 	LOG_RECORD,             /* Any, before what it means. */
+	LOG_GUEST_XML,          /* For the decoder: F_BODY has disks (guest_xml.c). */
 	LOG_API_BEGIN, LOG_API_DETAIL, LOG_API_ANSWER, LOG_API_END,
 	LOG_RPC_CALL, LOG_RPC_CAST, LOG_RPC_RECEIVED, LOG_RPC_RECEIVED_CAST, LOG_RPC_REPLY,
 	LOG_RPC_GOT_REPLY,
@@ -101,7 +103,7 @@ struct line {
 
 /* Tables, each ended by a NULL logger. */
 extern const struct pattern common_patterns[], nova_patterns[], neutron_patterns[],
-	cinder_patterns[];
+	cinder_patterns[], quiet_patterns[];
 
 /* -- Matching (log_match.c) ------------------------------------------------ */
 
@@ -110,6 +112,8 @@ struct matcher *matcher_new(void);
 void matcher_free(struct matcher *matcher);
 /* Number of the logger in the tables, or -1 when nobody wants its lines. */
 int matcher_logger(struct matcher *matcher, const struct text *logger);
+/* Whether we mean to know all lines of that logger: not so of whole trees. */
+bool matcher_knows(const struct matcher *matcher, int logger);
 typedef void line_fn(void *context, enum log_event event, const struct line *line);
 /* Gives the events of a record of that logger.  Returns false when no pattern
  * knows it. */
@@ -117,6 +121,9 @@ bool matcher_match(struct matcher *matcher, int logger, struct record *record, s
 		   line_fn *give, void *context);
 /* Events of a notification (nova_notification.c and others). */
 bool notification_match(struct record *record, struct line *line, line_fn *give, void *context);
+
+/* Gives an event for each volume in the guest's XML of F_BODY. */
+void guest_disks(struct line *line, line_fn *give, void *context);
 
 /* The decoder of lttng_python:event. */
 extern const struct decoder log_decoder;

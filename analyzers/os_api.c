@@ -252,8 +252,11 @@ seconds_ns(const struct text *text)
 static void
 end(struct flow *flow, const struct step *step)
 {
-	struct notes *notes = &CONTAINER_OF(flow, struct subject, flow)->notes;
+	struct subject *subject = CONTAINER_OF(flow, struct subject, flow);
+	struct notes *notes = &subject->notes;
 	const struct text seconds = line_field(step->values, F_SECONDS);
+
+	subject->extra = 0;
 
 	note_line(notes, step->values);
 	if (seconds.size && seconds_ns(&seconds) < step->t_ns)
@@ -268,11 +271,14 @@ begin_and_end(struct flow *flow, const struct step *step)
 	end(flow, step);
 }
 
+/* Without a status, by whether something was said to be wrong. */
 static unsigned
 status_of(const struct notes *notes)
 {
 	const struct text status = notes_get(notes, F_HTTP_STATUS);
 
+	if (!status.size)
+		return notes_get(notes, F_MESSAGE).size ? FAILED : OK;
 	return text_u64(&status) >= 400 ? FAILED : OK;
 }
 
@@ -317,8 +323,8 @@ moved(struct flow *flow, const struct step *step, unsigned from, unsigned to)
 {
 	struct subject *subject = CONTAINER_OF(flow, struct subject, flow);
 
-	/* By the timer: nothing better came. */
-	if (from == ANSWERED && to != GONE && !step->values)
+	/* Nothing better came. */
+	if (from == ANSWERED && to != GONE && subject->extra)
 		flow->end_ns = subject->extra;
 	if (to == OK || to == FAILED || (to == GONE && subject->began))
 		tell_service(subject, step, to);
@@ -382,6 +388,25 @@ is_ok(const struct flow *flow, const struct step *step)
 #define END "api:end"
 #define OPEN (IN(RUNNING) | IN(ANSWERED))
 
+/* The thread goes on with another request: the one that was answered is over. */
+static bool
+is_done_well(const struct flow *flow, const struct step *step)
+{
+	const struct line *line = step->values;
+
+	return record_has(line->record, RECORD_REQUEST_ID) && is_other(flow, step) &&
+		status_of(&CONTAINER_OF(flow, const struct subject, flow)->notes) == OK;
+}
+
+static bool
+is_done_badly(const struct flow *flow, const struct step *step)
+{
+	const struct line *line = step->values;
+
+	return record_has(line->record, RECORD_REQUEST_ID) && is_other(flow, step) &&
+		status_of(&CONTAINER_OF(flow, const struct subject, flow)->notes) == FAILED;
+}
+
 static bool
 is_of_and_ok(const struct flow *flow, const struct step *step)
 {
@@ -389,6 +414,8 @@ is_of_and_ok(const struct flow *flow, const struct step *step)
 }
 
 static const struct rule rules[] = {
+	{ .on = "log:record", .in = IN(ANSWERED), .to = OK, .when = is_done_well },
+	{ .on = "log:record", .in = IN(ANSWERED), .to = FAILED, .when = is_done_badly },
 	{ .on = "log:record", .in = OPEN, .to = STAY, .act = claim },
 	{ .on = BEGIN, .in = IN(FLOW_IDLE), .to = RUNNING, .act = begin_only, .begins = true },
 	{ .on = BEGIN, .in = OPEN, .to = RUNNING, .act = begin_only, .begins = true,

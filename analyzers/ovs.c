@@ -244,12 +244,25 @@ close_window(struct ovs *ovs, const struct step *step, bool all)
 	main->window_ns = 0;
 }
 
+/* What came late or was lost goes to the window after: whether the one before was
+ * closed by then depends on watermarks. */
+static void
+begin_window(struct ovs *ovs, const struct step *step)
+{
+	struct ovs_main *main = &ovs->main;
+
+	main->window_ns = step->t_ns - step->t_ns % OVS_WINDOW_NS;
+	ovs->window.counters[OVS_LATE_EVENTS] += main->late;
+	ovs->window.counters[OVS_LOST_EVENTS] += main->lost;
+	main->late = main->lost = 0;
+}
+
 static void
 open_window(struct ovs *ovs, const struct step *step)
 {
 	struct ovs_main *main = &ovs->main;
 
-	main->window_ns = step->t_ns - step->t_ns % OVS_WINDOW_NS;
+	begin_window(ovs, step);
 	if (!main->slow_ns)
 		main->slow_ns = main->window_ns;
 	step_wake(step, main->window_ns + OVS_WINDOW_NS);
@@ -293,6 +306,11 @@ event(void *state, const struct step *step, unsigned number)
 	const struct handler *handler = &handlers[number];
 	struct ovs *ovs = state;
 
+	/* The life of a packet can't be told out of order. */
+	if (step->late) {
+		ovs->main.late += handler->source != OF_KERNEL;
+		return;
+	}
 	/* Of the many threads that read messages, those of ovs-vswitchd matter; it
 	 * has none before its first command. */
 	if (handler->source == OF_KERNEL && !ovs->main.window_ns && !ovs->threads.n)
@@ -325,8 +343,7 @@ loss(void *state, const struct step *step, const struct ctf_loss *lost)
 	struct ovs *ovs = state;
 
 	ovs->main.loss_ns = step->t_ns;
-	if (ovs->main.window_ns)
-		ovs->window.counters[OVS_LOST_EVENTS] += lost->events + lost->packets;
+	ovs->main.lost += lost->events + lost->packets;
 	if (step->cpu >= 0 && step->cpu < OVS_MAX_CPUS)
 		ovs->cpus[step->cpu].seq = 0;
 	else
@@ -357,7 +374,7 @@ end(void *state, const struct step *step)
 	if (!ovs->main.next_seq)
 		return;
 	if (!ovs->main.window_ns)
-		ovs->main.window_ns = step->t_ns - step->t_ns % OVS_WINDOW_NS;
+		begin_window(ovs, step);
 	close_window(ovs, step, true);
 	ovs_storm_end(ovs, step);
 }
@@ -432,7 +449,10 @@ save(void *state, put_fn *put, void *context)
 	put(context, KEY_MAIN, &ovs->main, sizeof ovs->main);
 	ovs_window_write(&ovs->window, &blob);
 	put(context, KEY_WINDOW, blob.data, blob.size);
-	put(context, KEY_SLOW, ovs->slow, ovs->n_slow * sizeof *ovs->slow);
+	if (ovs->n_slow || ovs->slow_saved)
+		put(context, KEY_SLOW, ovs->n_slow ? ovs->slow : NULL,
+		    ovs->n_slow * sizeof *ovs->slow);
+	ovs->slow_saved = ovs->n_slow != 0;
 	save_packets(ovs, put, context);
 	save_keyed(&ovs->queues, KEY_QUEUES, &ovs->queues_saved, put, context);
 	save_keyed(&ovs->threads, KEY_THREADS, &ovs->threads_saved, put, context);
@@ -461,6 +481,7 @@ restore_slow(struct ovs *ovs, const void *record, size_t size)
 		if (!steps_sound(&ovs->slow[i].packet))
 			return -EINVAL;
 	ovs->n_slow = n;
+	ovs->slow_saved = true;
 	return 0;
 }
 

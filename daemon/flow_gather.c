@@ -143,18 +143,24 @@ name(json_t *set, const char *id)
 
 /* -- On whose behalf ------------------------------------------------------ */
 
-/* The facts that say who served a request, and on whose behalf: its own, and
- * those of requests that were made on its behalf. */
+/* All facts of two kinds that name a request. */
+static json_t *
+both_of(struct store *store, const char *request, const char *kind, const char *other)
+{
+	json_t *facts = store_facts_naming_in(store, request, kind, 0, INT64_MAX, NULL);
+	json_t *more = store_facts_naming_in(store, request, other, 0, INT64_MAX, NULL);
+
+	if (facts)
+		json_array_extend(facts, more);
+	json_decref(more);
+	return facts;
+}
+
+/* The facts that say who served a request, and on whose behalf. */
 static json_t *
 claims_of(struct store *store, const char *request)
 {
-	json_t *claims = store_facts_naming_in(store, request, "api.request", 0, INT64_MAX, NULL);
-	json_t *links = store_facts_naming_in(store, request, "request.child", 0, INT64_MAX, NULL);
-
-	if (claims)
-		json_array_extend(claims, links);
-	json_decref(links);
-	return claims;
+	return both_of(store, request, "=api.request", "=request.child");
 }
 
 /* Neutron tells Nova what became of a port: nobody asked for that. */
@@ -336,7 +342,7 @@ facts_of(struct flow *flow, json_t *cache, const char *request, struct error *er
 static int
 add_children(struct flow *flow, const char *request, struct error *error)
 {
-	json_t *claims = claims_of(flow->store, request), *json;
+	json_t *claims = both_of(flow->store, request, "api.request", "request.child"), *json;
 	size_t i;
 
 	if (!claims)
@@ -587,7 +593,7 @@ measure(struct flow *flow)
 		/* Whoever worked on it may be dead: what becomes of it shows later. */
 		if (has_end(fact) && ((!fact->end_ns && streq(fact->status, "running")) ||
 				      (streq(fact->status, "lost") && fact->family == FAMILY_STEP &&
-				       flow_matches(flow->kind->done, fact->name))))
+				       flow_matches(flow->done, fact->name))))
 			flow->core_open = true;
 		flow->core_ns = MAX(flow->core_ns, fact->start_ns);
 		flow->core_ns = MAX(flow->core_ns, fact->end_ns);
@@ -775,22 +781,64 @@ add_from_loose(struct flow *flow, json_t *cache, struct error *error)
 	return close_over(flow, error) ? -EIO : add_own(flow, cache, error);
 }
 
+/* Whether a newer request to migrate the VM can claim what began at this time. */
+static bool
+is_newer_migration(const struct flow *flow, const json_t *newer, uint64_t t_ns)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach((json_t *) (uintptr_t) newer, i, one) {
+		uint64_t start_ns = flow_number(one, "start_ns");
+
+		if (start_ns > flow->start_ns && start_ns <= t_ns &&
+		    flow_kind_of(or_empty(text_member(one, "kind")))->migrates)
+			return true;
+	}
+	return false;
+}
+
+/* QEMU begins when what is told under the request's id is over for a while. */
 static int
 add_migrations(struct flow *flow, struct error *error)
 {
-	uint64_t to_ns = flow->core_open ? INT64_MAX : flow->core_ns;
+	uint64_t to_ns = flow->core_open ? INT64_MAX : flow->core_ns + FLOW_GRACE_NS;
 	const char *instance = flow_first(flow->instances);
+	json_t *records, *newer, *record;
+	size_t i;
 
-	if (flow->kind->migrates && instance) {
-		flow->migrations = store_migrations_of_vm(flow->store, instance, flow->start_ns,
-							  to_ns, error);
-		return flow->migrations ? 0 : -EIO;
-	}
 	flow->migrations = json_array();
-	return 0;
+	if (!flow->kind->migrates || !instance)
+		return 0;
+	records = store_migrations_of_vm(flow->store, instance, flow->start_ns, to_ns, error);
+	newer = store_requests_of(flow->store, instance, flow->start_ns, INT64_MAX, error);
+	if (records && newer)
+		json_array_foreach(records, i, record)
+			if (!is_newer_migration(flow, newer, flow_number(record, "start_ns")))
+				json_array_append(flow->migrations, record);
+	json_decref(newer);
+	json_decref(records);
+	return records && newer ? 0 : -EIO;
 }
 
 /* -- All ------------------------------------------------------------------ */
+
+/* Servers that do not tell what was asked of them: the step that the request
+ * began says it, as in "network.create". */
+static const char *
+operation_of(const struct flow *flow)
+{
+	const char *operation = flow_text(flow->root, "operation");
+
+	for (size_t i = 0; i < flow->n && !operation && !flow_text(flow->root, "method"); i++) {
+		const struct flow_fact *fact = flow->facts[i];
+
+		if (fact->family == FAMILY_STEP && flow_true(fact, "rid_ok") &&
+		    streq(fact->request_id, flow->id) && strchr(fact->name, '.'))
+			operation = fact->name;
+	}
+	return operation;
+}
 
 /* Plain queries are in the service view, unless they were slow or failed. */
 static bool
@@ -800,9 +848,11 @@ is_worth_a_flow(const struct flow *flow)
 	const char *method = flow_text(root, "method");
 	uint64_t took_ns = root->end_ns ? root->end_ns - MIN(root->end_ns, flow_began(root)) : 0;
 
-	if (flow_text(root, "operation"))
+	if (operation_of(flow))
 		return true;
-	if (method && !streq(method, "GET") && !streq(method, "HEAD") && !streq(method, "OPTIONS"))
+	if (!method)
+		return false;
+	if (!streq(method, "GET") && !streq(method, "HEAD") && !streq(method, "OPTIONS"))
 		return true;
 	return took_ns >= FLOW_SLOW_NS || flow_number(root->attributes, "http_status") >= 500;
 }
@@ -810,8 +860,7 @@ is_worth_a_flow(const struct flow *flow)
 static void
 name_kind(struct flow *flow)
 {
-	const char *operation = flow_text(flow->root, "operation");
-	const char *method = flow_text(flow->root, "method");
+	const char *operation = operation_of(flow), *method = flow_text(flow->root, "method");
 
 	if (operation)
 		snprintf(flow->kind_name, sizeof flow->kind_name, "%.60s", operation);
@@ -821,6 +870,7 @@ name_kind(struct flow *flow)
 	for (char *c = flow->kind_name; !operation && *c; c++)
 		*c = *c >= 'A' && *c <= 'Z' ? (char) (*c + 32) : *c;
 	flow->kind = flow_kind_of(flow->kind_name);
+	flow->done = flow_text(flow->root, "operation") ? flow->kind->done : flow->kind_name;
 }
 
 static int

@@ -116,25 +116,31 @@ static const struct flow_kind kinds[] = {
 static const struct {
 	const char *cause;
 	bool fatal;              /* The request fails. */
+	bool remarkable;         /* Also where it was got over. */
 } causes[] = {
-	{ "migration-aborted", true }, { "migration-check-failed", true },
-	{ "cpu-incompatible", true }, { "migration-timeout", true }, { "migration-failed", true },
-	{ "detach-failed", true }, { "attach-failed", true }, { "quota", true },
-	{ "forbidden", true }, { "no-backend", true }, { "volume-not-created", true },
-	{ "image", true }, { "no-addresses", true }, { "network-setup-failed", true },
-	{ "no-valid-host", true }, { "build-aborted", true }, { "build-failed", true },
-	{ "resize-failed", true }, { "block-device", true }, { "instance-gone", true },
-	{ "port-binding-failed", false }, { "port-in-use", false }, { "no-resources", false },
-	{ "vif-plug-failed", false }, { "router-failed", false }, { "dhcp-failed", false },
-	{ "vif-plug-timeout", false }, { "service-down", false }, { "rpc-timeout", false },
-	{ "rpc-failed", false }, { "unreachable", false }, { "timeout", false },
-	{ "database", false }, { "libvirt", false }, { "migration-stuck", false },
-	{ "detach-timeout", false }, { "agent-down", false }, { "agent-missing", false },
-	{ "soft-reboot-failed", false }, { "nova-notify-failed", false },
-	{ "guest-stopped-by-itself", false }, { "command-failed", false },
-	{ "reschedule", false }, { "rolled-back", false },
+	{ "migration-aborted", true, true }, { "migration-check-failed", true, true },
+	{ "cpu-incompatible", true, false }, { "migration-timeout", true, true },
+	{ "migration-failed", true, true }, { "detach-failed", true, true },
+	{ "attach-failed", true, true }, { "quota", true, false }, { "forbidden", true, false },
+	{ "no-backend", true, true }, { "volume-not-created", true, false },
+	{ "image", true, true }, { "no-addresses", true, false },
+	{ "network-setup-failed", true, true }, { "no-valid-host", true, true },
+	{ "build-aborted", true, false }, { "build-failed", true, true },
+	{ "resize-failed", true, true }, { "block-device", true, false },
+	{ "instance-gone", true, false }, { "port-binding-failed", false, true },
+	{ "port-in-use", false, false }, { "no-resources", false, true },
+	{ "vif-plug-failed", false, true }, { "router-failed", false, true },
+	{ "dhcp-failed", false, true }, { "vif-plug-timeout", false, true },
+	{ "service-down", false, true }, { "rpc-timeout", false, true },
+	{ "rpc-failed", false, false }, { "unreachable", false, false },
+	{ "timeout", false, false }, { "database", false, false }, { "libvirt", false, false },
+	{ "migration-stuck", false, true }, { "detach-timeout", false, true },
+	{ "agent-down", false, true }, { "agent-missing", false, true },
+	{ "soft-reboot-failed", false, true }, { "nova-notify-failed", false, false },
+	{ "guest-stopped-by-itself", false, false }, { "command-failed", false, false },
+	{ "reschedule", false, true }, { "rolled-back", false, true },
 	/* ... and at last those that nobody gave a name. */
-	{ "error", false },
+	{ "error", false, false },
 };
 
 /* -- Looking up ----------------------------------------------------------- */
@@ -216,6 +222,15 @@ flow_cause_rank(const char *cause)
 		if (streq(causes[i].cause, cause))
 			return (int) i + (causes[i].fatal ? 0 : UNKNOWN + 1);
 	return cause && *cause ? UNKNOWN : NONE;
+}
+
+bool
+flow_is_remarkable(const char *cause)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(causes); i++)
+		if (streq(causes[i].cause, cause))
+			return causes[i].remarkable;
+	return false;
 }
 
 bool

@@ -62,7 +62,7 @@ look_at(const struct flow *flow, const struct flow_fact *fact, struct seen *seen
 	const char *what = flow_text(fact, "what");
 	bool own = streq(fact->request_id, flow->id);
 
-	if (fact->family == FAMILY_STEP && flow_matches(flow->kind->done, fact->name) &&
+	if (fact->family == FAMILY_STEP && flow_matches(flow->done, fact->name) &&
 	    fact->end_ns && !streq(fact->status, "lost") && (!seen->done || last_of(fact) >= last_of(seen->done)))
 		seen->done = fact;
 	if (fact->family == FAMILY_STEP && own && fact->surely && is_bad(fact) && !seen->bad)
@@ -192,7 +192,7 @@ status_of_steps(const struct flow *flow, const struct seen *seen)
 	    (!failed || last_of(seen->done) > seen->state->start_ns))
 		return "ok";
 	/* What the API did at once, it did. */
-	if (http_status && !accepted && !*flow->kind->done)
+	if (http_status && !accepted && !*flow->done)
 		return "ok";
 	if (failed || seen->done || seen->bad || seen->fatal)
 		return "error";
@@ -200,7 +200,7 @@ status_of_steps(const struct flow *flow, const struct seen *seen)
 		return "lost";
 	if (!is_over(flow->root) || seen->open)
 		return "running";
-	return accepted && seen->cast && *flow->kind->done ? "running" : "ok";
+	return accepted && seen->cast && *flow->done ? "running" : "ok";
 }
 
 /* -- Errors --------------------------------------------------------------- */
@@ -278,6 +278,29 @@ add_exception(const struct flow *flow, const struct flow_fact *cause, json_t *er
 	}
 }
 
+/* A request that the API refused: which it was, and what the client was told. */
+static json_t *
+error_of_root(const struct flow *flow)
+{
+	const struct flow_fact *root = flow->root;
+	const char *method = flow_text(root, "method"), *path = flow_text(root, "path");
+	uint64_t status = flow_number(root->attributes, "http_status");
+	json_t *error = error_of(root);
+
+	json_object_set_new(error, "method", text_json(method));
+	json_object_set_new(error, "http_status", status ? json_integer((json_int_t) status) :
+			    json_null());
+	if (!json_is_string(json_object_get(error, "message")) && status) {
+		_cleanup_(freep) char *text = xasprintf("%s %.*s was answered with %u",
+							method ? method : "the request",
+							path ? (int) strcspn(path, "?") : 1,
+							path ? path : "?", (unsigned) status);
+
+		json_object_set_new(error, "message", text_json(text));
+	}
+	return error;
+}
+
 static bool
 says_something(const struct flow_fact *fact)
 {
@@ -309,22 +332,53 @@ error_of_fate(const struct flow *flow, const struct flow_fact *fate)
 			 (json_int_t) fate->start_ns);
 }
 
+/* Lines that say that it failed, and not why. */
+static bool
+is_vague(const struct flow_fact *error)
+{
+	const char *message = flow_text(error, "message");
+
+	return message && starts_with(message, "Migration operation has aborted");
+}
+
 /* The cause again, now that the outcome is known: what was called off by the
- * services themselves was so because of something else. */
+ * services themselves was so because of something else, and of a migration
+ * whatever libvirt says of it is about that. */
 static const struct flow_fact *
 cause_of(const struct flow *flow, const struct seen *seen)
 {
 	const struct flow_fact *worst = NULL;
+	bool called_off = seen->worst && streq(seen->worst->name, "migration-aborted") &&
+			  !streq(flow->status, "cancelled");
 
-	if (!seen->worst || !streq(seen->worst->name, "migration-aborted") ||
-	    streq(flow->status, "cancelled"))
+	if (!seen->worst || (!called_off && !is_vague(seen->worst)))
 		return seen->worst;
-	for (size_t i = 0; i < flow->n; i++)
-		if (flow->facts[i]->family == FAMILY_ERROR &&
-		    !streq(flow->facts[i]->name, "migration-aborted") &&
-		    is_worse(flow->facts[i], worst))
-			worst = flow->facts[i];
+	for (size_t i = 0; i < flow->n; i++) {
+		const struct flow_fact *one = flow->facts[i];
+		const char *logger = flow_text(one, "logger");
+
+		if (one->family != FAMILY_ERROR || is_vague(one) ||
+		    streq(one->name, "migration-aborted") ||
+		    (!called_off && (!logger || !strstr(logger, "libvirt"))))
+			continue;
+		if (is_worse(one, worst))
+			worst = one;
+	}
 	return worst ? worst : seen->worst;
+}
+
+/* What the hypervisor says of the same. */
+static void
+add_reason(const struct flow *flow)
+{
+	const char *reason = json_string_value(json_object_get(flow->record, "reason"));
+	const char *message = json_string_value(json_object_get(flow->error, "message"));
+	_cleanup_(freep) char *both = NULL;
+
+	if (!reason || !message || strstr(message, reason))
+		return;
+	both = xasprintf("%s (QEMU: %s)", message, reason);
+	json_object_set_new(flow->error, "message", text_json(both));
 }
 
 static void
@@ -341,16 +395,23 @@ find_error(struct flow *flow, const struct seen *seen)
 		fact = flow->root;
 	else if (seen->bad && says_something(seen->bad))
 		fact = seen->bad;
-	if (fact && (fact != flow->root || says_something(fact) || refused))
+	if (fact && fact == flow->root)
+		flow->error = error_of_root(flow);
+	else if (fact)
 		flow->error = error_of(fact);
-	if (flow->error)
+	if (flow->error && flow->kind->migrates && fact != flow->root)
+		json_object_set_new(flow->error, "cause", text_json(
+			streq(fact->name, "error") ? "migration-failed" : fact->name));
+	if (flow->error) {
 		add_exception(flow, fact, flow->error);
-	else if (word && !streq(word, "ok"))
+		add_reason(flow);
+	} else if (word && !streq(word, "ok")) {
 		flow->error = error_of_record(seen->record);
-	else if (seen->bad)
+	} else if (seen->bad) {
 		flow->error = error_of(seen->bad);
-	else if (seen->fate)
+	} else if (seen->fate) {
 		flow->error = error_of_fate(flow, seen->fate);
+	}
 }
 
 /* -- Findings ------------------------------------------------------------- */
@@ -480,7 +541,7 @@ is_vif_timeout(const struct flow_fact *fact)
 static void
 find_all(struct flow *flow, const struct seen *seen)
 {
-	bool waited = false;
+	bool waited = false, bad = flow->error != NULL;
 
 	for (size_t i = 0; i < flow->n; i++)
 		waited |= is_vif_timeout(flow->facts[i]);
@@ -491,6 +552,7 @@ find_all(struct flow *flow, const struct seen *seen)
 		if (is_vif_timeout(fact))
 			find_vif_timeout(flow, fact);
 		else if (fact->family == FAMILY_ERROR && !cause && *fact->name &&
+			 (bad || flow_is_remarkable(fact->name)) &&
 			 !(waited && streq(fact->name, "vif-plug-timeout")))
 			find_mark(flow, fact);
 		else if (fact->family == FAMILY_CALL && fact->other)
@@ -512,7 +574,7 @@ end_of(const struct flow *flow, const struct seen *seen)
 {
 	uint64_t http_status = flow_number(flow->root->attributes, "http_status");
 
-	if (http_status >= 400 || (http_status && http_status != 202 && !*flow->kind->done))
+	if (http_status >= 400 || (http_status && http_status != 202 && !*flow->done))
 		return flow->root->end_ns;
 	if (streq(flow->status, "ok") && seen->done)
 		return last_of(seen->done);

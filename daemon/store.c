@@ -86,6 +86,8 @@ static const char *const migrations[] = {
 	"CREATE TABLE ref (value TEXT NOT NULL, kind TEXT NOT NULL, t_ns INTEGER NOT NULL,"
 	" fact TEXT NOT NULL, PRIMARY KEY (value, kind, t_ns, fact)) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX ref_fact ON ref (fact);"
+	"CREATE TRIGGER fact_gone AFTER DELETE ON fact BEGIN DELETE FROM ref WHERE fact = OLD.id;"
+	" END;"
 	"CREATE TABLE request (id TEXT PRIMARY KEY, kind TEXT NOT NULL, status TEXT NOT NULL,"
 	" start_ns INTEGER NOT NULL, end_ns INTEGER, core_ns INTEGER, vm_uuid TEXT,"
 	" volume TEXT, port TEXT, migration TEXT, behalf TEXT, doc TEXT NOT NULL)"

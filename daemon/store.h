@@ -189,7 +189,8 @@ json_t *store_alerts_live(struct store *store, const char *host, struct error *e
 enum { STORE_MAX_NAMING = 5000 };
 /* The facts that name 'value' (a request, message, VM, port, volume...), and
  * those of one kind that began within a time; in the form of store_spans(),
- * ordered by (start_ns, id). */
+ * ordered by (start_ns, id).  Of requests, messages and links between requests
+ * the kind "=KIND" is those whose own name it is, "KIND" all others. */
 json_t *store_facts_naming(struct store *store, const char *value, struct error *error);
 json_t *store_facts_naming_in(struct store *store, const char *value, const char *kind,
 			      uint64_t from_ns, uint64_t to_ns, struct error *error);

@@ -242,7 +242,7 @@ read_messages(struct view *view, struct error *error)
 		"SELECT s.host, json_extract(s.attributes, '$.service'), s.start_ns - c.start_ns"
 		" FROM (SELECT key, host, start_ns, attributes FROM fact WHERE kind = 'rpc.served'"
 		" ORDER BY coalesce(end_ns, 9223372036854775807) DESC, start_ns DESC LIMIT ?1) s"
-		" CROSS JOIN ref r ON r.value = s.key AND r.kind = 'rpc.call'"
+		" CROSS JOIN ref r ON r.value = s.key AND r.kind = '=rpc.call'"
 		" CROSS JOIN fact c ON c.id = r.fact WHERE s.start_ns BETWEEN ?2 AND ?3";
 	sqlite3_stmt *stmt = store_query(view->store, sql, "uuu", (uint64_t) MAX_MESSAGES,
 					 view->from_ns, view->to_ns + WINDOW_NS);

@@ -79,8 +79,6 @@ retract(struct store *store, const char *id, struct error *error)
 	int r = store_run(store, error, "retract a fact", fact, "t", id);
 	int s = r < 0 ? r : store_run(store, error, "retract a fact", samples, "t", id);
 
-	if (s >= 0)
-		s = store_forget_refs(store, id, error);
 	return s < 0 ? s : r;
 }
 

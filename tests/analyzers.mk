@@ -7,9 +7,9 @@ tests_run_script_LDADD = libanalyzers.a libctf.a libct.a $(JANSSON_LIBS) $(XXHAS
 tests_trace_facts_SOURCES = tests/trace_facts.c
 tests_trace_facts_LDADD = libanalyzers.a libctf.a libct.a $(JANSSON_LIBS) $(XXHASH_LIBS) $(BT2_LIBS) -lm
 TESTS += tests/test_scripts.sh tests/test_analyzers_corpus.py tests/test_openstack_corpus.py \
-	tests/test_ovs_corpus.py
+	tests/test_ovs_corpus.py tests/test_kernel_corpus.py
 EXTRA_DIST += tests/scripts tests/test_scripts.sh tests/test_analyzers_corpus.py \
-	tests/test_openstack_corpus.py tests/test_ovs_corpus.py
+	tests/test_openstack_corpus.py tests/test_ovs_corpus.py tests/test_kernel_corpus.py
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/test_logs

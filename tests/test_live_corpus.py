@@ -23,7 +23,8 @@ def settled(lab, wanted):
 def live(name, kill):
     with Lab() as lab:
         folder = corpus(name if "/" in name else f"qemu/{name}")
-        traces = os.path.join(folder, "ctf") if "/" in name else folder
+        # Beside the traces there is the truth.
+        traces = os.path.join(folder, "ctf") if os.path.isdir(os.path.join(folder, "ctf")) else folder
         lab.read(traces, store="disk.db")
         wanted = lab.dump_store("disk.db")
         lab.relayd()
@@ -49,7 +50,8 @@ def live(name, kill):
 
 for scenario in sys.argv[1:] or ("b-rounds", "c-cancel", "e-destination-killed", "f-long-stopcopy",
                                  "g-postcopy", "h-two-and-back", "q10-b-rounds",
-                                 "openstack/livemig-abort", "full/fs-livemig-busy"):
+                                 "openstack/livemig-abort", "full/fs-livemig-busy",
+                                 "kernel/b-upcall-storm-churn", "kernel/f-live-migration"):
     live(scenario, False)
     live(scenario, True)
 tap.done()

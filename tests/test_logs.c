@@ -322,12 +322,26 @@ completed(void **state)
 			  "'name': 'volume-c298f772-3d7e-4b13-90b3-e23b68af0b11', 'attachment_id': 'at-1'}"));
 	assert_text(field(0, F_VOLUME), "c298f772-3d7e-4b13-90b3-e23b68af0b11");
 	assert_text(field(0, F_ATTACHMENT), "at-1");
-	assert_true(match("nova.virt.libvirt.guest", "attach device xml: <disk type=\"block\">\n  <source "
-			  "dev=\"/dev/sdx\"/>\n  <target dev=\"vdc\" bus=\"virtio\"/>\n  <serial>c298f772-3d7e-"
-			  "4b13-90b3-e23b68af0b11</serial>\n</disk>\n"));
-	assert_text(field(0, F_FILE), "/dev/sdx");
-	assert_text(field(0, F_DEVICE), "vdc");
-	assert_text(field(0, F_VOLUME), "c298f772-3d7e-4b13-90b3-e23b68af0b11");
+}
+
+static void
+disks(void **state)
+{
+	(void) state;
+	assert_true(match("nova.virt.libvirt.driver", "{\"instance\": \"i\", \"message\": \"End _get_guest_xml "
+			  "xml=<domain><devices><disk type='file'><source file='/a/disk'/><target dev='vda'/>"
+			  "</disk><disk type=\\\"block\\\">\\n <source dev=\\\"/dev/sdx\\\"/>\\n <target "
+			  "dev=\\\"vdc\\\" bus=\\\"virtio\\\"/>\\n<serial>c298f772-3d7e-4b13-90b3-e23b68af0b11"
+			  "</serial></disk></devices></domain>\"}"));
+	assert_int_equal(n_given, 1);
+	assert_int_equal(given[0].event, LOG_GUEST_XML);
+	n_given = 0;
+	guest_disks(&given[0].line, take_line, NULL);
+	/* The image's disk is no volume. */
+	assert_int_equal(n_given, 2);
+	assert_text(field(1, F_FILE), "/dev/sdx");
+	assert_text(field(1, F_DEVICE), "/dev/vdc");
+	assert_text(field(1, F_VOLUME), "c298f772-3d7e-4b13-90b3-e23b68af0b11");
 }
 
 /* Each row of the tables can be reached by a message of its own making. */
@@ -335,7 +349,8 @@ static void
 all_rows(void **state)
 {
 	static const struct pattern *const tables[] = { common_patterns, nova_patterns,
-							neutron_patterns, cinder_patterns };
+							neutron_patterns, cinder_patterns,
+							quiet_patterns };
 
 	(void) state;
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++)
@@ -456,7 +471,7 @@ main(void)
 		cmocka_unit_test(json_unescapes), cmocka_unit_test(own_record),
 		cmocka_unit_test(formatter_record), cmocka_unit_test(plain_record),
 		cmocka_unit_test(loggers), cmocka_unit_test(by_format),
-		cmocka_unit_test(by_template), cmocka_unit_test(by_value), cmocka_unit_test(completed),
+		cmocka_unit_test(by_template), cmocka_unit_test(by_value), cmocka_unit_test(completed), cmocka_unit_test(disks),
 		cmocka_unit_test(all_rows), cmocka_unit_test(notes), cmocka_unit_test(operations),
 	};
 	int r;

@@ -167,7 +167,7 @@ def check_states(name, facts, truth, updates):
                 wrong.append(f'{instance} {what}: {[g[1:] for g in got]}')
     report(updates and not wrong, f'{name}: states of {len(updates)} instances', wrong)
     wrong = []
-    for server in truth['servers'].values():
+    for server in truth.get('servers', {}).values():
         shown = server.get('show') or {}
         last = [c['attributes'] for c in changes.get(shown.get('id'), [])
                 if c['attributes']['what'] == 'vm_state' and c['attributes']['to'] != 'deleted']
@@ -183,7 +183,7 @@ def seconds(text):
 def check_steps(name, facts, truth):
     steps = of_kind(facts, 'nova.step')
     wrong, seen = [], 0
-    for server in truth['servers'].values():
+    for server in truth.get('servers', {}).values():
         for action in server.get('events') or []:
             for event in action['events']:
                 step = STEPS.get(event['event'])
@@ -215,7 +215,7 @@ def check_rpc(name, facts):
 
 def check_volume(name, facts):
     volumes = {f['key'] for f in of_kind(facts, 'volume') if 'path' in f['attributes'] and
-               f['key'] in f['attributes']['path'] and f['attributes']['device'] == 'vdb'}
+               f['key'] in f['attributes']['path'] and f['attributes']['device'] == '/dev/vdb'}
     links = {f['attributes']['volume'] for f in of_kind(facts, 'vm.volume')
              if f['attributes']['device'] == '/dev/vdb'}
     report(volumes and volumes <= links, f'{name}: path and device of the volume', volumes ^ links)
