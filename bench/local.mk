@@ -15,7 +15,7 @@ bench_load_traced_CPPFLAGS = $(AM_CPPFLAGS) -DLOAD_TRACED
 bench_load_traced_LDADD = -llttng-ust -ldl
 
 EXTRA_DIST += doc/benchmarks.md bench/run bench/measure.py bench/offline.py bench/live.py \
-	bench/profiles.py bench/service.py
+	bench/profiles.py bench/service.py bench/clients.py
 CLEANFILES += bench/gen_trace bench/bench_decode bench/tracepoints bench/load bench/load_traced
 
 bench: all bench/gen_trace$(EXEEXT) bench/bench_decode$(EXEEXT) bench/load$(EXEEXT)

@@ -301,8 +301,8 @@ put(struct store *store, const struct alert_rules *rules, const char *id, json_t
 
 /* Alerts from spans below one side of the migration. */
 static int
-project_spans(struct store *store, const struct alert_rules *rules, const char *migration_id, const json_t *record,
-	      const char *side_id, struct error *error)
+project_spans(struct store *store, const struct alert_rules *rules, const char *migration_id,
+	      const json_t *record, const char *side_id, struct error *error)
 {
 	json_t *spans = store_children(store, side_id, error), *span;
 	size_t i;

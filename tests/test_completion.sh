@@ -37,7 +37,7 @@ expect "" nonsense ""
 expect "json" -o j
 expect "failed" --status = f
 expect "--no-headers" --no
-expect "--socket= --store= --since= --status= --slow= --service= --state= --severity= --sort=" --s
+expect "--socket= --store= --since= --status= --slow= --service= --state= --severity= --subject= --sort=" --s
 expect "--socket= --store= --since= --status= --slow=" flow list --s
 expect "--socket= --store= --state=" vm list --s
 expect "error" flow list --status e

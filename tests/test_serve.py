@@ -187,6 +187,8 @@ def test_replies_match_schemas():
               "port.show": {"id": "1e2f"}, "find": {"id": "web-14"},
               "network.where": {"address": "fa:16:3e:5b:01:9c"},
               "network.path": {"src": "10.1.0.1", "dst": "10.1.0.2"},
+              "alert.silence": {"duration_ns": 1000, "rule": "migration-*"},
+              "alert.unsilence": {"id": "5113"}, "log.set": {"level": "info"},
               "unwatch": {"watch": 1}, "echo": {"data": [1]}}
     with Daemon() as daemon:
         client = Client(daemon.path)
