@@ -488,7 +488,8 @@ put_source_alert(struct store *store, const struct alert_rules *rules,
 
 static int
 put_source_alerts(struct store *store, const struct alert_rules *rules,
-		  const json_t *migration_ids, const struct store_source *source, size_t rule, struct error *error)
+		  const json_t *migration_ids, const struct store_source *source, size_t rule,
+		  struct error *error)
 {
 	const json_t *id;
 	size_t i;
