@@ -243,7 +243,7 @@ static void
 add_sample(struct buf *out, const char *name, const char *label, const char *value, double number)
 {
 	buf_add_string(out, name);
-	if (label) {
+	if (label && value) {
 		add_label(out, "{", label, value);
 		buf_add_char(out, '}');
 	}
