@@ -92,7 +92,8 @@ struct state {
 	const char *name;
 	const char *span;      /* Kind of the span that lasts in this state; NULL: none. */
 	const char *status;    /* Of that span; NULL: "running". */
-	bool ended;            /* The span is over: entering sets its end. */
+	bool ended;            /* The span is over: entering sets its end.  A flow in such a
+				* state is at rest, and may be forgotten when many are. */
 	bool final;            /* The flow is over: the engine forgets it. */
 };
 
@@ -207,6 +208,7 @@ struct analyzer {
 	void (*timer)(struct flow *flow, const struct step *step);
 	/* The state to move to when the timer ran; NULL: it stays. */
 	unsigned (*expires)(const struct flow *flow, const struct step *step);
+	uint32_t expires_to;   /* The states that it gives, as IN(A) | IN(B). */
 	json_t *(*attributes)(const struct flow *flow, const struct step *step, unsigned state);
 	size_t (*used)(const struct flow *flow);
 	bool (*check)(const struct flow *flow);

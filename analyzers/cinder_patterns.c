@@ -83,7 +83,10 @@ const struct pattern cinder_patterns[] = {
 	  "%(volume_spec)s", LOG_CINDER_BEGIN, "volume_create_in_backend",
 	  .take = { F_VOLUME, F_DETAIL }, .flags = RID_OK, .subject = F_VOLUME },
 	{ CREATE, "Volume %(volume_id)s: being created as %(create_type)s with specification: "
-	  "%(volume_spec)s", LOG_VOLUME, .take = { F_VOLUME }, .flags = RID_OK },
+	  "%(volume_spec)s", LOG_VOLUME, .take = { F_VOLUME, 0, F_SIZE_GIB }, .flags = RID_OK,
+	  .sets = F_STATUS, .to = "creating" },
+	{ CREATE, "Volume %(volume_name)s (%(volume_id)s): created successfully", LOG_VOLUME,
+	  .take = { 0, F_VOLUME }, .flags = RID_OK, .sets = F_STATUS, .to = "available" },
 	STEP(CREATE, "Volume %(volume_name)s (%(volume_id)s): created successfully", LOG_CINDER_END,
 	     "volume_create_in_backend", F_VOLUME, 0, F_VOLUME),
 	STEP(CREATE, "Cloning %(volume_id)s from image %(image_id)s  at location %(image_location)s.",
@@ -113,5 +116,5 @@ const struct pattern cinder_patterns[] = {
 	CALLS("cinder.volume.drivers."),
 	CALLS("cinder.backup."),
 	CALLS("os_brick."),
-	{ NULL }
+	{ 0 }
 };

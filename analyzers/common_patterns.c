@@ -41,8 +41,10 @@ const struct pattern common_patterns[] = {
 	{ AMQP, "received message with unique_id: %s", LOG_RPC_RECEIVED_CAST, "cast",
 	  .take = { F_MSG_ID }, .flags = RID_WRONG },
 	{ AMQP, "sending reply msg_id: %(msg_id)s reply queue: %(reply_q)s time elapsed: "
-	  "%(elapsed)ss", LOG_RPC_REPLY, NULL, .take = { F_MSG_ID, F_REPLY_QUEUE, F_SECONDS }, .flags = RID_OK },
-	{ AMQP, "received reply msg_id: %s", LOG_RPC_GOT_REPLY, NULL, .take = { F_MSG_ID }, .flags = RID_WRONG },
+	  "%(elapsed)ss", LOG_RPC_REPLY,
+	  .take = { F_MSG_ID, F_REPLY_QUEUE, F_SECONDS }, .flags = RID_OK },
+	{ AMQP, "received reply msg_id: %s", LOG_RPC_GOT_REPLY,
+	  .take = { F_MSG_ID }, .flags = RID_WRONG },
 
 	/* -- REST -- */
 	CLIENT("keystoneauth.session"),
@@ -75,5 +77,5 @@ const struct pattern common_patterns[] = {
 	{ "placement.requestlog", "%(REMOTE_ADDR)s \"%(REQUEST_METHOD)s %(REQUEST_URI)s\" status: "
 	  "%(status)s len: %(bytes)s microversion: %(microversion)s", LOG_API_END,
 	  .take = { F_CLIENT, F_METHOD, F_PATH, F_HTTP_STATUS }, .flags = RID_OK },
-	{ NULL }
+	{ 0 }
 };

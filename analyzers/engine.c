@@ -469,10 +469,14 @@ fire(struct engine_host *host, struct entry *entry)
 		move(entry, &step, NULL, analyzer->expires(flow, &step));
 	else if (flow->tell)
 		note_span(&step, entry);
-	if (analyzer->states[flow->state].final)
+	if (analyzer->states[flow->state].final) {
 		entry_end(host, entry);
-	else
-		entry_settle(host, entry);
+		return;
+	}
+	/* It moved at this time: no time of a flow is after its last. */
+	if (analyzer->expires)
+		flow->last_ns = t_ns;
+	entry_settle(host, entry);
 }
 
 /* Runs the timers that are due before 't_ns', earliest first.  They run before

@@ -11,8 +11,7 @@
 static bool
 before(const struct heap *heap, const struct entry *a, const struct entry *b)
 {
-	const uint64_t x = heap->order == BY_DEADLINE ? a->flow->deadline_ns : a->flow->last_ns;
-	const uint64_t y = heap->order == BY_DEADLINE ? b->flow->deadline_ns : b->flow->last_ns;
+	const uint64_t x = a->time[heap->order], y = b->time[heap->order];
 
 	return x != y ? x < y : entry_compare(a, b) < 0;
 }
@@ -73,6 +72,8 @@ heap_update(struct heap *heap, struct entry *entry, bool in)
 		}
 		entry->at[heap->order] = ++heap->n;
 	}
+	entry->time[heap->order] = heap->order == BY_DEADLINE ? entry->flow->deadline_ns
+		: entry->flow->last_ns;
 	sift(heap, entry, entry->at[heap->order]);
 }
 

@@ -81,6 +81,7 @@ struct entry {
 	bool untold;           /* 'told' waits for engine_flush(). */
 	struct flow *told;     /* As it was when its span last changed; NULL before. */
 	size_t at[N_ORDERS];   /* Place in each heap, from 1; 0: in none. */
+	uint64_t time[N_ORDERS]; /* Its time there: that of the flow may be about to change. */
 	UT_hash_handle hh;
 };
 

@@ -7,6 +7,11 @@ libanalyzers_a_SOURCES = \
 	analyzers/engine_save.c analyzers/engine_tables.c \
 	analyzers/windows.c analyzers/windows.h \
 	analyzers/facts.c analyzers/facts.h \
+	analyzers/kernel_cpu.c analyzers/kernel_cpu.h analyzers/kernel_threads.c \
+	analyzers/kernel_cpu_window.c analyzers/kernel_cpu_sum.c analyzers/kernel_cpu_sum.h \
+	analyzers/kernel_block.c analyzers/kernel_block_sum.c analyzers/kernel_block_sum.h \
+	analyzers/kernel_net.c analyzers/kernel_net_sum.c analyzers/kernel_net_sum.h \
+	analyzers/pack.h \
 	analyzers/forecast.c analyzers/forecast.h \
 	analyzers/node.c analyzers/node.h analyzers/node_host.c \
 	analyzers/ovs.c analyzers/ovs.h analyzers/ovs_packets.c analyzers/ovs_upcalls.c \
@@ -17,9 +22,11 @@ libanalyzers_a_SOURCES = \
 	analyzers/json_text.c analyzers/json_text.h \
 	analyzers/oslo_record.c analyzers/oslo_record.h \
 	analyzers/openstack.h analyzers/log_decoder.c analyzers/log_match.c \
-	analyzers/notification.c analyzers/common_patterns.c analyzers/nova_patterns.c \
-	analyzers/neutron_patterns.c analyzers/cinder_patterns.c \
+	analyzers/guest_xml.c analyzers/notification.c analyzers/common_patterns.c analyzers/nova_patterns.c \
+	analyzers/quiet_patterns.c analyzers/neutron_patterns.c analyzers/cinder_patterns.c \
 	analyzers/os_api.c analyzers/os_marks.c analyzers/os_notes.c \
 	analyzers/os_operations.c analyzers/os_rpc.c analyzers/os_step.c \
-	analyzers/os_things.c analyzers/os_vm.c
-EXTRA_DIST += doc/analyzers/qemu.md doc/analyzers/node.md doc/analyzers/forecast.md
+	analyzers/os_service.c analyzers/os_things.c analyzers/os_vm.c
+EXTRA_DIST += doc/analyzers/qemu.md doc/analyzers/node.md doc/analyzers/forecast.md \
+	doc/analyzers/logs.md doc/analyzers/api.md doc/analyzers/rpc.md doc/analyzers/nova.md \
+	doc/analyzers/neutron.md doc/analyzers/cinder.md doc/analyzers/ovs.md

@@ -13,18 +13,17 @@
 const char *const log_event_names[N_LOG_EVENTS] = {
 	[LOG_NOTHING] = "log:nothing",
 	[LOG_RECORD] = "log:record",
+	[LOG_GUEST_XML] = "log:guest_xml",
 	[LOG_API_BEGIN] = "api:begin",
 	[LOG_API_DETAIL] = "api:detail",
 	[LOG_API_ANSWER] = "api:answer",
 	[LOG_API_END] = "api:end",
-	[LOG_API_DONE] = "api:done",
 	[LOG_RPC_CALL] = "rpc:call",
 	[LOG_RPC_CAST] = "rpc:cast",
 	[LOG_RPC_RECEIVED] = "rpc:received",
 	[LOG_RPC_RECEIVED_CAST] = "rpc:received_cast",
 	[LOG_RPC_REPLY] = "rpc:reply",
 	[LOG_RPC_GOT_REPLY] = "rpc:got_reply",
-	[LOG_RPC_DONE] = "rpc:done",
 	[LOG_CHILD] = "request:child",
 	[LOG_NOVA_BEGIN] = "nova:begin",
 	[LOG_NOVA_END] = "nova:end",
@@ -48,6 +47,8 @@ const char *const log_event_names[N_LOG_EVENTS] = {
 	[LOG_VM_VOLUME] = "vm:volume",
 	[LOG_MIGRATION] = "nova:migration",
 	[LOG_CAUSE] = "log:cause",
+	[LOG_SERVICE_BEGAN] = "service:began",
+	[LOG_SERVICE_DONE] = "service:done",
 	[LOG_ALIVE] = "service:alive",
 	[LOG_UNKNOWN] = "log:unknown",
 };
@@ -117,7 +118,10 @@ of_family(enum log_event event, const struct line *line)
 static void
 give(void *context, enum log_event event, const struct line *line)
 {
-	step_derive(context, &log_decoder, of_family(event, line), line);
+	if (event == LOG_GUEST_XML)
+		guest_disks((struct line *) (uintptr_t) line, give, context);
+	else
+		step_derive(context, &log_decoder, of_family(event, line), line);
 }
 
 /* What the record itself does not say is known of its process. */
@@ -181,7 +185,7 @@ decode(void *context, const struct step *step)
 		known = logger >= 0 && matcher_match(state->matcher, logger, &state->record,
 						     &state->line, give, to);
 	if (!known)
-		give_other(state, step, logger >= 0);
+		give_other(state, step, logger >= 0 && matcher_knows(state->matcher, logger));
 	state->line.name = (struct text) { "", 0 };
 	give(to, LOG_ALIVE, &state->line);
 }

@@ -33,7 +33,7 @@ struct logger {
 	const char *name;
 	size_t length;
 	bool below;                    /* The name ends with '.'. */
-	struct known *first, *last;
+	struct known *first;           /* By how much of a message they say. */
 };
 
 struct cached {
@@ -128,11 +128,23 @@ find_known(const struct matcher *matcher, int logger, const struct text *text)
 	}
 }
 
+/* Bytes of a template that are not holes. */
+static size_t
+literals(const struct known *known)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i <= known->template.n_holes; i++)
+		n += known->template.literal[i].size;
+	return n;
+}
+
 static void
 add_pattern(struct matcher *matcher, const struct pattern *pattern)
 {
 	struct known *known = &matcher->known[matcher->n_known++], *same;
 	const struct text text = { pattern->text, strlen(pattern->text) };
+	struct known **at;
 	struct logger *logger;
 	size_t i;
 
@@ -151,11 +163,11 @@ add_pattern(struct matcher *matcher, const struct pattern *pattern)
 		;
 	matcher->buckets[i & (matcher->n_buckets - 1)] = known;
 	logger = &matcher->loggers[known->logger];
-	if (logger->last)
-		logger->last->next_of_logger = known;
-	else
-		logger->first = known;
-	logger->last = known;
+	/* Those that say most of the message come first. */
+	for (at = &logger->first; *at && literals(*at) >= literals(known); at = &(*at)->next_of_logger)
+		;
+	known->next_of_logger = *at;
+	*at = known;
 }
 
 struct matcher *
@@ -163,6 +175,7 @@ matcher_new(void)
 {
 	static const struct pattern *const tables[] = {
 		common_patterns, nova_patterns, neutron_patterns, cinder_patterns,
+		quiet_patterns,
 	};
 	struct matcher *matcher = xcalloc(1, sizeof *matcher);
 	size_t n = 0;
@@ -223,6 +236,12 @@ matcher_logger(struct matcher *matcher, const struct text *name)
 		cached->logger = search_logger(matcher, name);
 	}
 	return cached->logger;
+}
+
+bool
+matcher_knows(const struct matcher *matcher, int logger)
+{
+	return !matcher->loggers[logger].below;
 }
 
 /* -- Lines --------------------------------------------------------------------- */
@@ -334,6 +353,34 @@ short_name(struct text name)
 	return name;
 }
 
+/* What stands behind 'mark' in a text: up to a quote, and of digits. */
+static struct text
+quoted_after(const struct text *text, const char *mark)
+{
+	const char *at = memmem(text->s, text->size, mark, strlen(mark)), *to;
+
+	if (!at)
+		return (struct text) { "", 0 };
+	at += strlen(mark);
+	to = memchr(at, '\'', (size_t) (text->s + text->size - at));
+	return (struct text) { at, to ? (size_t) (to - at) : 0 };
+}
+
+static struct text
+number_after(const struct text *text, const char *mark)
+{
+	const char *at = memmem(text->s, text->size, mark, strlen(mark));
+	struct text number = { "", 0 };
+
+	if (!at)
+		return number;
+	number.s = at + strlen(mark);
+	while (number.s + number.size < text->s + text->size && number.s[number.size] >= '0' &&
+	       number.s[number.size] <= '9')
+		number.size++;
+	return number;
+}
+
 /* What follows from the fields that were taken. */
 static void
 complete(struct line *line)
@@ -352,6 +399,10 @@ complete(struct line *line)
 		if (id.kind == JSON_TEXT && id.size == 36)
 			fields[F_ID] = (struct text) { id.s, id.size };
 	}
+	if (fields[F_CONNECTION].size)
+		fields[F_ATTACHMENT] = quoted_after(&fields[F_CONNECTION], "'attachment_id': '");
+	if (fields[F_SIZE_GIB].size && *fields[F_SIZE_GIB].s == '{')
+		fields[F_SIZE_GIB] = number_after(&fields[F_SIZE_GIB], "'volume_size': ");
 	if (!line->name.size && fields[F_FUNCTION].size)
 		line->name = short_name(fields[F_FUNCTION]);
 }
@@ -376,9 +427,9 @@ give_lines(const struct known *known, struct record *record, const struct text *
 		for (unsigned i = 0; i < known->template.n_holes; i++)
 			if (pattern->take[i] && !is_none(&holes[i]))
 				line->fields[pattern->take[i]] = holes[i];
-		if (pattern->detail)
-			line->fields[F_DETAIL] =
-				(struct text) { pattern->detail, strlen(pattern->detail) };
+		if (pattern->sets)
+			line->fields[pattern->sets] =
+				(struct text) { pattern->to, strlen(pattern->to) };
 		line->pattern = pattern;
 		line->flags = pattern->flags;
 		line->subject = pattern->subject;
@@ -387,6 +438,23 @@ give_lines(const struct known *known, struct record *record, const struct text *
 		complete(line);
 		give(context, pattern->event, line);
 	}
+}
+
+/* A template of hardly more than holes matches nearly anything: an HTTP method
+ * is a word of capitals. */
+static bool
+is_likely(const struct pattern *pattern, const struct text *holes)
+{
+	for (unsigned i = 0; i < MAX_HOLES; i++) {
+		if (pattern->take[i] != F_METHOD)
+			continue;
+		if (!holes[i].size || holes[i].size > 8)
+			return false;
+		for (size_t k = 0; k < holes[i].size; k++)
+			if (holes[i].s[k] < 'A' || holes[i].s[k] > 'Z')
+				return false;
+	}
+	return true;
 }
 
 bool
@@ -406,7 +474,8 @@ matcher_match(struct matcher *matcher, int index, struct record *record, struct 
 	for (known = logger->first; known; known = known->next_of_logger) {
 		struct text holes[MAX_HOLES] = { { 0 } };
 
-		if (known->template.n_holes && match_template(&known->template, &message, holes)) {
+		if (known->template.n_holes && match_template(&known->template, &message, holes) &&
+		    is_likely(known->pattern, holes)) {
 			give_lines(known, record, holes, line, give, context);
 			return true;
 		}

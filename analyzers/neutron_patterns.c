@@ -19,15 +19,33 @@
 	{ LOGGER, TEXT, EVENT, NAME, .flags = RID_OK, .take = { __VA_ARGS__ }, .subject = SUBJECT }
 #define NOTHING(LOGGER, TEXT) { LOGGER, TEXT, .event = LOG_NOTHING }
 
+/* A request that is refused ends what its notification began. */
+#define REFUSED_ONE(LOGGER, NAME) \
+	{ LOGGER, "%(action)s failed (client error): %(exc)s", LOG_NEUTRON_FAIL, NAME, \
+	  .take = { 0, F_MESSAGE }, .flags = RID_OK | BY_REQUEST | IF_OPEN }
+#define REFUSED(LOGGER) \
+	REFUSED_ONE(LOGGER, "port.create"), REFUSED_ONE(LOGGER, "port.update"), \
+	REFUSED_ONE(LOGGER, "port.delete"), REFUSED_ONE(LOGGER, "network.create"), \
+	REFUSED_ONE(LOGGER, "network.update"), REFUSED_ONE(LOGGER, "network.delete"), \
+	REFUSED_ONE(LOGGER, "subnet.create"), REFUSED_ONE(LOGGER, "subnet.update"), \
+	REFUSED_ONE(LOGGER, "subnet.delete"), REFUSED_ONE(LOGGER, "router.create"), \
+	REFUSED_ONE(LOGGER, "router.update"), REFUSED_ONE(LOGGER, "router.delete"), \
+	REFUSED_ONE(LOGGER, "floatingip.create"), REFUSED_ONE(LOGGER, "floatingip.update"), \
+	REFUSED_ONE(LOGGER, "floatingip.delete"), REFUSED_ONE(LOGGER, "security_group.create"), \
+	REFUSED_ONE(LOGGER, "security_group.delete"), REFUSED_ONE(LOGGER, "binding.create"), \
+	REFUSED_ONE(LOGGER, "binding.update"), REFUSED_ONE(LOGGER, "binding.delete")
+
 const struct pattern neutron_patterns[] = {
 	/* -- API -- */
 	{ BASE, "Request body: %(body)s", LOG_API_BEGIN, .take = { F_BODY }, .flags = RID_OK },
-	STEP("neutron.api.v2.resource", "%(action)s failed (client error): %(exc)s", LOG_API_DETAIL,
+	STEP("neutron.api.v2.resource", "%(action)s failed (client error): %(exc)s", LOG_API_ANSWER,
 	     NULL, F_NONE, 0, F_MESSAGE),
+	REFUSED("neutron.api.v2.resource"),
+	REFUSED("neutron.pecan_wsgi.hooks.translation"),
 	STEP("neutron.api.v2.resource", "%(action)s failed: No details.", LOG_CAUSE, NULL, F_NONE,
 	     F_DETAIL),
 	STEP("neutron.pecan_wsgi.hooks.translation", "%(action)s failed (client error): %(exc)s",
-	     LOG_API_DETAIL, NULL, F_NONE, 0, F_MESSAGE),
+	     LOG_API_ANSWER, NULL, F_NONE, 0, F_MESSAGE),
 	STEP("neutron.pecan_wsgi.hooks.translation", "%(action)s failed.", LOG_CAUSE, NULL, F_NONE,
 	     F_DETAIL),
 	NOTHING("neutron.wsgi", "%(url)s returned with HTTP %(status)d"),
@@ -60,7 +78,8 @@ const struct pattern neutron_patterns[] = {
 	     F_PORT, 0, F_STATUS),
 	NOTHING(PLUGIN, "Attempt %(count)s to provision port %(port)s"),
 	NOTHING(PLUGIN, "Port %s cannot update to ACTIVE because it is not bound."),
-	NOTHING(PLUGIN, "Deleting port %s"),
+	{ PLUGIN, "Deleting port %s", LOG_NEUTRON_FAIL, "port.provisioning", .take = { F_PORT },
+	  .flags = RID_OK | IF_OPEN | CANCELLED, .subject = F_PORT },
 	NOTHING(PLUGIN, "Calling delete_port for %(port_id)s owned by %(owner)s"),
 	{ BLOCKS, "Transition to ACTIVE for %(otype)s object %(oid)s will not be triggered until "
 	  "provisioned by entity %(entity)s.", LOG_NEUTRON_BEGIN, "port.provisioning",
@@ -73,12 +92,16 @@ const struct pattern neutron_patterns[] = {
 		"%(entity)s."),
 
 	/* -- Server: what agents ask -- */
-	STEP(RPC, "Device %(device)s details requested by agent %(agent_id)s with host %(host)s",
-	     LOG_NEUTRON_BEGIN, "device.wiring", F_TAP, F_TAP, F_DETAIL, F_HOST),
+	{ RPC, "Device %(device)s details requested by agent %(agent_id)s with host %(host)s",
+	  LOG_NEUTRON_BEGIN, "device.wiring", .take = { F_TAP, F_DETAIL, F_HOST },
+	  .flags = RID_OK | KEEPS, .subject = F_TAP },
 	STEP(RPC, "Device %(device)s up at agent %(agent_id)s", LOG_NEUTRON_END, "device.wiring", F_TAP,
 	     F_TAP, F_DETAIL),
 	STEP(RPC, "Device %(device)s no longer exists at agent %(agent_id)s", LOG_NEUTRON_TOOK,
 	     "device.gone", F_TAP, F_TAP, F_DETAIL),
+	{ RPC, "Device %(device)s no longer exists at agent %(agent_id)s", LOG_NEUTRON_FAIL,
+	  "device.wiring", .take = { F_TAP }, .flags = RID_OK | IF_OPEN | CANCELLED,
+	  .subject = F_TAP },
 	NOTHING(RPC, "Returning: %s"),
 	NOTHING(RPC, "Device %(device)s not bound to the agent host %(host)s"),
 	NOTHING(RPC, "Device %(device)s has no active binding in host %(host)s"),
@@ -101,8 +124,14 @@ const struct pattern neutron_patterns[] = {
 	     F_PORT, F_MAC),
 	STEP(COMMON_AGENT, "Port %s updated. Details: {%s'network_id': '%s', 'port_id': '%s', "
 	     "'mac_address': '%s'%s", LOG_PORT, NULL, F_PORT, F_TAP, 0, F_NETWORK, F_PORT, F_MAC),
+	{ COMMON_AGENT, "Attachment %s removed", LOG_NEUTRON_FAIL, "device.plug", .take = { F_TAP },
+	  .flags = RID_OK | IF_OPEN | CANCELLED, .subject = F_TAP },
 	STEP(COMMON_AGENT, "Attachment %s removed", LOG_NEUTRON_TOOK, "device.unplug", F_TAP, F_TAP),
 	NOTHING(COMMON_AGENT, "Port %(device)s updated. Details: %(details)s "),
+	{ COMMON_AGENT, "%s Agent out of sync with plugin!", LOG_CAUSE, "agent-out-of-sync",
+	  .flags = RID_WRONG },
+	{ COMMON_AGENT, "%s Agent has just been revived. Doing a full sync.", LOG_CAUSE,
+	  "agent-revived", .flags = RID_WRONG },
 	NOTHING(COMMON_AGENT, "Agent loop found changes! %s"),
 	NOTHING(COMMON_AGENT, "Port %s updated."),
 	NOTHING(COMMON_AGENT, "Device %s has no active binding in host"),
@@ -130,8 +159,10 @@ const struct pattern neutron_patterns[] = {
 	     "dhcp.driver", F_NETWORK, F_NETWORK, F_DETAIL),
 	STEP(DHCP, "Unable to %(action)s dhcp for %(net_id)s.", LOG_CAUSE, "dhcp-failed", F_NETWORK,
 	     F_DETAIL, F_NETWORK),
-	STEP(DHCP, "Synchronizing state", LOG_NEUTRON_BEGIN, "dhcp.sync", F_REQUEST_ID, 0),
-	STEP(DHCP, "Synchronizing state complete", LOG_NEUTRON_END, "dhcp.sync", F_REQUEST_ID, 0),
+	{ DHCP, "Synchronizing state", LOG_NEUTRON_BEGIN, "dhcp.sync", .flags = RID_WRONG,
+	  .subject = F_DETAIL, .sets = F_DETAIL, .to = "all" },
+	{ DHCP, "Synchronizing state complete", LOG_NEUTRON_END, "dhcp.sync", .flags = RID_WRONG,
+	  .subject = F_DETAIL, .sets = F_DETAIL, .to = "all" },
 	NOTHING(DHCP, "%(caller)s method %(method_name)s called with arguments %(args)s %(kwargs)s"),
 
 	/* -- L3 agent -- */
@@ -161,5 +192,5 @@ const struct pattern neutron_patterns[] = {
 	NOTHING(L3, "Router info %s delete action done, and it was removed from cache."),
 	STEP("neutron.db.agents_db", "Agent healthcheck: found %(count)s dead agents out of %(total)s:"
 	     "\n%(data)s", LOG_CAUSE, "agent-down", F_NONE, F_COUNT, 0, F_DETAIL),
-	{ NULL }
+	{ 0 }
 };

@@ -127,6 +127,28 @@ take_nova(struct line *line, const struct json_value *payload)
 	take_members(line, &data, of_instance, ARRAY_SIZE(of_instance));
 }
 
+/* The addresses of a list of fixed ips, with commas. */
+static struct text
+addresses(struct scratch *scratch, const struct text *fixed_ips)
+{
+	const struct json_value list = json_parse(fixed_ips->s, fixed_ips->size);
+	struct json_walk walk = json_begin(&list);
+	struct json_value element;
+	const size_t start = scratch->used;
+
+	while (json_next(&walk, &element)) {
+		const struct json_value ip = json_at(&element, "ip_address");
+
+		if (ip.kind != JSON_TEXT || ip.escaped || ip.size + 1 > SCRATCH_SIZE - scratch->used)
+			continue;
+		if (scratch->used > start)
+			scratch->bytes[scratch->used++] = ',';
+		memcpy(scratch->bytes + scratch->used, ip.s, ip.size);
+		scratch->used += ip.size;
+	}
+	return (struct text) { scratch->bytes + start, scratch->used - start };
+}
+
 /* Neutron's payloads hold the thing under its own name, and its id there or
  * beside it. */
 static void
@@ -146,6 +168,7 @@ take_neutron(struct line *line, const struct json_value *payload, const struct t
 		if (!line->fields[F_RESOURCE_ID].size)
 			set_text(line, F_RESOURCE_ID, payload, name);
 	}
+	line->fields[F_IPS] = addresses(line->record->scratch, &line->fields[F_ADDRESSES]);
 	line->fields[F_RESOURCE_TYPE] = *thing;
 	line->subject = F_RESOURCE_ID;
 	if (text_is(thing, "port") && line->fields[F_RESOURCE_ID].size) {
@@ -232,14 +255,6 @@ operation_of(struct text event, size_t without)
 	return event;
 }
 
-static bool
-ends_with(const struct text *text, const char *suffix)
-{
-	const size_t n = strlen(suffix);
-
-	return text->size > n && !memcmp(text->s + text->size - n, suffix, n);
-}
-
 static struct json_value
 payload_of(struct record *record, struct json_value *notification)
 {
@@ -251,6 +266,76 @@ payload_of(struct record *record, struct json_value *notification)
 		*notification = json_parse(message.s, message.size);
 	}
 	return json_at(notification, "payload");
+}
+
+static bool
+ends_with(const struct text *text, const char *suffix)
+{
+	const size_t n = strlen(suffix);
+
+	return text->size > n && !memcmp(text->s + text->size - n, suffix, n);
+}
+
+/* Neutron under a web server logs no end of a request: what it changed says when
+ * that was done.  Where it does log it, these lines come in between. */
+static const struct {
+	const char *event, *operation;
+} requests[] = {
+	{ "router.interface.create", "router.add-interface" },
+	{ "router.interface.delete", "router.remove-interface" },
+	{ "binding.create", "port-binding.create" },
+	{ "binding.update", "port-binding.update" },
+	{ "binding.delete", "port-binding.delete" },
+	{ "security_group.create", "security-group.create" },
+	{ "security_group.update", "security-group.update" },
+	{ "security_group.delete", "security-group.delete" },
+	{ "security_group_rule.create", "security-group-rule.create" },
+	{ "security_group_rule.delete", "security-group-rule.delete" },
+};
+
+static void
+give_request(const struct line *line, unsigned step, line_fn *give, void *context)
+{
+	static const enum log_field kept[] = { F_RESOURCE_ID, F_RESOURCE_NAME, F_RESOURCE_TYPE };
+	struct line request = *line;
+
+	memset(request.fields, 0, sizeof request.fields);
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		request.fields[kept[i]] = line->fields[kept[i]];
+	request.fields[F_OPERATION] = line->name;
+	for (size_t i = 0; i < ARRAY_SIZE(requests); i++)
+		if (text_is(&line->name, requests[i].event))
+			request.fields[F_OPERATION] = text_of(requests[i].operation);
+	request.fields[F_METHOD] = text_of(ends_with(&line->name, ".create") ? "POST" :
+					   ends_with(&line->name, ".delete") ? "DELETE" : "PUT");
+	give(context, step == BEGIN ? LOG_API_BEGIN : LOG_API_ANSWER, &request);
+}
+
+/* Operations of an instance whose end is not told when they fail: what an
+ * exception leaves open of its request has failed. */
+static void
+fail_open(struct line *line, line_fn *give, void *context)
+{
+	static const char *const operations[] = {
+		"instance.volume_attach", "instance.volume_detach", "instance.volume_swap",
+		"instance.interface_attach", "instance.interface_detach", "instance.reboot",
+		"instance.rebuild", "instance.rescue", "instance.unrescue", "instance.pause",
+		"instance.unpause", "instance.suspend", "instance.resume", "instance.power_on",
+		"instance.power_off", "instance.resize", "instance.resize_prep",
+		"instance.resize_finish", "instance.resize_confirm", "instance.resize_revert",
+		"instance.shelve", "instance.shelve_offload", "instance.unshelve",
+		"instance.snapshot", "instance.evacuate", "instance.live_migration_pre",
+		"instance.live_migration_post", "instance.live_migration_post_dest",
+		"instance.live_migration_abort", "instance.live_migration_force_complete",
+	};
+
+	line->flags |= IF_OPEN;
+	for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
+		line->name = text_of(operations[i]);
+		give(context, LOG_NOVA_FAIL, line);
+	}
+	line->flags &= ~(unsigned) IF_OPEN;
+	line->name = text_of("compute.exception");
 }
 
 bool
@@ -290,11 +375,12 @@ notification_match(struct record *record, struct line *line, line_fn *give, void
 	} else {
 		take_nova(line, &payload);
 	}
-	if (family == NOVA && line->fields[F_INSTANCE].size) {
-		line->name = operation_of(event, 0);
+	line->name = operation_of(event, 0);
+	if (family == NOVA && line->fields[F_INSTANCE].size && text_begins(&line->name, "instance."))
 		give(context, LOG_INSTANCE, line);
-	}
 	line->name = operation_of(event, without);
+	if (family == NEUTRON && step != FAIL && line->request.size)
+		give_request(line, step, give, context);
 	/* What is being made has no id yet. */
 	if (family != NOVA && ends_with(&line->name, ".create"))
 		line->subject = F_REQUEST_ID;
@@ -305,9 +391,14 @@ notification_match(struct record *record, struct line *line, line_fn *give, void
 		give(context, LOG_VOLUME, line);
 	if (family == NOVA && (text_is(&event, "compute.exception") || step == FAIL))
 		give(context, LOG_CAUSE, line);
+	if (text_is(&event, "compute.exception"))
+		fail_open(line, give, context);
 	if (text_is(&line->name, "instance.update") || text_is(&line->name, "instance.exists") ||
 	    text_is(&event, "compute.exception"))
 		return true;
+	/* One request may make several instances. */
+	if (text_is(&line->name, "instance.create") || text_is(&line->name, "instance.shutdown"))
+		line->flags |= BY_SUBJECT;
 	give(context, first_event[family] + step, line);
 	return true;
 }

@@ -18,6 +18,9 @@
 /* A step of a thread that carries no request id, or another's. */
 #define STALE(LOGGER, TEXT, EVENT, NAME, ...) \
 	{ LOGGER, TEXT, EVENT, NAME, .flags = RID_WRONG, .take = { __VA_ARGS__ } }
+/* What of it is open has failed. */
+#define FAILS(LOGGER, TEXT, NAME) \
+	{ LOGGER, TEXT, LOG_NOVA_FAIL, NAME, .flags = RID_OK | IF_OPEN }
 #define NOTHING(LOGGER, TEXT) { LOGGER, TEXT, .event = LOG_NOTHING }
 
 /* Nova's client of Neutron was another module until Ussuri. */
@@ -108,6 +111,12 @@ const struct pattern nova_patterns[] = {
 		"instance %s"),
 
 	/* -- Scheduler -- */
+	{ "oslo_messaging.rpc.server", "Expected exception during message handling (%s)",
+	  LOG_NOVA_FAIL, "scheduler.select_destinations", .take = { F_MESSAGE },
+	  .flags = RID_OK | BY_REQUEST | IF_OPEN },
+	STEP("oslo_messaging.rpc.server", "Exception during message handling", LOG_CAUSE, NULL, 0),
+	STEP("oslo_messaging.rpc.server", "Exception during message handling: %s", LOG_CAUSE, NULL,
+	     F_MESSAGE),
 	STEP("nova.filters", "Filter %s returned 0 hosts", LOG_CAUSE, "no-valid-host", F_DETAIL),
 	NOTHING("nova.filters", "Filter %(cls_name)s returned %(obj_len)d host(s)"),
 	NOTHING("nova.filters", "Starting with %d host(s)"),
@@ -116,12 +125,12 @@ const struct pattern nova_patterns[] = {
 	     F_INSTANCE, F_DETAIL),
 	{ "nova.scheduler.manager", "Got no allocation candidates from the Placement API. This could "
 	  "be due to insufficient resources or a temporary occurrence as compute nodes start up.",
-	  LOG_CAUSE, "no-valid-host", .flags = RID_OK, .detail = "no allocation candidates" },
+	  LOG_CAUSE, "no-valid-host", .flags = RID_OK, .sets = F_DETAIL, .to = "no allocation candidates" },
 	{ "nova.scheduler.manager", "Got no allocation candidates from the Placement API. This may be "
 	  "a temporary occurrence as compute nodes start up.", LOG_CAUSE, "no-valid-host",
-	  .flags = RID_OK, .detail = "no allocation candidates" },
+	  .flags = RID_OK, .sets = F_DETAIL, .to = "no allocation candidates" },
 	{ "nova.scheduler.manager", "Got no allocation candidates from the Placement API%s", LOG_CAUSE,
-	  "no-valid-host", .flags = RID_OK, .detail = "no allocation candidates" },
+	  "no-valid-host", .flags = RID_OK, .sets = F_DETAIL, .to = "no allocation candidates" },
 	{ "nova.scheduler.manager", "Selected host: %(host)s", LOG_NOVA_TOOK, "weighed",
 	  .take = { F_DETAIL }, .flags = RID_OK },
 	STEP("nova.scheduler.manager", "Unable to successfully claim against any host.", LOG_CAUSE,
@@ -138,9 +147,13 @@ const struct pattern nova_patterns[] = {
 	STEP(MANAGER, "Starting instance...", LOG_NOVA_BEGIN, "build", 0),
 	STEP(MANAGER, "Took %0.2f seconds to build instance.", LOG_NOVA_TOOK, "build", F_SECONDS),
 	STEP(MANAGER, "Failed to build and run instance", LOG_NOVA_FAIL, "build", 0),
+	FAILS(MANAGER, "Failed to build and run instance", "spawn"),
+	FAILS(MANAGER, "Failed to build and run instance", "block_device_mapping"),
+	FAILS(MANAGER, "Failed to build and run instance", "allocate_network"),
 	STEP(MANAGER, "Failed to build and run instance", LOG_CAUSE, NULL, 0),
 	STEP(MANAGER, "Build of instance %s was re-scheduled: %s", LOG_CAUSE, "reschedule", F_INSTANCE,
 	     F_MESSAGE),
+	FAILS(MANAGER, "Build of instance %s aborted: %s", "build"),
 	STEP(MANAGER, "Build of instance %s aborted: %s", LOG_CAUSE, NULL, F_INSTANCE, F_MESSAGE),
 	STEP(MANAGER, "Start building block device mappings for instance.", LOG_NOVA_BEGIN,
 	     "block_device_mapping", 0),
@@ -150,6 +163,8 @@ const struct pattern nova_patterns[] = {
 	STEP(MANAGER, "Took %0.2f seconds to spawn the instance on the hypervisor.", LOG_NOVA_TOOK,
 	     "spawn", F_SECONDS),
 	STEP(MANAGER, "Instance failed to spawn", LOG_NOVA_FAIL, "spawn", 0),
+	FAILS(MANAGER, "Instance failed to spawn", "create_image"),
+	FAILS(MANAGER, "Instance failed to spawn", "vif-plug wait"),
 	STEP(MANAGER, "Instance failed to spawn", LOG_CAUSE, NULL, 0),
 	STEP(MANAGER, "Instance failed block device setup", LOG_NOVA_FAIL, "block_device_mapping", 0),
 	STEP(MANAGER, "Instance failed block device setup", LOG_CAUSE, "block-device", 0),
@@ -162,11 +177,11 @@ const struct pattern nova_patterns[] = {
 	STEP(LIBVIRT, "Creating image(s)", LOG_NOVA_BEGIN, "create_image", 0),
 	STEP(LIBVIRT, "Creating image", LOG_NOVA_BEGIN, "create_image", 0),
 	STEP(LIBVIRT, "Start _get_guest_xml network_info=%s", LOG_NOVA_END, "create_image", 0),
-	NOTHING(LIBVIRT, "End _get_guest_xml xml=%(xml)s"),
+	STEP(LIBVIRT, "End _get_guest_xml xml=%(xml)s", LOG_GUEST_XML, NULL, F_BODY),
 	STALE(LIBVIRT, "Instance spawned successfully.", LOG_NOVA_TOOK, "running", 0),
 	NOTHING(LIBVIRT, "Guest created on hypervisor"),
 	NOTHING(LIBVIRT, "Creating instance directory"),
-	NOTHING(LIBVIRT, "Created local disks"),
+	STEP(LIBVIRT, "Created local disks", LOG_NOVA_END, "create_image", 0),
 	NOTHING(LIBVIRT, "Did not create local disks"),
 	NOTHING(LIBVIRT, "Found default for %s"),
 	NOTHING(LIBVIRT, "Attempting to register defaults for the following image properties: %s"),
@@ -274,19 +289,31 @@ const struct pattern nova_patterns[] = {
 	/* -- Compute: live migration; its thread on the source has no request id -- */
 	STALE(MANAGER, "Took %0.2f seconds for pre_live_migration on destination host %s.",
 	      LOG_NOVA_TOOK, "pre_live_migration", F_SECONDS, F_DESTINATION),
-	STALE(LIBVIRT, "Starting monitoring of live migration", LOG_NOVA_BEGIN, "live_migration", 0),
+	STALE(MANAGER, "Took %0.2f seconds for pre_live_migration on destination host %s.",
+	      LOG_NOVA_BEGIN, "live_migration", 0, F_DESTINATION),
+	{ LIBVIRT, "Starting monitoring of live migration", LOG_NOVA_BEGIN, "live_migration",
+	  .flags = RID_WRONG | KEEPS },
 	STALE(LIBVIRT, "Migration running for %s secs, memory %s remaining %s", LOG_NOVA_NOTE,
 	      "live_migration", 0, F_DETAIL),
 	STALE(LIBVIRT, "Migration operation has completed", LOG_NOVA_END, "live_migration", 0),
 	STALE(LIBVIRT, "Migration operation has aborted", LOG_NOVA_FAIL, "live_migration", 0),
 	STALE(LIBVIRT, "Migration operation has aborted", LOG_CAUSE, "migration-failed", 0),
-	STALE(LIBVIRT, "Migration operation was cancelled", LOG_NOVA_FAIL, "live_migration", 0),
+	{ LIBVIRT, "Migration operation was cancelled", LOG_NOVA_FAIL, "live_migration",
+	  .flags = RID_WRONG | CANCELLED },
 	STALE(LIBVIRT, "Migration operation was cancelled", LOG_CAUSE, "migration-aborted", 0),
+	{ LIBVIRT, "Live Migration failure: %s", LOG_NOVA_FAIL, "live_migration",
+	  .take = { F_MESSAGE }, .flags = RID_WRONG | IF_OPEN },
 	STALE(LIBVIRT, "Live Migration failure: %s", LOG_CAUSE, NULL, F_MESSAGE),
 	STALE(LIBVIRT, "Live migration stuck for %(wait)d sec", LOG_CAUSE, "migration-stuck", F_SECONDS),
 	STALE(LIBVIRT, "Live migration not completed after %d sec", LOG_CAUSE, "migration-timeout",
 	      F_SECONDS),
 	STALE(LIBVIRT, "Error from libvirt during live migration: %s", LOG_CAUSE, NULL, F_MESSAGE),
+	{ LIBVIRT, "Error monitoring migration: %(ex)s", LOG_NOVA_FAIL, "live_migration",
+	  .take = { F_MESSAGE }, .flags = RID_WRONG | IF_OPEN },
+	STALE(LIBVIRT, "Error monitoring migration: %(ex)s", LOG_CAUSE, "migration-failed", F_MESSAGE),
+	STEP(LIBVIRT, "Failed to cancel migration %s", LOG_CAUSE, "abort-failed", F_MESSAGE),
+	STALE(TRACKER, "Migration %s is active on this compute host and has allocations in placement: "
+	      "%s.", LOG_MIGRATION, NULL, F_MIGRATION),
 	STALE("nova.virt.libvirt.migration", "Increasing downtime to %(downtime)d ms after "
 	      "%(waittime)d sec elapsed time", LOG_NOVA_TOOK, "increase_downtime", F_DETAIL),
 	NOTHING("nova.virt.libvirt.migration", "Current %(dt)s elapsed %(elapsed)d steps %(steps)s"),
@@ -335,13 +362,7 @@ const struct pattern nova_patterns[] = {
 	STEP(LIBVIRT, "Run out of retry while detaching device %s with device alias %s from instance "
 	     "%s from the live domain config. Device is still attached to the guest.", LOG_CAUSE,
 	     "detach-failed", F_DEVICE, 0, F_INSTANCE),
-	/* What the hypervisor is given: file, block device or network name. */
-	STEP(GUEST, "attach device xml: <disk%s<source file=\"%s\"%s<target dev=\"%s\"%s<serial>%s"
-	     "</serial>%s", LOG_VOLUME, NULL, 0, F_FILE, 0, F_DEVICE, 0, F_VOLUME),
-	STEP(GUEST, "attach device xml: <disk%s<source dev=\"%s\"%s<target dev=\"%s\"%s<serial>%s"
-	     "</serial>%s", LOG_VOLUME, NULL, 0, F_FILE, 0, F_DEVICE, 0, F_VOLUME),
-	STEP(GUEST, "attach device xml: <disk%s<source protocol=\"%s\" name=\"%s\"%s<target dev=\"%s\""
-	     "%s<serial>%s</serial>%s", LOG_VOLUME, NULL, 0, 0, F_FILE, 0, F_DEVICE, 0, F_VOLUME),
+	STEP(GUEST, "attach device xml: %s", LOG_GUEST_XML, NULL, F_BODY),
 	NOTHING(GUEST, "detach device xml: %s"),
 	NOTHING(GUEST, "set metadata xml: %s"),
 	{ "nova.virt.libvirt.volume.mount", "_HostMountState.mount(fstype=%(fstype)s, "
@@ -379,5 +400,5 @@ const struct pattern nova_patterns[] = {
 	STEP(LIBVIRT, "Snapshot image upload complete", LOG_NOVA_END, "snapshot", 0),
 	STEP(MANAGER, "Took %0.2f seconds to snapshot the instance on the hypervisor.", LOG_NOVA_TOOK,
 	     "snapshot_instance", F_SECONDS),
-	{ NULL }
+	{ 0 }
 };

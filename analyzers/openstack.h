@@ -4,6 +4,7 @@
  * (struct line), the tables that know which lines say what (struct pattern), and
  * what the analyzers of such events share (struct subject, notes).
  *
+ *	guest_xml.c     disks in libvirt's XML, in such lines
  *	log_match.c     a record's logger and format -> its patterns -> lines
  *	log_decoder.c   lttng_python:event -> lines as derived events
  *	*_patterns.c    the tables, one for each family of services
@@ -39,15 +40,16 @@ enum log_field {
 enum log_event {
 	LOG_NOTHING,            /* Known, and of no interest. */
 	LOG_RECORD,             /* Any, before what it means. */
-	LOG_API_BEGIN, LOG_API_DETAIL, LOG_API_ANSWER, LOG_API_END, LOG_API_DONE,
+	LOG_GUEST_XML,          /* For the decoder: F_BODY has disks (guest_xml.c). */
+	LOG_API_BEGIN, LOG_API_DETAIL, LOG_API_ANSWER, LOG_API_END,
 	LOG_RPC_CALL, LOG_RPC_CAST, LOG_RPC_RECEIVED, LOG_RPC_RECEIVED_CAST, LOG_RPC_REPLY,
-	LOG_RPC_GOT_REPLY, LOG_RPC_DONE,
+	LOG_RPC_GOT_REPLY,
 	LOG_CHILD,
 	LOG_NOVA_BEGIN, LOG_NOVA_END, LOG_NOVA_FAIL, LOG_NOVA_TOOK, LOG_NOVA_NOTE,
 	LOG_NEUTRON_BEGIN, LOG_NEUTRON_END, LOG_NEUTRON_FAIL, LOG_NEUTRON_TOOK, LOG_NEUTRON_NOTE,
 	LOG_CINDER_BEGIN, LOG_CINDER_END, LOG_CINDER_FAIL, LOG_CINDER_TOOK, LOG_CINDER_NOTE,
 	LOG_INSTANCE, LOG_PORT, LOG_VOLUME, LOG_VM_PORT, LOG_VM_VOLUME, LOG_MIGRATION,
-	LOG_CAUSE, LOG_ALIVE, LOG_UNKNOWN,
+	LOG_CAUSE, LOG_SERVICE_BEGAN, LOG_SERVICE_DONE, LOG_ALIVE, LOG_UNKNOWN,
 	N_LOG_EVENTS
 };
 extern const char *const log_event_names[N_LOG_EVENTS];
@@ -59,6 +61,9 @@ enum pattern_flag {
 	BY_REQUEST = 2,   /* The request id is part of what names the flow. */
 	RID_WRONG = 4,    /* They carry that of something else: it is not taken. */
 	KEEPS = 8,        /* A begin that does not begin again what is open. */
+	IF_OPEN = 32,     /* A failure of what is open; nothing if it is not. */
+	BY_SUBJECT = 64,  /* With BY_REQUEST: several of one request are told apart. */
+	CANCELLED = 128,  /* A failure that somebody asked for. */
 	TIMED_OUT = 16,   /* A failure that is a timeout. */
 };
 
@@ -74,7 +79,8 @@ struct pattern {
 	unsigned char take[MAX_HOLES];  /* enum log_field of each hole, F_NONE: not taken. */
 	unsigned flags;
 	enum log_field subject; /* What a step is about; F_NONE: the instance, or the request. */
-	const char *detail;     /* F_DETAIL of such lines. */
+	enum log_field sets;    /* What such lines say without saying it: this field */
+	const char *to;         /* has this value. */
 	/* It counts only if this hole (from 1) has this value. */
 	unsigned hole;
 	const char *value;
@@ -97,7 +103,7 @@ struct line {
 
 /* Tables, each ended by a NULL logger. */
 extern const struct pattern common_patterns[], nova_patterns[], neutron_patterns[],
-	cinder_patterns[];
+	cinder_patterns[], quiet_patterns[];
 
 /* -- Matching (log_match.c) ------------------------------------------------ */
 
@@ -106,6 +112,8 @@ struct matcher *matcher_new(void);
 void matcher_free(struct matcher *matcher);
 /* Number of the logger in the tables, or -1 when nobody wants its lines. */
 int matcher_logger(struct matcher *matcher, const struct text *logger);
+/* Whether we mean to know all lines of that logger: not so of whole trees. */
+bool matcher_knows(const struct matcher *matcher, int logger);
 typedef void line_fn(void *context, enum log_event event, const struct line *line);
 /* Gives the events of a record of that logger.  Returns false when no pattern
  * knows it. */
@@ -113,6 +121,9 @@ bool matcher_match(struct matcher *matcher, int logger, struct record *record, s
 		   line_fn *give, void *context);
 /* Events of a notification (nova_notification.c and others). */
 bool notification_match(struct record *record, struct line *line, line_fn *give, void *context);
+
+/* Gives an event for each volume in the guest's XML of F_BODY. */
+void guest_disks(struct line *line, line_fn *give, void *context);
 
 /* The decoder of lttng_python:event. */
 extern const struct decoder log_decoder;
@@ -147,6 +158,10 @@ notes_used(const struct notes *notes)
 /* Service, pid, request, instance, ... and what the pattern took, into notes. */
 void notes_line(struct notes *notes, const struct line *line);
 struct text line_field(const struct line *line, enum log_field field);
+/* The class of the exception that the line tells of, and what went wrong: its text
+ * without class and traceback, or the message. */
+struct text line_exception(const struct line *line);
+struct text line_message(const struct line *line);
 /* The service that wrote the line, or "". */
 struct text line_service(const struct line *line);
 /* A new reference; null for an empty text.  Bytes that are no UTF-8 become "?". */
@@ -164,6 +179,7 @@ size_t name_add_string(char name[NAME_SIZE], size_t size, const char *string);
 struct subject {
 	struct flow flow;       /* Must be first. */
 	uint64_t extra;         /* For the analyzer: a time, a hash. */
+	uint64_t began;         /* For the analyzer: the begin was told to its service. */
 	char key[FACT_KEY_SIZE];
 	struct notes notes;
 };
@@ -174,6 +190,21 @@ size_t subject_used(const struct flow *flow);
 bool subject_check(const struct flow *flow);
 const char *subject_key(const struct flow *flow);
 json_t *subject_attributes(const struct flow *flow, const struct step *step, unsigned state);
+
+/* -- Services (os_service.c) --------------------------------------------------- */
+
+/* Something that a service did: values of service:began and service:done. */
+struct work {
+	struct text service, operation, request;
+	uint64_t lasted_ns;
+	bool failed;
+	bool began;             /* It was told by service_began(). */
+	bool abandoned;         /* Its end was not seen. */
+};
+void service_began(const struct step *step, const struct text *service);
+void service_done(const struct step *step, const struct work *work);
+/* Of its operation alone, not of all that the service did. */
+void service_done_only(const struct step *step, const struct work *work);
 
 /* -- Operations (os_operations.c) -------------------------------------------- */
 

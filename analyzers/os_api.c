@@ -217,6 +217,16 @@ begin(struct flow *flow, const struct step *step)
 }
 
 static void
+begin_only(struct flow *flow, const struct step *step)
+{
+	const struct text service = line_service(step->values);
+
+	begin(flow, step);
+	service_began(step, &service);
+	CONTAINER_OF(flow, struct subject, flow)->began = true;
+}
+
+static void
 detail(struct flow *flow, const struct step *step)
 {
 	note_line(&CONTAINER_OF(flow, struct subject, flow)->notes, step->values);
@@ -242,8 +252,11 @@ seconds_ns(const struct text *text)
 static void
 end(struct flow *flow, const struct step *step)
 {
-	struct notes *notes = &CONTAINER_OF(flow, struct subject, flow)->notes;
+	struct subject *subject = CONTAINER_OF(flow, struct subject, flow);
+	struct notes *notes = &subject->notes;
 	const struct text seconds = line_field(step->values, F_SECONDS);
+
+	subject->extra = 0;
 
 	note_line(notes, step->values);
 	if (seconds.size && seconds_ns(&seconds) < step->t_ns)
@@ -258,11 +271,14 @@ begin_and_end(struct flow *flow, const struct step *step)
 	end(flow, step);
 }
 
+/* Without a status, by whether something was said to be wrong. */
 static unsigned
 status_of(const struct notes *notes)
 {
 	const struct text status = notes_get(notes, F_HTTP_STATUS);
 
+	if (!status.size)
+		return notes_get(notes, F_MESSAGE).size ? FAILED : OK;
 	return text_u64(&status) >= 400 ? FAILED : OK;
 }
 
@@ -275,12 +291,43 @@ expires(const struct flow *flow, const struct step *step)
 	return GONE;
 }
 
+/* Operations that only read are told apart by what they read. */
+static void
+tell_service(struct subject *subject, const struct step *step, unsigned to)
+{
+	const struct notes *notes = &subject->notes;
+	const struct text operation = notes_get(notes, F_OPERATION);
+	const struct text method = notes_get(notes, F_METHOD), began = notes_get(notes, F_BEGAN);
+	const struct text type = notes_get(notes, F_RESOURCE_TYPE);
+	const uint64_t start_ns = began.size ? text_u64(&began) : subject->flow.start_ns;
+	char reads[64];
+	struct work work = {
+		.service = notes_get(notes, F_SERVICE), .operation = operation,
+		.request = { subject->key, strlen(subject->key) },
+		.failed = to == FAILED, .began = subject->began, .abandoned = to == GONE,
+	};
+
+	if (subject->flow.end_ns > start_ns)
+		work.lasted_ns = subject->flow.end_ns - start_ns;
+	if (!operation.size) {
+		snprintf(reads, sizeof reads, "%.*s %.*s", (int) MIN(method.size, (size_t) 8), method.s,
+			 (int) MIN(type.size, (size_t) 40), type.s);
+		work.operation = (struct text) { reads, strlen(reads) };
+	}
+	service_done(step, &work);
+	subject->began = false;
+}
+
 static void
 moved(struct flow *flow, const struct step *step, unsigned from, unsigned to)
 {
-	/* By the timer: nothing better came. */
-	if (from == ANSWERED && to != GONE && !step->values)
-		flow->end_ns = CONTAINER_OF(flow, struct subject, flow)->extra;
+	struct subject *subject = CONTAINER_OF(flow, struct subject, flow);
+
+	/* Nothing better came. */
+	if (from == ANSWERED && to != GONE && subject->extra)
+		flow->end_ns = subject->extra;
+	if (to == OK || to == FAILED || (to == GONE && subject->began))
+		tell_service(subject, step, to);
 }
 
 /* The line is of the request that its thread serves: it says so itself, or could
@@ -341,6 +388,25 @@ is_ok(const struct flow *flow, const struct step *step)
 #define END "api:end"
 #define OPEN (IN(RUNNING) | IN(ANSWERED))
 
+/* The thread goes on with another request: the one that was answered is over. */
+static bool
+is_done_well(const struct flow *flow, const struct step *step)
+{
+	const struct line *line = step->values;
+
+	return record_has(line->record, RECORD_REQUEST_ID) && is_other(flow, step) &&
+		status_of(&CONTAINER_OF(flow, const struct subject, flow)->notes) == OK;
+}
+
+static bool
+is_done_badly(const struct flow *flow, const struct step *step)
+{
+	const struct line *line = step->values;
+
+	return record_has(line->record, RECORD_REQUEST_ID) && is_other(flow, step) &&
+		status_of(&CONTAINER_OF(flow, const struct subject, flow)->notes) == FAILED;
+}
+
 static bool
 is_of_and_ok(const struct flow *flow, const struct step *step)
 {
@@ -348,9 +414,12 @@ is_of_and_ok(const struct flow *flow, const struct step *step)
 }
 
 static const struct rule rules[] = {
+	{ .on = "log:record", .in = IN(ANSWERED), .to = OK, .when = is_done_well },
+	{ .on = "log:record", .in = IN(ANSWERED), .to = FAILED, .when = is_done_badly },
 	{ .on = "log:record", .in = OPEN, .to = STAY, .act = claim },
-	{ .on = BEGIN, .in = IN(FLOW_IDLE), .to = RUNNING, .act = begin, .begins = true },
-	{ .on = BEGIN, .in = OPEN, .to = RUNNING, .act = begin, .begins = true, .when = is_other },
+	{ .on = BEGIN, .in = IN(FLOW_IDLE), .to = RUNNING, .act = begin_only, .begins = true },
+	{ .on = BEGIN, .in = OPEN, .to = RUNNING, .act = begin_only, .begins = true,
+	  .when = is_other },
 	{ .on = BEGIN, .in = OPEN, .to = STAY, .act = detail },
 	{ .on = DETAIL, .in = OPEN, .to = STAY, .act = detail },
 	{ .on = ANSWER, .in = OPEN, .to = ANSWERED, .act = answer },
@@ -378,6 +447,7 @@ const struct analyzer os_api_analyzer = {
 	.rules = rules,
 	.moved = moved,
 	.expires = expires,
+	.expires_to = IN(OK) | IN(FAILED) | IN(GONE),
 	.attributes = subject_attributes,
 	.used = subject_used,
 	.check = subject_check,

@@ -170,49 +170,6 @@ cause_of(const struct text *exception, const struct text *message)
 }
 
 static struct text
-exception_of(const struct line *line)
-{
-	const struct text text = line_field(line, F_EXCEPTION);
-
-	return text.size ? text : record_text(line->record, RECORD_EXCEPTION);
-}
-
-/* Without Python's traceback, and spaces at the end. */
-static struct text
-without_trace(struct text text)
-{
-	const char *trace = memmem(text.s, text.size, "\nTraceback", 10);
-
-	if (trace)
-		text.size = (size_t) (trace - text.s);
-	while (text.size && (text.s[text.size - 1] == '\n' || text.s[text.size - 1] == ' '))
-		text.size--;
-	return text;
-}
-
-static struct text
-message_of(const struct line *line)
-{
-	struct text text = line_field(line, F_MESSAGE);
-
-	if (!text.size)
-		text = record_text(line->record, RECORD_EXCEPTION_TEXT);
-	if (!text.size)
-		text = record_text(line->record, RECORD_MESSAGE);
-	text = without_trace(text);
-	/* An exception's text begins with its class. */
-	if (record_has(line->record, RECORD_EXCEPTION)) {
-		const char *colon = memmem(text.s, text.size, ": ", 2);
-		const char *space = memchr(text.s, ' ', text.size);
-
-		if (colon && space == colon + 1)
-			text = (struct text) { colon + 2,
-					       (size_t) (text.s + text.size - colon - 2) };
-	}
-	return text;
-}
-
-static struct text
 about(const struct line *line)
 {
 	struct text text = line->request;
@@ -237,8 +194,8 @@ static void
 tell_cause(struct flow *flow, const struct step *step)
 {
 	const struct line *line = step->values;
-	const struct text exception = exception_of(line), on = about(line);
-	const struct text service = line_service(line), message = message_of(line);
+	const struct text exception = line_exception(line), on = about(line);
+	const struct text service = line_service(line), message = line_message(line);
 	struct fact fact = { .type = FACT_MARK, .kind = "log.error", .start_ns = step->t_ns };
 	struct notes notes = { 0 };
 

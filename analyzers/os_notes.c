@@ -319,6 +319,49 @@ notes_line(struct notes *notes, const struct line *line)
 			notes_set(notes, field, line->fields[field]);
 }
 
+struct text
+line_exception(const struct line *line)
+{
+	const struct text text = line_field(line, F_EXCEPTION);
+
+	return text.size ? text : record_text(line->record, RECORD_EXCEPTION);
+}
+
+/* Without Python's traceback, and spaces at the end. */
+static struct text
+without_trace(struct text text)
+{
+	const char *trace = memmem(text.s, text.size, "\nTraceback", 10);
+
+	if (trace)
+		text.size = (size_t) (trace - text.s);
+	while (text.size && (text.s[text.size - 1] == '\n' || text.s[text.size - 1] == ' '))
+		text.size--;
+	return text;
+}
+
+struct text
+line_message(const struct line *line)
+{
+	struct text text = line_field(line, F_MESSAGE);
+
+	if (!text.size)
+		text = record_text(line->record, RECORD_EXCEPTION_TEXT);
+	if (!text.size)
+		text = record_text(line->record, RECORD_MESSAGE);
+	text = without_trace(text);
+	/* An exception's text begins with its class. */
+	if (record_has(line->record, RECORD_EXCEPTION)) {
+		const char *colon = memmem(text.s, text.size, ": ", 2);
+		const char *space = memchr(text.s, ' ', text.size);
+
+		if (colon && space == colon + 1)
+			text = (struct text) { colon + 2,
+					       (size_t) (text.s + text.size - colon - 2) };
+	}
+	return text;
+}
+
 double
 text_real(const struct text *text)
 {

@@ -30,7 +30,7 @@ static const struct {
 	{ "force_complete", "server.live-migrate-force-complete" },
 	{ "injectNetworkInfo", "server.inject-network-info" },
 	{ "lock", "server.lock" },
-	{ "migrate", "server.cold-migrate" },
+	{ "migrate", "server.migrate" },
 	{ "os-getConsoleOutput", "server.console-output" },
 	{ "os-getVNCConsole", "server.console" },
 	{ "os-getSPICEConsole", "server.console" },
@@ -176,6 +176,7 @@ static void
 split(const struct text *path, struct path *ret)
 {
 	const char *at = path->s, *const end = path->s + path->size;
+	bool versioned = false;
 
 	ret->n = 0;
 	while (at < end && *at != '?') {
@@ -186,7 +187,8 @@ split(const struct text *path, struct path *ret)
 		if (to > at) {
 			const struct text segment = { at, (size_t) (to - at) };
 
-			if (is_version(&segment) && ret->n < 3) {
+			if (!versioned && is_version(&segment) && ret->n < 3) {
+				versioned = true;
 				ret->n = 0;
 			} else if (is_hex(&segment, 32) && ret->n == 0) {
 				/* A project. */
@@ -249,13 +251,13 @@ operation_find(const struct text *method, const struct text *url, const struct t
 {
 	const char *name = NULL;
 	struct path path;
-	unsigned collection;
+	unsigned collection, n;
 
 	memset(ret, 0, sizeof *ret);
 	split(url, &path);
 	if (!path.n)
 		return false;
-	if (path.n > 1)
+	if (path.n > 1 && !text_is(&path.segments[1], "detail"))
 		ret->id = path.segments[1];
 	singular(&path.segments[0], ret->type, sizeof ret->type);
 	if (!verb(method))
@@ -273,9 +275,12 @@ operation_find(const struct text *method, const struct text *url, const struct t
 		return true;
 	}
 	/* Of an odd number of parts the last is a collection. */
-	collection = path.n - (path.n % 2 ? 1 : 2);
+	n = path.n - text_is(&path.segments[path.n - 1], "action");
+	if (!n)
+		return false;
+	collection = n - (n % 2 ? 1 : 2);
 	singular(&path.segments[collection], ret->name, sizeof ret->name);
-	if (text_is(&path.segments[path.n - 1], "action") && action->size)
+	if (n < path.n && action->size)
 		snprintf(ret->name + strlen(ret->name), sizeof ret->name - strlen(ret->name), ".%.*s",
 			 (int) MIN(action->size, (size_t) 40), action->s);
 	else

@@ -2,6 +2,8 @@
  *
  * os_rpc.c -- oslo.messaging's calls and casts, at the sender and at the
  * receiver; the message's id joins them, and a call's two ways with each other. */
+#include <string.h>
+
 #include "analyzers/openstack.h"
 #include "lib/clock.h"
 #include "lib/util.h"
@@ -67,13 +69,38 @@ call_expires(const struct flow *flow, const struct step *step)
 	return flow->state == RUNNING ? UNANSWERED : GONE;
 }
 
+/* Calls by topic, without the host that it ends with. */
+static void
+tell_service(const struct subject *subject, const struct step *step, const char *prefix)
+{
+	const struct notes *notes = &subject->notes;
+	struct text topic = notes_get(notes, F_TOPIC);
+	const char *dot = memchr(topic.s, '.', topic.size);
+	const struct text what = notes_get(notes, F_WHAT);
+	char operation[64];
+	struct work work = {
+		.service = notes_get(notes, F_SERVICE), .request = notes_get(notes, F_REQUEST_ID),
+		.lasted_ns = subject->flow.end_ns - subject->flow.start_ns,
+	};
+
+	if (!text_is(&what, "call"))
+		return;
+	if (dot)
+		topic.size = (size_t) (dot - topic.s);
+	snprintf(operation, sizeof operation, "%s%s%.*s", prefix, topic.size ? " " : "",
+		 (int) MIN(topic.size, (size_t) 40), topic.s);
+	work.operation = (struct text) { operation, strlen(operation) };
+	service_done_only(step, &work);
+}
+
 static void
 call_moved(struct flow *flow, const struct step *step, unsigned from, unsigned to)
 {
-	(void) step;
 	(void) from;
 	if (to == UNANSWERED)
 		flow->deadline_ns = flow->start_ns + PATIENCE_NS;
+	else if (to == OK)
+		tell_service(CONTAINER_OF(flow, struct subject, flow), step, "rpc call");
 }
 
 static const struct rule call_rules[] = {
@@ -100,6 +127,7 @@ const struct analyzer os_rpc_call_analyzer = {
 	.rules = call_rules,
 	.moved = call_moved,
 	.expires = call_expires,
+	.expires_to = IN(UNANSWERED) | IN(GONE),
 	.attributes = subject_attributes,
 	.used = subject_used,
 	.check = subject_check,
@@ -139,6 +167,14 @@ served_expires(const struct flow *flow, const struct step *step)
 	return SERVER_GONE;
 }
 
+static void
+served_moved(struct flow *flow, const struct step *step, unsigned from, unsigned to)
+{
+	(void) from;
+	if (to == SERVED)
+		tell_service(CONTAINER_OF(flow, struct subject, flow), step, "rpc served");
+}
+
 static const struct rule served_rules[] = {
 	{ .on = "rpc:received", .in = IN(FLOW_IDLE) | IN(SERVING), .to = SERVING, .act = received,
 	  .begins = true },
@@ -162,7 +198,9 @@ const struct analyzer os_rpc_served_analyzer = {
 	.n_states = N_SERVER_STATES,
 	.gone = SERVER_GONE,
 	.rules = served_rules,
+	.moved = served_moved,
 	.expires = served_expires,
+	.expires_to = IN(SERVER_GONE),
 	.attributes = subject_attributes,
 	.used = subject_used,
 	.check = subject_check,

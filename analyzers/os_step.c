@@ -11,7 +11,7 @@
 
 #define PATIENCE_NS (7200 * NS_PER_S)
 
-enum { RUNNING = FLOW_IDLE + 1, OK, FAILED, TIMEOUT, GONE, N_STATES };
+enum { RUNNING = FLOW_IDLE + 1, OK, FAILED, TIMEOUT, STOPPED, GONE, N_STATES };
 
 #define STATES(KIND) { \
 	[FLOW_IDLE] = { .name = "idle" }, \
@@ -19,6 +19,8 @@ enum { RUNNING = FLOW_IDLE + 1, OK, FAILED, TIMEOUT, GONE, N_STATES };
 	[OK]        = { .name = "ok", .span = KIND, .status = "ok", .ended = true, .final = true }, \
 	[FAILED]    = { .name = "failed", .span = KIND, .status = "error", .ended = true, .final = true }, \
 	[TIMEOUT]   = { .name = "timeout", .span = KIND, .status = "timeout", .ended = true, \
+			.final = true }, \
+	[STOPPED]   = { .name = "cancelled", .span = KIND, .status = "cancelled", .ended = true, \
 			.final = true }, \
 	[GONE]      = { .name = "gone", .final = true }, \
 }
@@ -56,14 +58,14 @@ static size_t
 identify(char name[NAME_SIZE], unsigned event, const void *values)
 {
 	const struct line *line = values;
-	size_t size = add_key(name, line);
+	size_t size;
 
 	(void) event;
-	if (line->flags & BY_REQUEST) {
-		size = name_add_string(name, size, "/");
-		size = name_add(name, size, &line->request);
-	}
-	return size;
+	if (!(line->flags & BY_REQUEST) || !line->request.size)
+		return add_key(name, line);
+	size = line->flags & BY_SUBJECT ? add_key(name, line) : name_add(name, 0, &line->name);
+	size = name_add_string(name, size, "/");
+	return name_add(name, size, &line->request);
 }
 
 static void
@@ -98,15 +100,10 @@ static void
 fail(struct flow *flow, const struct step *step)
 {
 	struct notes *notes = &CONTAINER_OF(flow, struct subject, flow)->notes;
-	struct record *record = ((const struct line *) step->values)->record;
 
 	end(flow, step);
-	if (!line_field(step->values, F_EXCEPTION).size)
-		notes_set(notes, F_EXCEPTION, record_text(record, RECORD_EXCEPTION));
-	if (!line_field(step->values, F_MESSAGE).size)
-		notes_set(notes, F_MESSAGE, record_has(record, RECORD_EXCEPTION_TEXT)
-			  ? record_text(record, RECORD_EXCEPTION_TEXT)
-			  : record_text(record, RECORD_MESSAGE));
+	notes_set(notes, F_EXCEPTION, line_exception(step->values));
+	notes_set(notes, F_MESSAGE, line_message(step->values));
 }
 
 /* All of it in one line, at its end. */
@@ -145,6 +142,20 @@ is_timeout(const struct flow *flow, const struct step *step)
 	return ((const struct line *) step->values)->flags & TIMED_OUT;
 }
 
+static bool
+is_cancelled(const struct flow *flow, const struct step *step)
+{
+	(void) flow;
+	return ((const struct line *) step->values)->flags & CANCELLED;
+}
+
+static bool
+is_by_itself(const struct flow *flow, const struct step *step)
+{
+	(void) flow;
+	return !(((const struct line *) step->values)->flags & IF_OPEN);
+}
+
 static unsigned
 expires(const struct flow *flow, const struct step *step)
 {
@@ -160,9 +171,10 @@ expires(const struct flow *flow, const struct step *step)
 	{ .on = FAMILY ":note", .in = IN(RUNNING), .to = STAY, .act = note }, \
 	{ .on = FAMILY ":end", .in = IN(RUNNING), .to = OK, .act = end }, \
 	{ .on = FAMILY ":fail", .in = IN(RUNNING), .to = TIMEOUT, .act = fail, .when = is_timeout }, \
+	{ .on = FAMILY ":fail", .in = IN(RUNNING), .to = STOPPED, .act = end, .when = is_cancelled }, \
 	{ .on = FAMILY ":fail", .in = IN(RUNNING), .to = FAILED, .act = fail }, \
 	{ .on = FAMILY ":fail", .in = IN(FLOW_IDLE), .to = FAILED, .act = failed_at_once, \
-	  .begins = true }, \
+	  .begins = true, .when = is_by_itself }, \
 	{ .on = FAMILY ":took", .in = IN(RUNNING), .to = OK, .act = end }, \
 	{ .on = FAMILY ":took", .in = IN(FLOW_IDLE), .to = OK, .act = took, .begins = true }, \
 	{ 0 } \
@@ -183,6 +195,7 @@ expires(const struct flow *flow, const struct step *step)
 	.gone = GONE, \
 	.rules = RULES, \
 	.expires = expires, \
+	.expires_to = IN(GONE), \
 	.attributes = subject_attributes, \
 	.used = subject_used, \
 	.check = subject_check, \

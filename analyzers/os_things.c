@@ -12,7 +12,7 @@ enum { KNOWN = FLOW_IDLE + 1, GONE, N_STATES };
 
 static const struct state states[] = {
 	[FLOW_IDLE] = { .name = "unknown" },
-	[KNOWN]     = { .name = "known" },
+	[KNOWN]     = { .name = "known", .ended = true },
 	[GONE]      = { .name = "gone", .final = true },
 };
 
@@ -116,9 +116,12 @@ tell(struct flow *flow, const struct step *step, enum log_event event)
 	bool news = false;
 
 	text_copy(subject->key, sizeof subject->key, &key);
-	for (size_t i = 0; thing->fields[i]; i++)
-		news |= notes_set(&subject->notes, thing->fields[i],
-				  field_of(line, thing->fields[i]));
+	for (size_t i = 0; thing->fields[i]; i++) {
+		const enum log_field field = thing->fields[i];
+
+		news |= notes_set(&subject->notes, field == F_RESOURCE_NAME ? F_NAME : field,
+				  field_of(line, field));
+	}
 	if (!news)
 		return;
 	fact.attributes = notes_json(&subject->notes, false);

@@ -11,7 +11,7 @@ enum { KNOWN = FLOW_IDLE + 1, GONE, N_STATES };
 
 static const struct state states[] = {
 	[FLOW_IDLE] = { .name = "unknown" },
-	[KNOWN]     = { .name = "known" },
+	[KNOWN]     = { .name = "known", .ended = true },
 	[GONE]      = { .name = "gone", .final = true },
 };
 
@@ -146,12 +146,12 @@ change(struct flow *flow, const struct step *step)
 	unsigned seq = 0;
 
 	text_copy(vm->key, sizeof vm->key, &id);
-	/* A notification that was written late holds the new state as the old one: what
-	 * was told before counts. */
-	if (!same(&state, &old) || !same(&state, &known))
+	/* A notification that was written late holds the new state as the old one, and
+	 * two processes may tell of one change: what was told before counts. */
+	if (!same(&state, &known))
 		tell_change(vm, step, "vm_state", same(&state, &old) ? &known : &old, &state,
 			    seq++);
-	if (!same(&task, &old_task) || !same(&task, &known_task))
+	if (!same(&task, &known_task))
 		tell_change(vm, step, "task_state", same(&task, &old_task) ? &known_task : &old_task,
 			    &task, seq++);
 	if (power.size) {

@@ -244,12 +244,25 @@ close_window(struct ovs *ovs, const struct step *step, bool all)
 	main->window_ns = 0;
 }
 
+/* What came late or was lost goes to the window after: whether the one before was
+ * closed by then depends on watermarks. */
+static void
+begin_window(struct ovs *ovs, const struct step *step)
+{
+	struct ovs_main *main = &ovs->main;
+
+	main->window_ns = step->t_ns - step->t_ns % OVS_WINDOW_NS;
+	ovs->window.counters[OVS_LATE_EVENTS] += main->late;
+	ovs->window.counters[OVS_LOST_EVENTS] += main->lost;
+	main->late = main->lost = 0;
+}
+
 static void
 open_window(struct ovs *ovs, const struct step *step)
 {
 	struct ovs_main *main = &ovs->main;
 
-	main->window_ns = step->t_ns - step->t_ns % OVS_WINDOW_NS;
+	begin_window(ovs, step);
 	if (!main->slow_ns)
 		main->slow_ns = main->window_ns;
 	step_wake(step, main->window_ns + OVS_WINDOW_NS);
@@ -293,6 +306,11 @@ event(void *state, const struct step *step, unsigned number)
 	const struct handler *handler = &handlers[number];
 	struct ovs *ovs = state;
 
+	/* The life of a packet can't be told out of order. */
+	if (step->late) {
+		ovs->main.late += handler->source != OF_KERNEL;
+		return;
+	}
 	/* Of the many threads that read messages, those of ovs-vswitchd matter; it
 	 * has none before its first command. */
 	if (handler->source == OF_KERNEL && !ovs->main.window_ns && !ovs->threads.n)
@@ -325,8 +343,7 @@ loss(void *state, const struct step *step, const struct ctf_loss *lost)
 	struct ovs *ovs = state;
 
 	ovs->main.loss_ns = step->t_ns;
-	if (ovs->main.window_ns)
-		ovs->window.counters[OVS_LOST_EVENTS] += lost->events + lost->packets;
+	ovs->main.lost += lost->events + lost->packets;
 	if (step->cpu >= 0 && step->cpu < OVS_MAX_CPUS)
 		ovs->cpus[step->cpu].seq = 0;
 	else
@@ -357,7 +374,7 @@ end(void *state, const struct step *step)
 	if (!ovs->main.next_seq)
 		return;
 	if (!ovs->main.window_ns)
-		ovs->main.window_ns = step->t_ns - step->t_ns % OVS_WINDOW_NS;
+		begin_window(ovs, step);
 	close_window(ovs, step, true);
 	ovs_storm_end(ovs, step);
 }
@@ -432,30 +449,39 @@ save(void *state, put_fn *put, void *context)
 	put(context, KEY_MAIN, &ovs->main, sizeof ovs->main);
 	ovs_window_write(&ovs->window, &blob);
 	put(context, KEY_WINDOW, blob.data, blob.size);
-	put(context, KEY_SLOW, ovs->slow, ovs->n_slow * sizeof *ovs->slow);
+	if (ovs->n_slow || ovs->slow_saved)
+		put(context, KEY_SLOW, ovs->n_slow ? ovs->slow : NULL,
+		    ovs->n_slow * sizeof *ovs->slow);
+	ovs->slow_saved = ovs->n_slow != 0;
 	save_packets(ovs, put, context);
 	save_keyed(&ovs->queues, KEY_QUEUES, &ovs->queues_saved, put, context);
 	save_keyed(&ovs->threads, KEY_THREADS, &ovs->threads_saved, put, context);
 	save_small(ovs, put, context);
 }
 
+static bool
+steps_sound(const struct ovs_packet *packet)
+{
+	for (uint32_t i = 0; i < MIN(packet->n_steps, (uint32_t) OVS_MAX_STEPS); i++)
+		if (packet->steps[i].what > OVS_STEP_FREED)
+			return false;
+	return packet->n_steps <= OVS_MAX_STEPS;
+}
+
 static int
 restore_slow(struct ovs *ovs, const void *record, size_t size)
 {
+	const unsigned n = (unsigned) (size / sizeof *ovs->slow);
+
 	if (size > sizeof ovs->slow || size % sizeof *ovs->slow)
 		return -EINVAL;
 	if (size)
 		memcpy(ovs->slow, record, size);
-	ovs->n_slow = (unsigned) (size / sizeof *ovs->slow);
-	for (unsigned i = 0; i < ovs->n_slow; i++) {
-		const struct ovs_packet *packet = &ovs->slow[i].packet;
-
-		for (uint32_t k = 0; k < MIN(packet->n_steps, (uint32_t) OVS_MAX_STEPS); k++)
-			if (packet->steps[k].what > OVS_STEP_FREED)
-				return -EINVAL;
-		if (packet->n_steps > OVS_MAX_STEPS)
+	for (unsigned i = 0; i < n; i++)
+		if (!steps_sound(&ovs->slow[i].packet))
 			return -EINVAL;
-	}
+	ovs->n_slow = n;
+	ovs->slow_saved = true;
 	return 0;
 }
 
@@ -467,8 +493,10 @@ restore_queue(struct ovs *ovs, const void *record, size_t size)
 	if (size != sizeof queue)
 		return -EINVAL;
 	memcpy(&queue, record, sizeof queue);
+	if (queue.n > OVS_QUEUE_LENGTH || queue.first >= OVS_QUEUE_LENGTH)
+		return -EINVAL;
 	place = keyed_get(&ovs->queues, &queue.id, NULL);
-	if (!place || queue.n > OVS_QUEUE_LENGTH || queue.first >= OVS_QUEUE_LENGTH)
+	if (!place)
 		return -EINVAL;
 	*place = queue;
 	ovs->queues_saved = ovs->queues.n;
@@ -483,8 +511,10 @@ restore_thread(struct ovs *ovs, const void *record, size_t size)
 	if (size != sizeof thread)
 		return -EINVAL;
 	memcpy(&thread, record, sizeof thread);
+	if (thread.op >= OVS_N_OPS || thread.comm[15])
+		return -EINVAL;
 	place = keyed_get(&ovs->threads, &thread.tid, NULL);
-	if (!place || thread.op >= OVS_N_OPS || thread.comm[15])
+	if (!place)
 		return -EINVAL;
 	*place = thread;
 	ovs->threads_saved = ovs->threads.n;
@@ -494,42 +524,45 @@ restore_thread(struct ovs *ovs, const void *record, size_t size)
 static int
 restore_main(struct ovs *ovs, const void *record, size_t size)
 {
-	if (size != sizeof ovs->main)
-		return -EINVAL;
-	memcpy(&ovs->main, record, size);
-	if (!ovs->main.next_seq || ovs->main.oldest_seq > ovs->main.next_seq ||
-	    ovs->main.next_seq - ovs->main.oldest_seq > OVS_MAX_PACKETS)
-		return -EINVAL;
-	return 0;
-}
+	struct ovs_main restored;
 
-static int
-restore_array(void *array, size_t n, uint64_t i, const void *record, size_t size, size_t each)
-{
-	if (i >= n || size != each)
+	if (size != sizeof restored)
 		return -EINVAL;
-	memcpy((char *) array + i * each, record, size);
+	memcpy(&restored, record, size);
+	if (!restored.next_seq || restored.oldest_seq > restored.next_seq ||
+	    restored.next_seq - restored.oldest_seq > OVS_MAX_PACKETS ||
+	    restored.next_seq > UINT64_MAX / 2)
+		return -EINVAL;
+	ovs->main = restored;
 	return 0;
 }
 
 static int
 restore_port(struct ovs *ovs, uint64_t i, const void *record, size_t size)
 {
-	const int r = restore_array(ovs->ports, OVS_MAX_PORTS, i, record, size,
-				    sizeof *ovs->ports);
+	struct ovs_port port;
 
-	return r ? r : ovs->ports[i].ifname[15] ? -EINVAL : 0;
+	if (i >= OVS_MAX_PORTS || size != sizeof port)
+		return -EINVAL;
+	memcpy(&port, record, sizeof port);
+	if (port.ifname[15])
+		return -EINVAL;
+	ovs->ports[i] = port;
+	return 0;
 }
 
 static int
 restore_address(struct ovs *ovs, uint64_t i, const void *record, size_t size)
 {
-	const int r = restore_array(ovs->addresses, OVS_ADDRESS_SETS * OVS_ADDRESS_WAYS, i, record,
-				    size, sizeof *ovs->addresses);
-	const struct ovs_address *address = &ovs->addresses[r ? 0 : i];
+	struct ovs_address address;
 
-	return r ? r : address->ifname[15] || address->from_ifname[15] ||
-	       address->n_ips > OVS_MAX_IPS ? -EINVAL : 0;
+	if (i >= OVS_ADDRESS_SETS * OVS_ADDRESS_WAYS || size != sizeof address)
+		return -EINVAL;
+	memcpy(&address, record, sizeof address);
+	if (address.ifname[15] || address.from_ifname[15] || address.n_ips > OVS_MAX_IPS)
+		return -EINVAL;
+	ovs->addresses[i] = address;
+	return 0;
 }
 
 static int

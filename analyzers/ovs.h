@@ -161,7 +161,7 @@ struct ovs_main {
 	uint64_t window_ns;          /* Start of the open window; 0: none. */
 	uint64_t slow_ns;            /* The same, of the slow packets. */
 	uint64_t loss_ns;            /* Last loss: what was open then proves nothing. */
-	uint64_t last_ns;
+	uint64_t late, lost;         /* Events, for the next window. */
 	uint32_t waiting, sources;
 	struct ovs_storm storm;
 };
@@ -179,6 +179,7 @@ struct ovs {
 	struct ovs_window window;
 	struct ovs_slow slow[OVS_N_SLOW];
 	unsigned n_slow;
+	bool slow_saved;             /* Some are in the checkpoint. */
 	uint32_t queues_saved, threads_saved;  /* Records in the checkpoint. */
 };
 

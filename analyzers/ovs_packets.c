@@ -662,8 +662,10 @@ ovs_packet_restore(struct ovs *ovs, uint64_t slot, const void *record, size_t si
 		return -EINVAL;
 	}
 	for (uint32_t i = 0; i < packet->n_steps; i++)
-		if (packet->steps[i].what > OVS_STEP_FREED)
+		if (packet->steps[i].what > OVS_STEP_FREED) {
+			packet->flags = 0;
 			return -EINVAL;
+		}
 	index = keyed_get(&ovs->by_id, &packet->id, NULL);
 	if (index)
 		index->seq = MAX(index->seq, packet->seq);

@@ -29,7 +29,7 @@ const char *const ovs_counter_names[OVS_N_COUNTERS] = {
 	[OVS_EVICTED_ADDRESSES] = "evicted_addresses",
 	[OVS_EVICTED_CONVERSATIONS] = "evicted_conversations",
 	[OVS_EVICTED_PATHS] = "evicted_paths", [OVS_EVICTED_OTHERS] = "evicted_others",
-	[OVS_LOST_EVENTS] = "lost_events",
+	[OVS_LOST_EVENTS] = "lost_events", [OVS_LATE_EVENTS] = "late_events",
 };
 
 const char *const ovs_component_names[OVS_N_COMPONENTS] = {

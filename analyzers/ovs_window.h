@@ -43,7 +43,7 @@ enum ovs_counter {
 	/* What limits made us forget, and what the trace lost: */
 	OVS_EVICTED_PACKETS, OVS_EVICTED_ADDRESSES, OVS_EVICTED_CONVERSATIONS,
 	OVS_EVICTED_PATHS, OVS_EVICTED_OTHERS,
-	OVS_LOST_EVENTS,
+	OVS_LOST_EVENTS, OVS_LATE_EVENTS,  /* Late ones are not used. */
 	OVS_N_COUNTERS
 };
 enum { OVS_BY_MODULE = 1, OVS_BY_KPROBES = 2 };

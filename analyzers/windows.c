@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyzers/windows.h"
 
+#include "analyzers/kernel_block_sum.h"
+#include "analyzers/kernel_cpu_sum.h"
+#include "analyzers/kernel_net_sum.h"
+
 extern const struct window_kind ovs_window_kind;
 
 const struct window_kind *const window_kinds[] = {
 	&ovs_window_kind,
+	&cpu_window_kind,
+	&block_window_kind,
+	&net_window_kind,
 	NULL
 };
 

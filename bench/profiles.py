@@ -46,12 +46,19 @@ def slower(pairs):
 
 class Node(contextlib.ExitStack):
     """A node without a profile: a relayd, a session daemon, a service that logs, and our programs.
-    As root all but the relayd is another user's, as root's session daemon is the machine's."""
+    As root all of it is another user's, as root's session daemon is the machine's."""
     def __init__(self, bench):
         super().__init__()
         self.bench = bench
         self.tracing = Tracing()
         self.callback(self.tracing.close)
+        try:
+            self.begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def begin(self):
         self.control, self.data, viewer = live.free_ports(3)
         self.start(["lttng-relayd", "-C", f"tcp://127.0.0.1:{self.control}",
                     "-D", f"tcp://127.0.0.1:{self.data}", "-L", f"tcp://127.0.0.1:{viewer}",

@@ -64,6 +64,9 @@ add_performance(const json_t *status, struct buf *out)
 		   (double) json_number_at(status, "input.lag_ns") / 1e9,
 		   json_number_at(status, "input.events"),
 		   json_number_at(status, "input.lost_events"));
+	buf_printf(out, " open=%" PRIu64 " failed=%" PRIu64 " slow=%" PRIu64,
+		   json_number_at(status, "flows.open"), json_number_at(status, "flows.failed"),
+		   json_number_at(status, "flows.slow"));
 }
 
 static int

@@ -230,6 +230,20 @@ run_status(struct ctl *ctl, const struct command *command, char **args)
 	return r ? r : ctl_flush(&out);
 }
 
+/* The filters, and what stands behind the command: the method's mandatory
+ * parameters in their order. */
+static json_t *
+params_with(const struct ctl *ctl, const struct command *command, char **args)
+{
+	const struct rpc_param *param = rpc_method_find(command->method)->params;
+	json_t *params = json_copy(ctl->params);
+
+	for (; param->name && *args; param++)
+		if (param->mandatory)
+			json_object_set_new(params, param->name, json_string(*args++));
+	return params;
+}
+
 static void
 write_table(struct ctl *ctl, const struct view *view, json_t *list, struct buf *out)
 {
@@ -264,7 +278,7 @@ run_list(struct ctl *ctl, const struct command *command, char **args)
 {
 	_cleanup_(buf_done) struct buf out = { 0 };
 	json_t *list;
-	int r = ctl_call(ctl, command->method, NULL, &list);
+	int r = ctl_call(ctl, command->method, params_with(ctl, command, args), &list);
 
 	if (r)
 		return r;
@@ -302,6 +316,52 @@ write_csv(const struct command *command, const json_t *thing, const struct scree
 	json_decref(list);
 }
 
+/* What other methods know of a thing, for more parts of its page. */
+static const struct {
+	const char *method;               /* Of the page. */
+	const char *part_method;
+	struct {
+		const char *param, *path;     /* What it is asked by, from the thing. */
+	} by[2];
+	part_fn *part;
+} parts[] = {
+	{ "vm.show", "thread.list", { { "host", "host" }, { "pid", "pid" } }, view_vm_threads },
+	{ "vm.show", "disk.list", { { "host", "host" } }, view_vm_disks },
+	{ "vm.show", "network.ports", { { "host", "host" } }, view_vm_ports },
+	{ "volume.show", "volume.chain", { { "id", "id" } }, view_volume_chain },
+};
+
+/* A part that cannot be had is no reason to fail. */
+static void
+add_part(struct ctl *ctl, unsigned i, const json_t *thing, struct buf *out)
+{
+	struct cloudtrace_error error;
+	json_t *params = json_object(), *part;
+
+	for (unsigned k = 0; k < ARRAY_SIZE(parts[i].by) && parts[i].by[k].param; k++) {
+		json_t *value = (json_t *) json_at(thing, parts[i].by[k].path);
+
+		if (!value) {
+			json_decref(params);
+			return;
+		}
+		json_object_set(params, parts[i].by[k].param, value);
+	}
+	if (cloudtrace_call(ctl->daemon, parts[i].part_method, params, &part, &error))
+		return;
+	parts[i].part(thing, part, &ctl->screen, out);
+	json_decref(part);
+}
+
+static void
+write_page(struct ctl *ctl, const struct command *command, const json_t *thing, struct buf *out)
+{
+	command->page(thing, &ctl->screen, out);
+	for (unsigned i = 0; i < ARRAY_SIZE(parts) && !command->member; i++)
+		if (command->method && streq(parts[i].method, command->method))
+			add_part(ctl, i, thing, out);
+}
+
 /* Prints one thing as the output format wants it, and lets go of it. */
 static int
 show(struct ctl *ctl, const struct command *command, json_t *thing)
@@ -319,24 +379,10 @@ show(struct ctl *ctl, const struct command *command, json_t *thing)
 	else if (command->member && !json_array_size(part))
 		log_info("%s", command->view->none);
 	else
-		command->page(part, &ctl->screen, &out);
+		write_page(ctl, command, part, &out);
 	json_decref(none);
 	json_decref(thing);
 	return r ? r : ctl_flush(&out);
-}
-
-/* The filters, and what stands behind the command: the method's mandatory
- * parameters in their order. */
-static json_t *
-params_with(const struct ctl *ctl, const struct command *command, char **args)
-{
-	const struct rpc_param *param = rpc_method_find(command->method)->params;
-	json_t *params = json_copy(ctl->params);
-
-	for (; param->name && *args; param++)
-		if (param->mandatory)
-			json_object_set_new(params, param->name, json_string(*args++));
-	return params;
 }
 
 /* An empty list, which only JSON can tell on standard output. */
@@ -492,6 +538,8 @@ run_raw(struct ctl *ctl, const struct command *command, char **args)
 #define SHOW(NOUN, CSV, PAGE, DOC, EXAMPLES) \
 	{ #NOUN, "show", "ID", 1, 1, #NOUN ".show", CSV, PAGE, NULL, run_show, DOC, EXAMPLES }
 
+#define OF_HOST(NOUN, VIEW, DOC, EXAMPLES) \
+	{ #NOUN, "list", "HOST", 1, 1, #NOUN ".list", VIEW, NULL, NULL, run_list, DOC, EXAMPLES }
 #define NETWORK_LIST(VERB, VIEW, PAGE, DOC, EXAMPLES) \
 	{ "network", #VERB, "", 0, 0, "network." #VERB, VIEW, PAGE, NULL, run_list, DOC, EXAMPLES }
 
@@ -564,7 +612,21 @@ const struct command commands[] = {
 	{ "network", "path", "SRC DST", 2, 2, "network.path", &network_hop_csv, view_network_path,
 	  NULL, run_show, "the way of packets between two addresses, with the latency of each hop",
 	  "  cloudtracectl network path 192.168.50.92 192.168.50.11\n" },
+	{ "network", "show", "HOST", 1, 1, "network.show", &node_connection_csv, view_network_show,
+	  NULL, run_show, "interfaces and TCP connections of a node, retransmissions, drops",
+	  "  cloudtracectl network show compute-03 --since 1m\n" },
 	LIST(node, &node_view, "nodes and what comes from them", NULL),
+	{ "node", "show", "HOST", 1, 1, "node.show", NULL, view_node, NULL, run_show,
+	  "one node: CPU by VM, who waited for whom, disks, network",
+	  "  cloudtracectl node show compute-03\n"
+	  "  cloudtracectl node show compute-03 --since 10m --until 9m\n" },
+	OF_HOST(thread, &thread_view, "threads of a node: ran, waited for a CPU, were blocked, and why",
+		"  cloudtracectl thread list compute-03 --pid 18173\n"),
+	OF_HOST(disk, &disk_view, "disks of a node: requests, latencies, whose, what is below",
+		"  cloudtracectl disk list compute-03\n"),
+	{ "top", "", "", 0, 0, "top", &top_view, NULL, NULL, run_top,
+	  "VMs and processes that use or want most CPU; on a terminal kept up to date",
+	  "  cloudtracectl top --host compute-03\n" },
 	LIST(alert, &alert_view, "alerts, newest first",
 	     "  cloudtracectl alert list --state firing\n"),
 	WATCH(alert, &alert_view),

@@ -71,7 +71,17 @@ int ctl_print_json(const struct ctl *ctl, const json_t *value);
 /* Writes all of 'out' to standard output and empties it. */
 int ctl_flush(struct buf *out);
 
+/* Ends what goes on until SIGINT or SIGTERM; SIGWINCH measures the terminal. */
+void ctl_catch_signals(void);
+bool ctl_has_ended(void);
+/* Draws the lines of 'page' that fit the terminal, over what is there. */
+int ctl_draw(struct ctl *ctl, const struct buf *page);
+/* To a screen of our own, and back. */
+void ctl_begin_screen(void);
+void ctl_end_screen(void);
+
 int run_list(struct ctl *ctl, const struct command *command, char **args);
+int run_top(struct ctl *ctl, const struct command *command, char **args);
 int run_export(struct ctl *ctl, const struct command *command, char **args);
 int run_silence(struct ctl *ctl, const struct command *command, char **args);
 int run_unsilence(struct ctl *ctl, const struct command *command, char **args);

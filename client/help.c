@@ -7,6 +7,8 @@
 
 #include "client/options.h"
 
+enum { COMMAND_WIDTH = 20 };
+
 static void
 print_option(const struct ctl_option *option, const char *doc, const char *choices)
 {
@@ -25,7 +27,10 @@ print_command(const struct command *c)
 	_cleanup_(freep) char *text = xasprintf("%s%s%s%s%s", c->noun, *c->verb ? " " : "",
 						c->verb, *c->args ? " " : "", c->args);
 
-	printf("  %-20s %s\n", text, c->doc);
+	if (strlen(text) > COMMAND_WIDTH)
+		printf("  %s\n%*s%s\n", text, COMMAND_WIDTH + 3, "", c->doc);
+	else
+		printf("  %-*s %s\n", COMMAND_WIDTH, text, c->doc);
 }
 
 static int

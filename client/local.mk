@@ -35,9 +35,12 @@ cloudtracectl_SOURCES = \
 	client/plot.c client/plot.h \
 	client/screen.c client/screen.h \
 	client/table.c client/table.h \
+	client/top.c \
 	client/view.c client/view.h \
 	client/view_find.c \
 	client/view_flow.c \
+	client/view_io.c \
+	client/view_kernel.c \
 	client/view_lists.c \
 	client/view_migration.c \
 	client/view_network.c \

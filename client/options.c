@@ -34,6 +34,8 @@ const struct ctl_option ctl_options[] = {
 	{ "host", OPTION_TEXT, 0, "HOST", "host", "from, to or on this host" },
 	{ "service", OPTION_TEXT, 0, "SERVICE", "service", "of this service" },
 	{ "vm", OPTION_TEXT, 0, "VM", "vm", "of this VM, by uuid or name" },
+	{ "pid", OPTION_NUMBER, 0, "PID", "pid", "of this process" },
+	{ "tid", OPTION_NUMBER, 0, "TID", "tid", "of this thread" },
 	{ "volume", OPTION_TEXT, 0, "VOLUME", "volume", "about this volume" },
 	{ "port", OPTION_TEXT, 0, "PORT", "port", "about this port" },
 	{ "state", OPTION_TEXT, 0, "STATE", "state", "alerts: firing or resolved; VMs: active, ..." },
@@ -81,6 +83,9 @@ option_param(const struct ctl_option *option, const struct command *command)
 		return NULL;
 	if (method)
 		param = rpc_param_find(method->params, option->param);
+	/* What a method must have stands behind the command. */
+	if (param && param->mandatory && command->max_args)
+		return NULL;
 	if (command->run != run_watch)
 		return param;
 	/* A watch by a noun is a list too. */

@@ -112,6 +112,28 @@ plot_share(const struct screen *screen, uint64_t value, uint64_t max, unsigned w
 }
 
 void
+plot_stack(const struct screen *screen, const uint64_t *shares, size_t count, unsigned width,
+	   struct buf *out)
+{
+	static const char *const utf8[] = { "\u2588", "\u2593", "\u2591", "\u00b7" };
+	static const char *const ascii[] = { "#", "=", "-", "." };
+	double total = 0, upto = 0;
+	unsigned drawn = 0;
+
+	for (size_t i = 0; i < count; i++)
+		total += (double) shares[i];
+	for (size_t i = 0; i < count && total > 0; i++) {
+		unsigned to;
+
+		upto += (double) shares[i];
+		to = MIN((unsigned) (upto / total * width + 0.5), width);
+		add_repeated((screen->utf8 ? utf8 : ascii)[MIN(i, ARRAY_SIZE(utf8) - 1)], to - drawn,
+			     out);
+		drawn = to;
+	}
+}
+
+void
 plot_sparkline(const struct screen *screen, const uint64_t *values, size_t count, struct buf *out)
 {
 	static const char *const utf8[] = { "\u2581", "\u2582", "\u2583", "\u2584", "\u2585",

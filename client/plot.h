@@ -38,6 +38,9 @@ void plot_curve(const struct screen *screen, const struct plot_axis *axis,
 		const struct plot_point *points, size_t count, unsigned height,
 		unsigned label_width, struct buf *out);
 
+/* Shares of a whole in one bar, each in a shade of its own, darkest first. */
+void plot_stack(const struct screen *screen, const uint64_t *shares, size_t count,
+		unsigned width, struct buf *out);
 /* One column for each of 'values', scaled to the largest. */
 void plot_sparkline(const struct screen *screen, const uint64_t *values, size_t count,
 		    struct buf *out);

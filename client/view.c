@@ -47,6 +47,9 @@ write_number(const json_t *value, enum value kind, const struct screen *screen, 
 	uint64_t number = json_integer_value(value) > 0 ? (uint64_t) json_integer_value(value) : 0;
 	char text[64];
 
+	/* Nobody was there in 1970. */
+	if (!number && (kind == VALUE_TIME || kind == VALUE_MOMENT || kind == VALUE_AGE))
+		return;
 	switch (kind) {
 	case VALUE_BYTES:
 		buf_add_string(out, format_bytes(number, text, sizeof text));

@@ -50,6 +50,8 @@ extern const struct view service_view, operation_view;
 extern const struct view volume_view, port_view, find_view;
 extern const struct view rule_view, silence_view, source_view;
 extern const struct view bridge_view, switch_port_view, conversation_view;
+extern const struct view thread_view, top_view, disk_view, node_connection_csv;
+extern const struct view stage_connection_view;
 extern const struct view network_component_view, network_change_csv, network_hop_csv, place_view;
 
 /* By dots: "forecast.verdict"; NULL when absent or null. */
@@ -125,11 +127,22 @@ void view_migration(const json_t *migration, const json_t *alerts, const struct 
 typedef void page_fn(const json_t *item, const struct screen *screen, struct buf *out);
 page_fn view_flow, view_vm, view_vm_history, view_service, view_volume, view_port, view_find;
 page_fn view_network_latency, view_network_upcalls, view_network_changes, view_network_where;
-page_fn view_network_path;
+page_fn view_network_path, view_network_show, view_node, view_node_network;
+/* A part of the page of 'thing' by what another method gave. */
+typedef void part_fn(const json_t *thing, const json_t *part, const struct screen *screen,
+		     struct buf *out);
+/* Of "thread.list", "disk.list", "network.ports", "volume.chain". */
+part_fn view_vm_threads, view_vm_disks, view_vm_ports, view_volume_chain;
 
 /* Things and flows of what "find" gave, for CSV; a new reference. */
 json_t *find_rows(const json_t *found);
 
+/* view_kernel.c: what both QEMUs' threads did in each stage. */
+void view_migration_kernel(const json_t *migration, const struct screen *screen,
+			   struct buf *out);
+/* view_network_places.c: how long the network did not know of a migration. */
+void view_migration_network(const json_t *migration, const struct screen *screen,
+			    struct buf *out);
 /* view_waterfall.c: all spans of a flow on an axis of time. */
 void view_waterfall(const json_t *flow, const struct screen *screen, struct buf *out);
 

@@ -9,7 +9,7 @@
 #include "client/table.h"
 #include "lib/clock.h"
 
-enum { MAX_ITEMS = 12 };
+enum { MAX_ITEMS = 12, MAX_TEXT = 300 };
 
 static bool
 is_running(const json_t *flow)
@@ -65,6 +65,19 @@ flow_write_took(const json_t *flow, const struct screen *screen, struct buf *out
 		buf_add_char(out, '+');
 }
 
+/* Of a text that goes on for pages what a reader needs; -o wide has all. */
+static void
+write_text(const char *text, const struct screen *screen, struct buf *out)
+{
+	_cleanup_(buf_done) struct buf clean = { 0 };
+
+	screen_add_text(screen, text, &clean);
+	if (screen->wide || !clean.size)
+		buf_add(out, clean.data, clean.size);
+	else
+		screen_add_cut(screen, clean.data, MAX_TEXT, out);
+}
+
 /* "SERVICE on HOST: EXCEPTION: MESSAGE". */
 static void
 write_error(const json_t *error, const struct screen *screen, struct buf *out)
@@ -82,19 +95,20 @@ write_error(const json_t *error, const struct screen *screen, struct buf *out)
 		if (!text || !*text)
 			continue;
 		buf_add_string(out, out->size > from ? parts[i].before : "");
-		screen_add_text(screen, text, out);
+		write_text(text, screen, out);
 	}
 }
 
-/* What a list says of it: the cause word and the error, or the first finding. */
+/* What a list says of it, the word for it first: the error, or the first finding. */
 void
 flow_write_why(const json_t *flow, const struct screen *screen, struct buf *out)
 {
 	const json_t *error = json_at(flow, "error");
 	const json_t *finding = json_array_get(json_at(flow, "findings"), 0);
 	const char *cause = json_text_at(error, "cause");
-	const char *text = json_text_at(finding, "text");
+	const char *text = json_text_at(finding, "text"), *rule = json_text_at(finding, "rule");
 
+	cause = cause ? cause : error ? NULL : rule;
 	if (cause) {
 		screen_add_text(screen, cause, out);
 		buf_add_string(out, ": ");
@@ -269,7 +283,7 @@ write_findings(const json_t *flow, const struct screen *screen, struct buf *out)
 		screen_add_text(screen, rule ? rule : "?", out);
 		screen_end_colour(screen, COLOUR_WARN, out);
 		buf_add_string(out, ": ");
-		screen_add_text(screen, text ? text : "?", out);
+		write_text(text ? text : "?", screen, out);
 		buf_add_char(out, '\n');
 	}
 }

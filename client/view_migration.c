@@ -613,6 +613,8 @@ view_migration(const json_t *item, const json_t *alerts, const struct screen *sc
 	write_stages(item, screen, out);
 	write_rounds(item, screen, out);
 	write_curve(item, screen, out);
+	view_migration_network(item, screen, out);
+	view_migration_kernel(item, screen, out);
 	write_alerts(alerts, screen, out);
 	write_evidence(item, screen, out);
 }

@@ -103,6 +103,23 @@ const struct view switch_port_view =
 	VIEW("network", NULL, switch_port_columns, switch_port_csv,
 	     "no port of Open vSwitch was seen");
 
+void
+view_vm_ports(const json_t *vm, const json_t *ports, const struct screen *screen, struct buf *out)
+{
+	const char *uuid = json_text_at(vm, "uuid");
+	json_t *list = json_array(), *port;
+	size_t i;
+
+	json_array_foreach((json_t *) ports, i, port) {
+		const char *its = json_text_at(port, "vm.uuid");
+
+		if (uuid && its && streq(uuid, its))
+			json_array_append(list, port);
+	}
+	page_list("Its ports in Open vSwitch", &switch_port_view, list, screen, out);
+	json_decref(list);
+}
+
 /* -- Conversations -------------------------------------------------------- */
 
 static void

@@ -288,3 +288,37 @@ view_network_path(const json_t *path, const struct screen *screen, struct buf *o
 	page_list("Back", &hop_view, back, screen, out);
 	write_sum(back, screen, out);
 }
+
+/* -- The network of a migration ---------------------------------------------- */
+
+static const struct column address_columns[] = {
+	FIELD("MAC", "mac", TEXT, 0),
+	FIELD("PORT", "ifname", TEXT, COLUMN_FLEX),
+	FIELD("FORWARDED", "first_forwarded_ns", MOMENT, 0),
+	FIELD("TRAFFIC", "first_traffic_ns", MOMENT, COLUMN_SPARE),
+	FIELD("BLACKOUT", "blackout_ns", DURATION, COLUMN_RIGHT),
+	FIELD("SILENT", "gap_ns", DURATION, COLUMN_RIGHT),
+	FIELD("TO SOURCE", "packets_to_source", COUNT, COLUMN_RIGHT),
+	{ .title = NULL }
+};
+
+static const struct view address_view = VIEW("network", NULL, address_columns, NULL, "");
+
+void
+view_migration_network(const json_t *migration, const struct screen *screen, struct buf *out)
+{
+	static const struct page_field fields[] = {
+		{ "network", "network_blackout_ns", VALUE_DURATION, "blackout ", NULL },
+		{ NULL, "packets_to_source", VALUE_COUNT, NULL,
+		  " packets still went to the source" },
+		{ .path = NULL }
+	};
+	const json_t *addresses = json_at(migration, "network");
+
+	if (!json_at(migration, "network_blackout_ns") && !json_array_size(addresses))
+		return;
+	buf_add_char(out, '\n');
+	page_fields(fields, migration, screen, out);
+	if (json_array_size(addresses))
+		view_table(&address_view, addresses, screen, out);
+}

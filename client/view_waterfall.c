@@ -12,7 +12,9 @@
 #include "client/waterfall.h"
 #include "lib/clock.h"
 
-enum { MAX_ROWS = 60, MAX_INDENT = 8, MAX_WIDTH = 240, TIMES = 22, STATUS = 9 };
+enum { MAX_ROWS = 40, MAX_INDENT = 8, MAX_WIDTH = 240, TIMES = 22, STATUS = 9 };
+
+#define SHOWN_QUEUE_NS (100 * NS_PER_MS)
 
 /* Columns of text, by the width of the screen. */
 static const struct widths {
@@ -36,6 +38,7 @@ static void
 add_name(const struct waterfall_row *row, unsigned indent, const struct screen *screen,
 	 struct buf *cell)
 {
+	uint64_t queued = json_number_at(row->span, "attributes.queued_ns");
 	_cleanup_(buf_done) struct buf name = { 0 };
 
 	buf_printf(cell, "%*s", (int) (indent * MIN(row->depth, (unsigned) MAX_INDENT)), "");
@@ -43,6 +46,20 @@ add_name(const struct waterfall_row *row, unsigned indent, const struct screen *
 		buf_printf(cell, "%zu %s ", row->count, screen->utf8 ? "\u00d7" : "x");
 	waterfall_add_name(row, screen->wide, &name);
 	screen_add_text(screen, name.data, cell);
+	/* Waiting for a free worker is not the worker's time. */
+	if (row->count == 1 && queued && (screen->wide || queued >= SHOWN_QUEUE_NS)) {
+		buf_add_string(cell, ", queued ");
+		page_duration(queued, cell);
+	}
+}
+
+/* "service" or "host"; of a call those that served it. */
+static const char *
+member_of(const struct waterfall_row *row, const char *member)
+{
+	const char *text = json_text_at(row->served, member);
+
+	return text ? text : json_text_at(row->span, member);
 }
 
 static unsigned
@@ -51,7 +68,7 @@ width_of_member(const struct waterfall *w, const char *member, const struct scre
 {
 	for (size_t i = 0; i < w->count && least < most; i++) {
 		_cleanup_(buf_done) struct buf text = { 0 };
-		const char *value = json_text_at(w->rows[i].span, member);
+		const char *value = member_of(&w->rows[i], member);
 
 		if (w->rows[i].hidden || !value)
 			continue;
@@ -155,8 +172,8 @@ add_row(const struct drawing *d, const struct waterfall_row *row, bool running)
 	const char *status = json_text_at(row->span, "status");
 	_cleanup_(buf_done) struct buf cell = { 0 }, cut = { 0 };
 
-	add_cut(d, COLOUR_NONE, json_text_at(row->span, "service"), d->widths.service);
-	add_cut(d, COLOUR_NONE, json_text_at(row->span, "host"), d->widths.host);
+	add_cut(d, COLOUR_NONE, member_of(row, "service"), d->widths.service);
+	add_cut(d, COLOUR_NONE, member_of(row, "host"), d->widths.host);
 	add_name(row, d->widths.indent, d->screen, &cell);
 	screen_add_cut(d->screen, cell.data, d->widths.what, &cut);
 	table_add(d->table, colour, cut.data);

@@ -45,8 +45,8 @@ on_resize(int signal)
 }
 
 /* Without SA_RESTART: poll() must return. */
-static void
-catch_signals(void)
+void
+ctl_catch_signals(void)
 {
 	struct sigaction end = { .sa_handler = on_end }, resize = { .sa_handler = on_resize };
 
@@ -105,30 +105,61 @@ measure(struct ctl *ctl)
 	ctl->screen.height = size.ws_row;
 }
 
-/* The first lines of the list that fit. */
-static int
-draw(struct watching *w)
+bool
+ctl_has_ended(void)
 {
-	_cleanup_(buf_done) struct buf list = { 0 }, out = { 0 };
-	unsigned lines = 0, room = w->ctl->screen.height;
-	const char *line, *end;
-	json_t *rows;
+	return ended;
+}
 
-	ctl_update_now(w->ctl);
+void
+ctl_begin_screen(void)
+{
+	fputs("\033[?1049h\033[?25l", stdout);
+}
+
+void
+ctl_end_screen(void)
+{
+	fputs("\033[?25h\033[?1049l", stdout);
+	fflush(stdout);
+}
+
+int
+ctl_draw(struct ctl *ctl, const struct buf *page)
+{
+	_cleanup_(buf_done) struct buf out = { 0 };
+	unsigned lines = 0, room;
+	const char *line, *end;
+
+	if (resized) {
+		resized = 0;
+		measure(ctl);
+	}
+	room = ctl->screen.height;
 	buf_add_string(&out, "\033[H");
-	rows = ctl_major(w->ctl, w->view, w->rows);
-	if (json_array_size(rows))
-		view_table(w->view, rows, &w->ctl->screen, &list);
-	else
-		buf_printf(&list, "%s\n", w->view->none);
-	json_decref(rows);
-	for (line = list.data; (end = strchr(line, '\n')) && (!room || lines + 1 < room);
-	     line = end + 1, lines++) {
+	for (line = page->size ? page->data : ""; (end = strchr(line, '\n')) &&
+	     (!room || lines + 1 < room); line = end + 1, lines++) {
 		buf_add(&out, line, (size_t) (end - line));
 		buf_add_string(&out, "\033[K\r\n");
 	}
 	buf_add_string(&out, "\033[J");
 	return ctl_flush(&out);
+}
+
+static int
+draw(struct watching *w)
+{
+	_cleanup_(buf_done) struct buf page = { 0 };
+	json_t *rows;
+
+	ctl_update_now(w->ctl);
+	rows = ctl_major(w->ctl, w->view, w->rows);
+	if (json_array_size(rows))
+		view_table(w->view, rows, &w->ctl->screen, &page);
+	else
+		buf_printf(&page, "%s\n", w->view->none);
+	json_decref(rows);
+	return ctl_draw(w->ctl, &page);
 }
 
 static int
@@ -308,10 +339,6 @@ follow(struct watching *w)
 			return r;
 		/* Not for ever: a signal may come just before. */
 		r = cloudtrace_next(w->ctl->daemon, WAIT_MS, &message, &error);
-		if (resized) {
-			resized = 0;
-			measure(w->ctl);
-		}
 		if (r < 0) {
 			log_info("connection lost: %s; trying again", error.text);
 			return 0;
@@ -394,18 +421,18 @@ run_watch(struct ctl *ctl, const struct command *command, char **args)
 		};
 	if (!r && ctl->cursor)
 		snprintf(w.cursor, sizeof w.cursor, "%s", ctl->cursor);
-	catch_signals();
+	ctl_catch_signals();
 	if (!r)
 		r = begin(&w);
 	if (!r && w.full_screen)
-		fputs("\033[?1049h\033[?25l", stdout);
+		ctl_begin_screen();
 	while (!r && !ended) {
 		r = follow(&w);
 		while (!r && !ended && !begin_again(&w, &r))
 			;
 	}
-	if (w.full_screen && !fputs("\033[?25h\033[?1049l", stdout))
-		fflush(stdout);
+	if (w.full_screen)
+		ctl_end_screen();
 	json_decref(w.rows);
 	return r;
 }

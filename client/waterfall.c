@@ -8,7 +8,7 @@
 
 /* A node while the tree is made; 'span' is its index in the reply. */
 struct node {
-	const json_t *span;
+	const json_t *span, *served;
 	const char *id;
 	uint64_t start_ns, end_ns;
 	bool open;
@@ -131,6 +131,43 @@ link_nodes(struct node *nodes, size_t count)
 	}
 }
 
+/* -- Calls ---------------------------------------------------------------- */
+
+enum { ABSORBED = -2 };
+
+static bool
+begins(const json_t *span, const char *word)
+{
+	const char *name = json_text_at(span, "name");
+
+	return name && starts_with(name, word);
+}
+
+/* A call and who served it are one thing to a reader: the row of the call tells
+ * of both, and what the server did hangs below it. */
+static void
+absorb_served(struct node *nodes, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct node *call = &nodes[i], *served;
+		bool is_call = begins(call->span, "call ") || begins(call->span, "cast ");
+
+		if (!is_call || call->first == WATERFALL_NONE || call->first != call->last)
+			continue;
+		served = &nodes[call->first];
+		if (!begins(served->span, "serve "))
+			continue;
+		call->served = served->span;
+		call->first = served->first;
+		call->last = served->last;
+		served->parent = ABSORBED;
+		for (int child = call->first; child != WATERFALL_NONE; child = nodes[child].next)
+			nodes[child].parent = (int) i;
+	}
+}
+
+/* -- Rows ----------------------------------------------------------------- */
+
 static bool
 is_bad(const json_t *span)
 {
@@ -152,14 +189,40 @@ add_row(struct waterfall *w, const struct node *node, int parent)
 	if (parent != WATERFALL_NONE && w->rows[parent].depth + 1 == WATERFALL_MAX_DEPTH)
 		parent = w->rows[parent].parent;
 	*row = (struct waterfall_row) {
-		.span = node->span, .start_ns = node->start_ns, .end_ns = node->end_ns,
-		.open = node->open, .bad = is_bad(node->span), .parent = parent, .count = 1,
+		.span = node->span, .served = node->served, .start_ns = node->start_ns,
+		.end_ns = node->end_ns, .open = node->open, .count = 1, .parent = parent,
+		.bad = is_bad(node->span) || is_bad(node->served),
 		.depth = parent == WATERFALL_NONE ? 0 : w->rows[parent].depth + 1, .size = 1,
 		.took_ns = node->end_ns - node->start_ns,
 		.next_same = WATERFALL_NONE, .last_same = (int) w->count,
 	};
 	row->weight_ns = row->bad ? UINT64_MAX : row->took_ns;
 	return (int) w->count++;
+}
+
+/* Sizes and weights of subtrees.  A message that nobody answers has no end of its
+ * own: it is worked on for as long as anything below it is. */
+static void
+sum_up(struct waterfall *w)
+{
+	_cleanup_(freep) uint64_t *reach = xcalloc(w->count + 1, sizeof *reach);
+
+	for (size_t i = w->count; i-- > 0; ) {
+		struct waterfall_row *row = &w->rows[i], *parent;
+
+		if (row->end_ns == row->start_ns && reach[i] > row->end_ns) {
+			row->end_ns = reach[i];
+			row->took_ns = row->end_ns - row->start_ns;
+			row->weight_ns = MAX(row->weight_ns, row->took_ns);
+		}
+		if (row->parent == WATERFALL_NONE)
+			continue;
+		parent = &w->rows[row->parent];
+		parent->size += row->size;
+		parent->weight_ns = MAX(parent->weight_ns, row->weight_ns);
+		reach[row->parent] = MAX(reach[row->parent], reach[i]);
+		reach[row->parent] = MAX(reach[row->parent], row->end_ns);
+	}
 }
 
 /* Down to the first child, else on to the next of the nearest ancestor. */
@@ -185,13 +248,7 @@ walk(struct waterfall *w, const struct node *nodes, size_t count)
 			at = at == (int) root ? WATERFALL_NONE : nodes[at].next;
 		}
 	}
-	for (size_t i = w->count; i-- > 0; )
-		if (w->rows[i].parent != WATERFALL_NONE) {
-			struct waterfall_row *parent = &w->rows[w->rows[i].parent];
-
-			parent->size += w->rows[i].size;
-			parent->weight_ns = MAX(parent->weight_ns, w->rows[i].weight_ns);
-		}
+	sum_up(w);
 }
 
 /* -- Folding -------------------------------------------------------------- */
@@ -249,18 +306,41 @@ add_short(const char *name, struct buf *out)
 	}
 }
 
-void
-waterfall_add_name(const struct waterfall_row *row, bool whole, struct buf *out)
+static void
+add_name(const char *name, bool pattern, bool whole, struct buf *out)
 {
-	const char *name = json_text_at(row->span, "name");
-
 	name = name && *name ? name : "?";
-	if (row->count > 1)
+	if (pattern)
 		add_pattern(name, out);
 	else if (whole)
 		buf_add_string(out, name);
 	else
 		add_short(name, out);
+}
+
+/* What was served, where that says more than the topic of the call. */
+static const char *
+method_of(const struct waterfall_row *row)
+{
+	const char *call = json_text_at(row->span, "name");
+	const char *served = json_text_at(row->served, "name");
+
+	if (!call || !served)
+		return NULL;
+	served += strlen("serve ");
+	return streq(call + strlen("call "), served) ? NULL : served;
+}
+
+void
+waterfall_add_name(const struct waterfall_row *row, bool whole, struct buf *out)
+{
+	const char *method = method_of(row);
+
+	add_name(json_text_at(row->span, "name"), row->count > 1, whole, out);
+	if (method) {
+		buf_add_string(out, ": ");
+		add_name(method, row->count > 1, whole, out);
+	}
 }
 
 static uint64_t
@@ -285,6 +365,7 @@ find_shapes(struct waterfall *w)
 		row->shape = hash_text(row->shape, json_text_at(row->span, "host"));
 		row->shape = hash_text(row->shape, json_text_at(row->span, "status"));
 		row->shape = hash_text(row->shape, name.size ? name.data : "");
+		row->shape = hash_text(row->shape, json_text_at(row->served, "host"));
 		row->shape += row->open;
 	}
 	for (size_t i = w->count; i-- > 0; )
@@ -441,6 +522,8 @@ waterfall_init(struct waterfall *w, const json_t *flow, uint64_t now_ns, size_t 
 	w->rows = xcalloc(count + 1, sizeof *w->rows);
 	count = read_nodes(spans, w->end_ns, nodes);
 	link_nodes(nodes, count);
+	if (max_rows)
+		absorb_served(nodes, count);
 	walk(w, nodes, count);
 	/* Of a flow without an end the last that was seen. */
 	for (size_t i = 0; i < w->count && !json_at(flow, "end_ns"); i++)

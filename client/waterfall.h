@@ -14,6 +14,7 @@ enum { WATERFALL_MAX_DEPTH = 32, WATERFALL_NONE = -1 };
 
 struct waterfall_row {
 	const json_t *span;
+	const json_t *served;        /* Of a call: who served it, told in the same row; or NULL. */
 	uint64_t start_ns, end_ns;   /* Resolved: not before its start. */
 	bool open;                   /* Has no end. */
 	bool bad;                    /* Failed, timed out, was lost. */

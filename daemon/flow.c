@@ -157,7 +157,7 @@ static int
 look_at_owners(struct settling *settling, const char *request)
 {
 	static const char *const subjects[] = { "instance", "port", "volume", "resource_id" };
-	json_t *facts = store_facts_naming_in(settling->store, request, "api.request", 0, INT64_MAX,
+	json_t *facts = store_facts_naming_in(settling->store, request, "=api.request", 0, INT64_MAX,
 					      settling->error), *fact;
 	size_t i;
 	int r = 0;

@@ -143,18 +143,24 @@ name(json_t *set, const char *id)
 
 /* -- On whose behalf ------------------------------------------------------ */
 
-/* The facts that say who served a request, and on whose behalf: its own, and
- * those of requests that were made on its behalf. */
+/* All facts of two kinds that name a request. */
+static json_t *
+both_of(struct store *store, const char *request, const char *kind, const char *other)
+{
+	json_t *facts = store_facts_naming_in(store, request, kind, 0, INT64_MAX, NULL);
+	json_t *more = store_facts_naming_in(store, request, other, 0, INT64_MAX, NULL);
+
+	if (facts)
+		json_array_extend(facts, more);
+	json_decref(more);
+	return facts;
+}
+
+/* The facts that say who served a request, and on whose behalf. */
 static json_t *
 claims_of(struct store *store, const char *request)
 {
-	json_t *claims = store_facts_naming_in(store, request, "api.request", 0, INT64_MAX, NULL);
-	json_t *links = store_facts_naming_in(store, request, "request.child", 0, INT64_MAX, NULL);
-
-	if (claims)
-		json_array_extend(claims, links);
-	json_decref(links);
-	return claims;
+	return both_of(store, request, "=api.request", "=request.child");
 }
 
 /* Neutron tells Nova what became of a port: nobody asked for that. */
@@ -183,6 +189,41 @@ is_own_client(struct store *store, const char *global, const char *service)
 	}
 	json_decref(claims);
 	return same;
+}
+
+/* Whether a caller's line tells of this very request.  One that says nothing of
+ * its own request may tell of another, served under the same id. */
+static bool
+tells_of(const struct flow_fact *link, const struct flow_fact *request)
+{
+	const char *url = flow_text(link, "url"), *path = flow_text(request, "path");
+	size_t n = path ? strcspn(path, "?") : 0, size;
+
+	if (*link->request_id || !url || !path)
+		return true;
+	size = strcspn(url, "?");
+	return n <= size && !memcmp(url + size - n, path, n) &&
+	       !starts_with(request->service, "glance");
+}
+
+/* Whether a service made the request, by any line of a caller. */
+static bool
+is_made(const json_t *claims, const struct flow_fact *link)
+{
+	json_t *json;
+	bool served = false;
+	size_t i;
+
+	json_array_foreach((json_t *) (uintptr_t) claims, i, json) {
+		struct flow_fact fact = fact_of(json);
+
+		if (fact.family != FAMILY_API || !streq(fact.key, link->key))
+			continue;
+		if (tells_of(link, &fact))
+			return true;
+		served = true;
+	}
+	return !served;
 }
 
 struct behalf {
@@ -214,7 +255,7 @@ behalf_of(struct store *store, const char *request, struct behalf *ret, int dept
 		if (!streq(fact.key, request) || flow_text(&fact, "by"))
 			continue;
 		/* A service made it, even if its line does not say for whom. */
-		if (fact.family == FAMILY_CHILD)
+		if (fact.family == FAMILY_CHILD && is_made(claims, &fact))
 			ret->own = false;
 		if (fact.family == FAMILY_CHILD && !link && *fact.request_id &&
 		    !streq(fact.request_id, request))
@@ -301,7 +342,7 @@ facts_of(struct flow *flow, json_t *cache, const char *request, struct error *er
 static int
 add_children(struct flow *flow, const char *request, struct error *error)
 {
-	json_t *claims = claims_of(flow->store, request), *json;
+	json_t *claims = both_of(flow->store, request, "api.request", "request.child"), *json;
 	size_t i;
 
 	if (!claims)
@@ -549,7 +590,10 @@ measure(struct flow *flow)
 
 		if (!fact->surely)
 			continue;
-		if (has_end(fact) && !fact->end_ns && streq(fact->status, "running"))
+		/* Whoever worked on it may be dead: what becomes of it shows later. */
+		if (has_end(fact) && ((!fact->end_ns && streq(fact->status, "running")) ||
+				      (streq(fact->status, "lost") && fact->family == FAMILY_STEP &&
+				       flow_matches(flow->done, fact->name))))
 			flow->core_open = true;
 		flow->core_ns = MAX(flow->core_ns, fact->start_ns);
 		flow->core_ns = MAX(flow->core_ns, fact->end_ns);
@@ -622,6 +666,18 @@ flow_is_stray(struct store *store, const char *request)
 	return behalf.served && !behalf.own && !*behalf.parent;
 }
 
+/* A VM that goes to error without anybody having asked for anything: a service
+ * that starts again finds it half done. */
+static bool
+is_fate(struct store *store, const struct flow_fact *fact)
+{
+	const char *what = flow_text(fact, "what"), *to = flow_text(fact, "to");
+	char root[FACT_KEY_SIZE];
+
+	return what && to && streq(what, "vm_state") && streq(to, "error") &&
+	       (!*fact->request_id || flow_root(store, fact->request_id, root));
+}
+
 /* A fact without a request id that is known to be right. */
 static bool
 is_loose(const struct flow *flow, const struct flow_fact *fact)
@@ -630,6 +686,8 @@ is_loose(const struct flow *flow, const struct flow_fact *fact)
 		return !*fact->request_id || !flow_true(fact, "rid_ok");
 	if (fact->family == FAMILY_API)
 		return flow_is_stray(flow->store, fact->key);
+	if (fact->family == FAMILY_CHANGE)
+		return is_fate(flow->store, fact);
 	return fact->family == FAMILY_ERROR && !*fact->request_id;
 }
 
@@ -662,7 +720,7 @@ static int
 add_loose(struct flow *flow, const json_t *subjects, struct error *error)
 {
 	static const char *const kinds[] = { "nova.step", "neutron.step", "cinder.step",
-					     "log.error", "api.request" };
+					     "log.error", "api.request", "vm.change" };
 	const char *subject;
 	json_t *unused, *newer;
 	int r = 0;
@@ -690,15 +748,18 @@ name_linked(struct flow *flow, struct error *error)
 	if (!flow_kind_takes(flow->kind, "port.binding", FAMILY_STEP))
 		return 0;
 	json_object_foreach(flow->instances, instance, unused) {
-		links = store_facts_naming_in(flow->store, instance, "vm.port", 0, to_ns, error);
+		links = store_facts_naming_in(flow->store, instance, "vm.port", 0, INT64_MAX,
+					      error);
 		if (!links)
 			return -EIO;
 		json_array_foreach(links, i, link) {
-			const char *port = text_member(json_object_get(link, "attributes"), "port");
+			const json_t *said = json_object_get(link, "attributes");
+			const char *port = text_member(said, "port");
 			const char *key = or_empty(text_member(link, "key"));
 			const char *slash = strchr(key, '/');
 
-			name(flow->ports, port ? port : slash ? slash + 1 : NULL);
+			if (flow_number(said, "t_ns") <= to_ns)
+				name(flow->ports, port ? port : slash ? slash + 1 : NULL);
 		}
 		json_decref(links);
 	}
@@ -720,22 +781,64 @@ add_from_loose(struct flow *flow, json_t *cache, struct error *error)
 	return close_over(flow, error) ? -EIO : add_own(flow, cache, error);
 }
 
+/* Whether a newer request to migrate the VM can claim what began at this time. */
+static bool
+is_newer_migration(const struct flow *flow, const json_t *newer, uint64_t t_ns)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach((json_t *) (uintptr_t) newer, i, one) {
+		uint64_t start_ns = flow_number(one, "start_ns");
+
+		if (start_ns > flow->start_ns && start_ns <= t_ns &&
+		    flow_kind_of(or_empty(text_member(one, "kind")))->migrates)
+			return true;
+	}
+	return false;
+}
+
+/* QEMU begins when what is told under the request's id is over for a while. */
 static int
 add_migrations(struct flow *flow, struct error *error)
 {
-	uint64_t to_ns = flow->core_open ? INT64_MAX : flow->core_ns;
+	uint64_t to_ns = flow->core_open ? INT64_MAX : flow->core_ns + FLOW_GRACE_NS;
 	const char *instance = flow_first(flow->instances);
+	json_t *records, *newer, *record;
+	size_t i;
 
-	if (flow->kind->migrates && instance) {
-		flow->migrations = store_migrations_of_vm(flow->store, instance, flow->start_ns,
-							  to_ns, error);
-		return flow->migrations ? 0 : -EIO;
-	}
 	flow->migrations = json_array();
-	return 0;
+	if (!flow->kind->migrates || !instance)
+		return 0;
+	records = store_migrations_of_vm(flow->store, instance, flow->start_ns, to_ns, error);
+	newer = store_requests_of(flow->store, instance, flow->start_ns, INT64_MAX, error);
+	if (records && newer)
+		json_array_foreach(records, i, record)
+			if (!is_newer_migration(flow, newer, flow_number(record, "start_ns")))
+				json_array_append(flow->migrations, record);
+	json_decref(newer);
+	json_decref(records);
+	return records && newer ? 0 : -EIO;
 }
 
 /* -- All ------------------------------------------------------------------ */
+
+/* Servers that do not tell what was asked of them: the step that the request
+ * began says it, as in "network.create". */
+static const char *
+operation_of(const struct flow *flow)
+{
+	const char *operation = flow_text(flow->root, "operation");
+
+	for (size_t i = 0; i < flow->n && !operation && !flow_text(flow->root, "method"); i++) {
+		const struct flow_fact *fact = flow->facts[i];
+
+		if (fact->family == FAMILY_STEP && flow_true(fact, "rid_ok") &&
+		    streq(fact->request_id, flow->id) && strchr(fact->name, '.'))
+			operation = fact->name;
+	}
+	return operation;
+}
 
 /* Plain queries are in the service view, unless they were slow or failed. */
 static bool
@@ -745,9 +848,11 @@ is_worth_a_flow(const struct flow *flow)
 	const char *method = flow_text(root, "method");
 	uint64_t took_ns = root->end_ns ? root->end_ns - MIN(root->end_ns, flow_began(root)) : 0;
 
-	if (flow_text(root, "operation"))
+	if (operation_of(flow))
 		return true;
-	if (method && !streq(method, "GET") && !streq(method, "HEAD") && !streq(method, "OPTIONS"))
+	if (!method)
+		return false;
+	if (!streq(method, "GET") && !streq(method, "HEAD") && !streq(method, "OPTIONS"))
 		return true;
 	return took_ns >= FLOW_SLOW_NS || flow_number(root->attributes, "http_status") >= 500;
 }
@@ -755,8 +860,7 @@ is_worth_a_flow(const struct flow *flow)
 static void
 name_kind(struct flow *flow)
 {
-	const char *operation = flow_text(flow->root, "operation");
-	const char *method = flow_text(flow->root, "method");
+	const char *operation = operation_of(flow), *method = flow_text(flow->root, "method");
 
 	if (operation)
 		snprintf(flow->kind_name, sizeof flow->kind_name, "%.60s", operation);
@@ -766,6 +870,7 @@ name_kind(struct flow *flow)
 	for (char *c = flow->kind_name; !operation && *c; c++)
 		*c = *c >= 'A' && *c <= 'Z' ? (char) (*c + 32) : *c;
 	flow->kind = flow_kind_of(flow->kind_name);
+	flow->done = flow_text(flow->root, "operation") ? flow->kind->done : flow->kind_name;
 }
 
 static int

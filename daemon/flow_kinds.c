@@ -14,27 +14,30 @@
 static const struct {
 	const char *names, *sort, *what;
 } steps[] = {
-	{ "*live_migration_abort* *live_migration_force_complete* *abort*", "control", "" },
-	{ "*vif-plug* *vif_plug* *network-vif-plugged*", "network", "waiting for vif-plug" },
-	{ "*pre_live_migration* *live_migration_pre*", "migrate", "compute: prepare destination" },
-	{ "*post_live_migration* *live_migration_post*", "migrate", "compute: after migration" },
+	/* Causes of errors. */
+	{ "migration-* cpu-incompatible", "migrate", "" },
+	{ "detach-* attach-*", "volume", "" },
+	/* Steps. */
+	{ "*live_migration_abort* *live_migration_force_complete* *_abort_requested"
+	  " *_force_requested", "control", "" },
+	{ "vif-plug* *network-vif-plugged*", "network", "waiting for vif-plug" },
+	{ "pre_live_migration* *live_migration_pre*", "migrate", "compute: prepare destination" },
+	{ "post_live_migration* *live_migration_post*", "migrate", "compute: after migration" },
 	{ "*rollback*", "migrate", "compute: rollback" },
-	{ "*live*migrat* migration* *monitor*", "migrate", "compute: live migration" },
-	{ "*resize* *revert* *confirm* *migrate*", "resize", "" },
-	{ "select_destinations scheduler* *schedul* filter* weigh*", "build", "scheduler" },
-	{ "spawn*", "build", "compute: spawn" },
-	{ "image* *image.* *image_* *cache*", "image", "image" },
+	{ "*live*migrat* migration* increase_downtime", "migrate", "compute: live migration" },
+	{ "*resize* *revert* *confirm* *migrate* finish_migration", "resize", "compute: resize" },
+	{ "select_destinations scheduler* schedule* weighed host_selected", "build", "scheduler" },
+	{ "spawn running", "build", "compute: spawn" },
+	{ "image* create_image *cache*", "image", "image" },
 	{ "*snapshot* *backup* *upload*", "image", "image" },
-	{ "*interface*", "network", "network" },
-	{ "port* *binding* *dhcp* *dhcp.* router* *l3* *device* tap* subnet* network*", "network",
-	  "network" },
-	{ "*deallocate*network* *network*", "network", "network" },
-	{ "*attach* *detach* volume* *volume* *connector* mount*", "volume", "block" },
-	{ "instance.create* build* claim* *create*", "build", "compute: build" },
-	{ "*delete* *destroy* *terminat* *shutdown*", "delete", "compute: destroy" },
-	{ "*power_on* *power_off* *reboot* *pause* *unpause* *suspend* *resume* *restore*", "power",
-	  "" },
-	{ "*rescue* *rebuild* *shelve* *evacuat* *lock*", "power", "" },
+	{ "port* *bind* *dhcp* router* device* *network* *vif* subnet* *interface* nova_event"
+	  " external_event ovs*", "network", "network" },
+	{ "*attach* *detach* *volume* *block_device* *connector* mount backend_chosen clone_image",
+	  "volume", "block" },
+	{ "instance.create build* claim *create*", "build", "compute: build" },
+	{ "*delete* *destroy* terminate* *shutdown*", "delete", "compute: destroy" },
+	{ "*power_o* *reboot* *pause* *suspend* *resume* *restore* *rescue* *rebuild* *shelve*"
+	  " *evacuat*", "power", "compute: power" },
 };
 
 /* What a service does in general. */
@@ -109,11 +112,35 @@ static const struct flow_kind kinds[] = {
 /* -- Causes --------------------------------------------------------------- */
 
 /* The more specific first: of several errors of a request, that one is its
- * cause.  Those that Nova gets over are findings, unless nothing else is said. */
-static const char *const causes[] = {
-	"migration-aborted", "migration-failed", "no-valid-host", "no-backend", "quota",
-	"destination-lost", "host-down", "disk-full", "volume-busy", "device-detach",
-	"vif-plug-timeout", "reschedule",
+ * cause.  Those that services get over are findings, unless nothing else is said. */
+static const struct {
+	const char *cause;
+	bool fatal;              /* The request fails. */
+	bool remarkable;         /* Also where it was got over. */
+} causes[] = {
+	{ "migration-aborted", true, true }, { "migration-check-failed", true, true },
+	{ "cpu-incompatible", true, false }, { "migration-timeout", true, true },
+	{ "migration-failed", true, true }, { "detach-failed", true, true },
+	{ "attach-failed", true, true }, { "quota", true, false }, { "forbidden", true, false },
+	{ "no-backend", true, true }, { "volume-not-created", true, false },
+	{ "image", true, true }, { "no-addresses", true, false },
+	{ "network-setup-failed", true, true }, { "no-valid-host", true, true },
+	{ "build-aborted", true, false }, { "build-failed", true, true },
+	{ "resize-failed", true, true }, { "block-device", true, false },
+	{ "instance-gone", true, false }, { "port-binding-failed", false, true },
+	{ "port-in-use", false, false }, { "no-resources", false, true },
+	{ "vif-plug-failed", false, true }, { "router-failed", false, true },
+	{ "dhcp-failed", false, true }, { "vif-plug-timeout", false, true },
+	{ "service-down", false, true }, { "rpc-timeout", false, true },
+	{ "rpc-failed", false, false }, { "unreachable", false, false },
+	{ "timeout", false, false }, { "database", false, false }, { "libvirt", false, false },
+	{ "migration-stuck", false, true }, { "detach-timeout", false, true },
+	{ "agent-down", false, true }, { "agent-missing", false, true },
+	{ "soft-reboot-failed", false, true }, { "nova-notify-failed", false, false },
+	{ "guest-stopped-by-itself", false, false }, { "command-failed", false, false },
+	{ "reschedule", false, true }, { "rolled-back", false, true },
+	/* ... and at last those that nobody gave a name. */
+	{ "error", false, false },
 };
 
 /* -- Looking up ----------------------------------------------------------- */
@@ -189,10 +216,33 @@ flow_kind_takes(const struct flow_kind *kind, const char *step, enum fact_family
 int
 flow_cause_rank(const char *cause)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(causes) && cause; i++)
-		if (streq(causes[i], cause))
-			return (int) i;
-	return (int) ARRAY_SIZE(causes) + (cause ? 0 : 1);
+	enum { UNKNOWN = 100, NONE = 300 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(causes) && cause && *cause; i++)
+		if (streq(causes[i].cause, cause))
+			return (int) i + (causes[i].fatal ? 0 : UNKNOWN + 1);
+	return cause && *cause ? UNKNOWN : NONE;
+}
+
+bool
+flow_is_remarkable(const char *cause)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(causes); i++)
+		if (streq(causes[i].cause, cause))
+			return causes[i].remarkable;
+	return false;
+}
+
+bool
+flow_is_fatal(const struct flow_fact *error)
+{
+	const char *logger = flow_text(error, "logger");
+
+	for (size_t i = 0; i < ARRAY_SIZE(causes); i++)
+		if (streq(causes[i].cause, error->name) && causes[i].fatal)
+			return true;
+	/* Whoever served a message gave up. */
+	return logger && streq(logger, "oslo_messaging.rpc.server");
 }
 
 static const char *

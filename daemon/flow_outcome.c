@@ -21,8 +21,8 @@ is_over(const struct flow_fact *fact)
 static bool
 is_bad(const struct flow_fact *fact)
 {
-	return streq(fact->status, "error") || streq(fact->status, "timeout") ||
-	       streq(fact->status, "cancelled");
+	return streq(fact->status, "error") ||
+	       (streq(fact->status, "cancelled") && starts_with(fact->kind, "nova."));
 }
 
 static uint64_t
@@ -36,10 +36,13 @@ last_of(const struct flow_fact *fact)
 struct seen {
 	const struct flow_fact *done;       /* The last step that ends it, well or badly. */
 	const struct flow_fact *state;      /* The last change of the VM's state. */
+	const struct flow_fact *fate;       /* A change to error that nobody asked for. */
+	const struct flow_fact *monitored;  /* The live migration as its source saw it. */
 	const struct flow_fact *bad;        /* The first of its steps that failed. */
 	const struct flow_fact *migration;  /* The last that Nova told of. */
 	const struct flow_fact *worst;      /* The error that is the cause. */
 	const json_t *record;               /* Of the live migration, or NULL. */
+	bool fatal;                         /* One of its errors is. */
 	bool cast;                          /* Somebody was told to go on with it. */
 	bool open, lost;                    /* Some of it goes on; was lost from sight. */
 	uint64_t last_ns;                   /* The last that was done under its own id. */
@@ -48,8 +51,7 @@ struct seen {
 static bool
 is_worse(const struct flow_fact *a, const struct flow_fact *b)
 {
-	int rank_a = flow_cause_rank(*a->name ? a->name : NULL);
-	int rank_b = b ? flow_cause_rank(*b->name ? b->name : NULL) : 0;
+	int rank_a = flow_cause_rank(a->name), rank_b = b ? flow_cause_rank(b->name) : 0;
 
 	return !b || rank_a < rank_b || (rank_a == rank_b && a->start_ns < b->start_ns);
 }
@@ -60,17 +62,20 @@ look_at(const struct flow *flow, const struct flow_fact *fact, struct seen *seen
 	const char *what = flow_text(fact, "what");
 	bool own = streq(fact->request_id, flow->id);
 
-	if (fact->family == FAMILY_STEP && flow_matches(flow->kind->done, fact->name) &&
-	    is_over(fact) && (!seen->done || last_of(fact) >= last_of(seen->done)))
+	if (fact->family == FAMILY_STEP && flow_matches(flow->done, fact->name) &&
+	    fact->end_ns && !streq(fact->status, "lost") && (!seen->done || last_of(fact) >= last_of(seen->done)))
 		seen->done = fact;
 	if (fact->family == FAMILY_STEP && own && fact->surely && is_bad(fact) && !seen->bad)
 		seen->bad = fact;
-	if (fact->family == FAMILY_CHANGE && own && what && streq(what, "vm_state"))
-		seen->state = fact;
+	if (fact->family == FAMILY_CHANGE && what && streq(what, "vm_state"))
+		*(own ? &seen->state : &seen->fate) = fact;
+	if (fact->family == FAMILY_STEP && streq(fact->name, "live_migration"))
+		seen->monitored = fact;
 	if (fact->family == FAMILY_MIGRATION)
 		seen->migration = fact;
 	if (fact->family == FAMILY_ERROR && is_worse(fact, seen->worst))
 		seen->worst = fact;
+	seen->fatal |= fact->family == FAMILY_ERROR && flow_is_fatal(fact);
 	if (fact->family == FAMILY_CALL && own && what && !streq(what, "call"))
 		seen->cast = true;
 	if (!own || !fact->surely)
@@ -143,21 +148,25 @@ static const char *
 status_of_migration(const struct flow *flow, const struct seen *seen)
 {
 	const char *nova = status_of_word(flow_text(seen->migration, "status"));
+	const char *monitored = seen->monitored ? seen->monitored->status : "";
 	const char *qemu = status_of_word(json_string_value(json_object_get(seen->record,
 									    "status")));
 	const char *cause = seen->worst ? seen->worst->name : "";
 
 	if (nova && (!streq(nova, "ok") || !qemu || streq(qemu, "ok")))
 		return nova;
+	if (!nova && (streq(monitored, "error") || streq(monitored, "cancelled")))
+		return monitored;
 	if (streq(cause, "migration-aborted"))
 		return "cancelled";
 	if (qemu && !streq(qemu, "ok"))
 		return qemu;
-	if (flow_cause_rank(*cause ? cause : NULL) < flow_cause_rank("vif-plug-timeout") ||
-	    seen->bad)
+	if (seen->fatal)
 		return "error";
 	if (!qemu && seen->done)
-		return "ok";
+		return is_bad(seen->done) ? "error" : "ok";
+	if (!qemu && seen->bad)
+		return "error";
 	if (qemu && (seen->open || flow->core_open))
 		return "running";
 	return qemu;
@@ -175,25 +184,23 @@ has_failed(const struct seen *seen)
 static const char *
 status_of_steps(const struct flow *flow, const struct seen *seen)
 {
-	bool failed = has_failed(seen);
+	bool failed = has_failed(seen) || (seen->fate && !seen->done);
 	uint64_t http_status = flow_number(flow->root->attributes, "http_status");
 	bool accepted = http_status == 202;
 
 	if (seen->done && !is_bad(seen->done) &&
 	    (!failed || last_of(seen->done) > seen->state->start_ns))
 		return "ok";
-	if (failed || seen->done || seen->bad ||
-	    (seen->worst && *seen->worst->name && flow_cause_rank(seen->worst->name) <
-	     flow_cause_rank("vif-plug-timeout")))
-		return "error";
 	/* What the API did at once, it did. */
-	if (http_status && !accepted && !*flow->kind->done)
+	if (http_status && !accepted && !*flow->done)
 		return "ok";
+	if (failed || seen->done || seen->bad || seen->fatal)
+		return "error";
 	if (streq(flow->root->status, "lost") || seen->lost)
 		return "lost";
 	if (!is_over(flow->root) || seen->open)
 		return "running";
-	return accepted && seen->cast && *flow->kind->done ? "running" : "ok";
+	return accepted && seen->cast && *flow->done ? "running" : "ok";
 }
 
 /* -- Errors --------------------------------------------------------------- */
@@ -245,11 +252,133 @@ error_of_record(const json_t *record)
 			 json_integer_value(json_object_get(record, "end_ns")));
 }
 
+/* The exception that the error led to, if it is not one itself: the same cause,
+ * said by somebody else. */
+static void
+add_exception(const struct flow *flow, const struct flow_fact *cause, json_t *error)
+{
+	const char *said = json_string_value(json_object_get(error, "message")), *why;
+
+	if (json_is_string(json_object_get(error, "exception")) || !*cause->name)
+		return;
+	for (size_t i = 0; i < flow->n; i++) {
+		const struct flow_fact *one = flow->facts[i];
+		const char *exception = flow_text(one, "exception");
+
+		if (one->family != FAMILY_ERROR || !exception || !streq(one->name, cause->name))
+			continue;
+		why = flow_text(one, "message");
+		json_object_set_new(error, "exception", text_json(exception));
+		if (why && said && !strstr(said, why) && !strstr(why, said)) {
+			_cleanup_(freep) char *both = xasprintf("%s (%s)", why, said);
+
+			json_object_set_new(error, "message", text_json(both));
+		}
+		return;
+	}
+}
+
+/* A request that the API refused: which it was, and what the client was told. */
+static json_t *
+error_of_root(const struct flow *flow)
+{
+	const struct flow_fact *root = flow->root;
+	const char *method = flow_text(root, "method"), *path = flow_text(root, "path");
+	uint64_t status = flow_number(root->attributes, "http_status");
+	json_t *error = error_of(root);
+
+	json_object_set_new(error, "method", text_json(method));
+	json_object_set_new(error, "http_status", status ? json_integer((json_int_t) status) :
+			    json_null());
+	if (!json_is_string(json_object_get(error, "message")) && status) {
+		_cleanup_(freep) char *text = xasprintf("%s %.*s was answered with %u",
+							method ? method : "the request",
+							path ? (int) strcspn(path, "?") : 1,
+							path ? path : "?", (unsigned) status);
+
+		json_object_set_new(error, "message", text_json(text));
+	}
+	return error;
+}
+
 static bool
 says_something(const struct flow_fact *fact)
 {
 	return json_object_get(fact->attributes, "error") || flow_text(fact, "message") ||
 	       flow_text(fact, "exception") || flow_text(fact, "detail");
+}
+
+/* The VM was found half done by a service that started again: the one before
+ * died at it. */
+static json_t *
+error_of_fate(const struct flow *flow, const struct flow_fact *fate)
+{
+	const struct flow_fact *cut = NULL;
+	_cleanup_(freep) char *text = NULL;
+
+	for (size_t i = 0; i < flow->n; i++)
+		if (flow->facts[i]->family == FAMILY_STEP && flow->facts[i]->surely &&
+		    streq(flow->facts[i]->status, "lost"))
+			cut = flow->facts[i];
+	if (cut)
+		text = xasprintf("%s on %s stopped in the middle of %s; the VM was set to error "
+				 "later", cut->service, cut->host, cut->name);
+	else
+		text = xasprintf("the VM was set to error by %s, for no request", fate->service);
+	return json_pack("{s:o, s:o, s:n, s:o, s:s, s:I}", "service",
+			 text_json(cut ? cut->service : fate->service), "host",
+			 text_json(cut ? cut->host : fate->host), "exception", "message",
+			 text_json(text), "cause", "service-died", "t_ns",
+			 (json_int_t) fate->start_ns);
+}
+
+/* Lines that say that it failed, and not why. */
+static bool
+is_vague(const struct flow_fact *error)
+{
+	const char *message = flow_text(error, "message");
+
+	return message && starts_with(message, "Migration operation has aborted");
+}
+
+/* The cause again, now that the outcome is known: what was called off by the
+ * services themselves was so because of something else, and of a migration
+ * whatever libvirt says of it is about that. */
+static const struct flow_fact *
+cause_of(const struct flow *flow, const struct seen *seen)
+{
+	const struct flow_fact *worst = NULL;
+	bool called_off = seen->worst && streq(seen->worst->name, "migration-aborted") &&
+			  !streq(flow->status, "cancelled");
+
+	if (!seen->worst || (!called_off && !is_vague(seen->worst)))
+		return seen->worst;
+	for (size_t i = 0; i < flow->n; i++) {
+		const struct flow_fact *one = flow->facts[i];
+		const char *logger = flow_text(one, "logger");
+
+		if (one->family != FAMILY_ERROR || is_vague(one) ||
+		    streq(one->name, "migration-aborted") ||
+		    (!called_off && (!logger || !strstr(logger, "libvirt"))))
+			continue;
+		if (is_worse(one, worst))
+			worst = one;
+	}
+	return worst ? worst : seen->worst;
+}
+
+/* What the hypervisor says of the same. */
+static void
+add_reason(const struct flow *flow)
+{
+	const char *reason = json_string_value(json_object_get(flow->record, "reason"));
+	const char *message = json_string_value(json_object_get(flow->error, "message"));
+	_cleanup_(freep) char *both = NULL;
+
+	if (!reason || !message || strstr(message, reason))
+		return;
+	both = xasprintf("%s (QEMU: %s)", message, reason);
+	json_object_set_new(flow->error, "message", text_json(both));
 }
 
 static void
@@ -266,20 +395,50 @@ find_error(struct flow *flow, const struct seen *seen)
 		fact = flow->root;
 	else if (seen->bad && says_something(seen->bad))
 		fact = seen->bad;
-	if (fact && (fact != flow->root || says_something(fact) || refused))
+	if (fact && fact == flow->root)
+		flow->error = error_of_root(flow);
+	else if (fact)
 		flow->error = error_of(fact);
-	else if (word && !streq(word, "ok"))
+	if (flow->error && flow->kind->migrates && fact != flow->root)
+		json_object_set_new(flow->error, "cause", text_json(
+			streq(fact->name, "error") ? "migration-failed" : fact->name));
+	if (flow->error) {
+		add_exception(flow, fact, flow->error);
+		add_reason(flow);
+	} else if (word && !streq(word, "ok")) {
 		flow->error = error_of_record(seen->record);
-	else if (seen->bad)
+	} else if (seen->bad) {
 		flow->error = error_of(seen->bad);
+	} else if (seen->fate) {
+		flow->error = error_of_fate(flow, seen->fate);
+	}
 }
 
 /* -- Findings ------------------------------------------------------------- */
+
+/* What was said before, or of the error itself, is not said again. */
+static bool
+is_said(const struct flow *flow, const char *rule, const char *text)
+{
+	json_t *finding;
+	size_t i;
+
+	json_array_foreach(flow->findings, i, finding)
+		if (streq(json_string_value(json_object_get(finding, "rule")), rule) &&
+		    streq(json_string_value(json_object_get(finding, "text")), text))
+			return true;
+	return false;
+}
 
 static void
 add_finding(struct flow *flow, const char *rule, char *text, const struct flow_fact *fact,
 	    json_t *evidence)
 {
+	if (is_said(flow, rule, text)) {
+		json_decref(evidence);
+		free(text);
+		return;
+	}
 	json_object_set_new(evidence, "fact", text_json(fact ? fact->id : NULL));
 	if (fact)
 		json_object_set_new(evidence, "t_ns", json_integer((json_int_t) fact->start_ns));
@@ -382,17 +541,18 @@ is_vif_timeout(const struct flow_fact *fact)
 static void
 find_all(struct flow *flow, const struct seen *seen)
 {
-	bool waited = false;
+	bool waited = false, bad = flow->error != NULL;
 
 	for (size_t i = 0; i < flow->n; i++)
 		waited |= is_vif_timeout(flow->facts[i]);
 	for (size_t i = 0; i < flow->n; i++) {
 		const struct flow_fact *fact = flow->facts[i];
-		bool cause = flow->error && fact == seen->worst;
+		bool cause = flow->error && seen->worst && streq(fact->name, seen->worst->name);
 
 		if (is_vif_timeout(fact))
 			find_vif_timeout(flow, fact);
 		else if (fact->family == FAMILY_ERROR && !cause && *fact->name &&
+			 (bad || flow_is_remarkable(fact->name)) &&
 			 !(waited && streq(fact->name, "vif-plug-timeout")))
 			find_mark(flow, fact);
 		else if (fact->family == FAMILY_CALL && fact->other)
@@ -414,12 +574,16 @@ end_of(const struct flow *flow, const struct seen *seen)
 {
 	uint64_t http_status = flow_number(flow->root->attributes, "http_status");
 
-	if (http_status >= 400 || (http_status && http_status != 202 && !*flow->kind->done))
+	if (http_status >= 400 || (http_status && http_status != 202 && !*flow->done))
 		return flow->root->end_ns;
 	if (streq(flow->status, "ok") && seen->done)
 		return last_of(seen->done);
 	if (streq(flow->status, "error") && has_failed(seen) && !flow->kind->migrates)
 		return seen->state->start_ns;
+	if (streq(flow->status, "error") && seen->fate && !seen->done)
+		return MAX(seen->last_ns, seen->fate->start_ns);
+	if (streq(flow->status, "error") && seen->worst && seen->worst->surely)
+		return MAX(seen->last_ns, seen->worst->start_ns);
 	return seen->last_ns;
 }
 
@@ -440,6 +604,7 @@ flow_outcome(struct flow *flow)
 	flow->status = status ? status : status_of_steps(flow, &seen);
 	if (!streq(flow->status, "running"))
 		flow->end_ns = MAX(end_of(flow, &seen), flow->start_ns);
+	seen.worst = cause_of(flow, &seen);
 	if (streq(flow->status, "error") || streq(flow->status, "cancelled"))
 		find_error(flow, &seen);
 	find_all(flow, &seen);

@@ -76,6 +76,7 @@ struct flow {
 	const struct flow_fact *root; /* NULL: there is no such request. */
 	char kind_name[64];
 	const struct flow_kind *kind;
+	const char *done;            /* The kind's, or its own name. */
 	uint64_t start_ns;
 	uint64_t core_ns;            /* End of what surely is of it. */
 	bool core_open;              /* Some of that goes on. */
@@ -113,6 +114,11 @@ bool flow_kind_takes(const struct flow_kind *kind, const char *step, enum fact_f
 bool flow_matches(const char *patterns, const char *name);
 /* How specific a cause is: the smaller the more; with no cause last. */
 int flow_cause_rank(const char *cause);
+/* Whether an error of this cause is worth telling of although it was got over. */
+bool flow_is_remarkable(const char *cause);
+/* Whether a request fails by this error, unless the step that ends it says
+ * otherwise. */
+bool flow_is_fatal(const struct flow_fact *error);
 /* What time in this span counts as in the budget. */
 const char *flow_what(const struct flow_fact *fact);
 

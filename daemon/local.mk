@@ -49,6 +49,9 @@ libdaemon_store_a_SOURCES = \
 	daemon/store_request.c \
 	daemon/store_service.c \
 	daemon/store_windows.c \
+	daemon/kernel_answers.h daemon/kernel_cpu_answers.c daemon/kernel_cpu_answers.h \
+	daemon/kernel_io_answers.c daemon/kernel_migration_answers.c \
+	daemon/kernel_node_answers.c \
 	daemon/store_write.c \
 	daemon/thing.c daemon/thing.h \
 	daemon/touch.c daemon/touch.h

@@ -280,10 +280,58 @@ hop_json(const struct network_host *host, const struct ovs_conversation *c)
 {
 	json_t *json = ovs_conversation_json(c);
 
+	json_object_del(json, "eth_type");
+	json_object_del(json, "l4_proto");
 	json_object_set_new(json, "host", json_string(host->name));
 	json_object_set_new(json, "in_ifname", network_ifname(host, c->key.in_port));
 	json_object_set_new(json, "out_ifname", network_ifname(host, c->key.out_port));
 	return json;
+}
+
+/* All protocols of two addresses on one crossing together. */
+static void
+sum_conversations(struct ovs_window *sum, const struct network_host *host)
+{
+	for (uint32_t i = 0; i < host->window.conversations.n; i++) {
+		const struct ovs_conversation *c = keyed_at(&host->window.conversations, i);
+		struct ovs_conversation key = *c, *place;
+
+		key.key.eth_type = 0;
+		key.key.l4_proto = 0;
+		place = keyed_get(&sum->conversations, &key.key, NULL);
+		if (!place)
+			continue;
+		place->packets += c->packets;
+		place->bytes += c->bytes;
+		place->lost += c->lost;
+		place->slow += c->slow;
+		histogram_merge(&place->latency, &c->latency);
+	}
+}
+
+/* Adds the host's conversations from one to the other; returns how many there are. */
+static size_t
+add_hops(struct hop **hops, size_t n, const struct network_host *host, uint64_t order,
+	 const struct end *src, const struct end *dst)
+{
+	struct ovs_window sum;
+
+	ovs_window_init(&sum);
+	sum_conversations(&sum, host);
+	for (uint32_t i = 0; i < sum.conversations.n; i++) {
+		const struct ovs_conversation *c = keyed_at(&sum.conversations, i);
+		json_t *json = hop_json(host, c);
+
+		if (!end_is(src, json_object_get(json, "src_mac"), json_object_get(json, "src_ip")) ||
+		    !end_is(dst, json_object_get(json, "dst_mac"), json_object_get(json, "dst_ip"))) {
+			json_decref(json);
+			continue;
+		}
+		*hops = xrealloc(*hops, (n + 1) * sizeof **hops);
+		(*hops)[n++] = (struct hop) { { order, c->key.hop, UINT64_MAX - c->packets }, json };
+	}
+	ovs_window_done(&sum);
+	return n;
 }
 
 /* The conversations from one to the other, as hops in the order of the way. */
@@ -299,21 +347,7 @@ hops_of(const struct network *network, const struct end *src, const struct end *
 		const uint64_t order = src->host && streq(host->name, src->host) ? 0 :
 				       dst->host && streq(host->name, dst->host) ? 2 : 1;
 
-		for (uint32_t k = 0; k < host->window.conversations.n; k++) {
-			const struct ovs_conversation *c = keyed_at(&host->window.conversations, k);
-			json_t *json = hop_json(host, c);
-
-			if (!end_is(src, json_object_get(json, "src_mac"),
-				    json_object_get(json, "src_ip")) ||
-			    !end_is(dst, json_object_get(json, "dst_mac"),
-				    json_object_get(json, "dst_ip"))) {
-				json_decref(json);
-				continue;
-			}
-			hops = xrealloc(hops, (n + 1) * sizeof *hops);
-			hops[n++] = (struct hop) { { order << 32 | i, c->key.hop,
-						     UINT64_MAX - c->packets }, json };
-		}
+		n = add_hops(&hops, n, host, order << 32 | i, src, dst);
 	}
 	if (n)
 		qsort(hops, n, sizeof *hops, compare_hops);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/kernel_answers.h"
 #include "daemon/serve_internal.h"
 #include "lib/clock.h"
 
@@ -60,6 +61,19 @@ filter_of(const json_t *params)
 	};
 }
 
+static struct kernel_filter
+kernel_filter_of(const json_t *params)
+{
+	return (struct kernel_filter) {
+		.since_ns = number_of(params, "since_ns"),
+		.until_ns = number_of(params, "until_ns"),
+		.host = string_of(params, "host"),
+		.pid = number_of(params, "pid"),
+		.tid = number_of(params, "tid"),
+		.limit = (unsigned) number_of(params, "limit"),
+	};
+}
+
 /* Many ask for it again and again, and it takes dozens of queries: an answer
  * is good until something is committed, and a moment longer. */
 static json_t *
@@ -98,7 +112,10 @@ answer_migration_show(struct serve_client *client, const json_t *params, struct 
 	struct error failure = { 0 };
 	json_t *one = store_migration_show(client->serve->store, string_of(params, "id"), &failure);
 
-	return one ? one : serve_store_failed(&failure, error);
+	if (!one)
+		return serve_store_failed(&failure, error);
+	kernel_add_migration(client->serve->store, one);
+	return one;
 }
 
 static json_t *
@@ -121,6 +138,60 @@ answer_alert_list(struct serve_client *client, const json_t *params, struct rpc_
 	json_t *list = store_alert_list(client->serve->store, &filter, &failure);
 
 	return list ? list : serve_store_failed(&failure, error);
+}
+
+/* Of the methods about kernels: all take the same filter. */
+static json_t *
+answer_kernel(json_t *(*ask)(struct store *store, const struct kernel_filter *filter,
+			     struct error *error),
+	      struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	const struct kernel_filter filter = kernel_filter_of(params);
+	struct error failure = { 0 };
+	json_t *answer = ask(client->serve->store, &filter, &failure);
+
+	return answer ? answer : serve_store_failed(&failure, error);
+}
+
+static json_t *
+answer_node_show(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	return answer_kernel(kernel_node, client, params, error);
+}
+
+static json_t *
+answer_disk_list(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	return answer_kernel(kernel_disks, client, params, error);
+}
+
+static json_t *
+answer_network_show(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	return answer_kernel(kernel_network, client, params, error);
+}
+
+static json_t *
+answer_top(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	return answer_kernel(kernel_top, client, params, error);
+}
+
+static json_t *
+answer_thread_list(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	return answer_kernel(kernel_threads, client, params, error);
+}
+
+static json_t *
+answer_volume_chain(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	const struct kernel_filter filter = kernel_filter_of(params);
+	struct error failure = { 0 };
+	json_t *answer = kernel_volume_chain(client->serve->store, string_of(params, "id"), &filter,
+					     &failure);
+
+	return answer ? answer : serve_store_failed(&failure, error);
 }
 
 static json_t *
@@ -284,6 +355,12 @@ static answer_fn *const answers[METHOD_COUNT] = {
 	[METHOD_NETWORK_CHANGES] = serve_network_changes,
 	[METHOD_NETWORK_WHERE] = serve_network_where,
 	[METHOD_NETWORK_PATH] = serve_network_path,
+	[METHOD_NODE_SHOW] = answer_node_show,
+	[METHOD_DISK_LIST] = answer_disk_list,
+	[METHOD_NETWORK_SHOW] = answer_network_show,
+	[METHOD_TOP] = answer_top,
+	[METHOD_VOLUME_CHAIN] = answer_volume_chain,
+	[METHOD_THREAD_LIST] = answer_thread_list,
 	[METHOD_ALERT_RULES] = serve_alert_rules,
 	[METHOD_ALERT_SILENCES] = serve_alert_silences,
 	[METHOD_ALERT_SILENCE] = serve_alert_silence,

@@ -78,9 +78,7 @@ static const char *const migrations[] = {
 	"CREATE TABLE window (id INTEGER PRIMARY KEY, host TEXT NOT NULL, kind TEXT NOT NULL,"
 	" key TEXT NOT NULL, start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL,"
 	" level INTEGER NOT NULL, blob BLOB NOT NULL, UNIQUE (host, kind, key, start_ns)) STRICT;"
-	"CREATE INDEX window_level ON window (level, end_ns);"
-	"CREATE INDEX window_end ON window (end_ns);"
-	"CREATE INDEX window_host ON window (host, end_ns);",
+	"CREATE INDEX window_level ON window (level, end_ns);",
 	/* Requests.  'ref' finds facts by what they name: request ids, uuids,
 	 * message ids.  'request' are flows that were joined: 'core_ns' is where what
 	 * surely belongs to it ends, NULL while it goes on; 'subject' finds them by the
@@ -88,6 +86,8 @@ static const char *const migrations[] = {
 	"CREATE TABLE ref (value TEXT NOT NULL, kind TEXT NOT NULL, t_ns INTEGER NOT NULL,"
 	" fact TEXT NOT NULL, PRIMARY KEY (value, kind, t_ns, fact)) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX ref_fact ON ref (fact);"
+	"CREATE TRIGGER fact_gone AFTER DELETE ON fact BEGIN DELETE FROM ref WHERE fact = OLD.id;"
+	" END;"
 	"CREATE TABLE request (id TEXT PRIMARY KEY, kind TEXT NOT NULL, status TEXT NOT NULL,"
 	" start_ns INTEGER NOT NULL, end_ns INTEGER, core_ns INTEGER, vm_uuid TEXT,"
 	" volume TEXT, port TEXT, migration TEXT, behalf TEXT, doc TEXT NOT NULL)"
@@ -576,7 +576,8 @@ forget_kept(struct store *store)
 		free(kept);
 	}
 	free(store->kept_host);
-	store->kept_host = NULL;
+	free(store->told_service);
+	store->kept_host = store->told_service = NULL;
 }
 
 int

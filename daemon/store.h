@@ -79,7 +79,7 @@ int store_put_horizon(struct store *store, const char *host, uint64_t t_ns, stru
  * called within one.  Returns 0 or negative errno. */
 int store_retain(struct store *store, uint64_t t_ns, struct error *error);
 
-/* Joins windows that are old, by the newest of their host: those of less than
+/* Joins windows that are old, by the newest of their host, kind and key: those of less than
  * 1 s after 1 h, those of less than 10 s after 1 day.  'kinds' says how (ended by
  * NULL); others are left.  Many short transactions, as store_retain(), which
  * calls it. */
@@ -162,6 +162,11 @@ json_t *store_span(struct store *store, const char *id);
  * else the oldest. */
 json_t *store_entity(struct store *store, const char *host, const char *kind, const char *key,
 		     uint64_t until_ns);
+/* What is known of the things (type FACT_ENTITY) or links (FACT_LINK) of a kind on
+ * a host (NULL: any): an object for each key, its newest telling with "host", "key" and
+ * "start_ns" added, ordered by (host, key). */
+json_t *store_things(struct store *store, enum fact_type type, const char *host, const char *kind,
+		     struct error *error);
 /* The migration record of that very id, or of which this side is part; or NULL. */
 json_t *store_migration(struct store *store, const char *id);
 json_t *store_migration_of_side(struct store *store, const char *side_id);
@@ -184,7 +189,8 @@ json_t *store_alerts_live(struct store *store, const char *host, struct error *e
 enum { STORE_MAX_NAMING = 5000 };
 /* The facts that name 'value' (a request, message, VM, port, volume...), and
  * those of one kind that began within a time; in the form of store_spans(),
- * ordered by (start_ns, id). */
+ * ordered by (start_ns, id).  Of requests, messages and links between requests
+ * the kind "=KIND" is those whose own name it is, "KIND" all others. */
 json_t *store_facts_naming(struct store *store, const char *value, struct error *error);
 json_t *store_facts_naming_in(struct store *store, const char *value, const char *kind,
 			      uint64_t from_ns, uint64_t to_ns, struct error *error);
@@ -256,6 +262,10 @@ json_t *store_parts_of_process(struct store *store, const char *host, const char
  * before t_ns - after_ns, by that host's clock. */
 json_t *store_sides_near(struct store *store, const char *host, uint64_t t_ns,
 			 uint64_t before_ns, uint64_t after_ns, struct error *error);
+/* Begin of the first and end of the last window of the kind, of 'host' (NULL: any).
+ * False: there are none. */
+bool store_windows_span(struct store *store, const char *host, const char *kind,
+			uint64_t *ret_first_ns, uint64_t *ret_last_ns);
 
 /* -- Answers ------------------------------------------------------------- */
 

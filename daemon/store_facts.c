@@ -122,6 +122,35 @@ store_entity(struct store *store, const char *host, const char *kind, const char
 	return attributes;
 }
 
+json_t *
+store_things(struct store *store, enum fact_type type, const char *host, const char *kind,
+	     struct error *error)
+{
+	static const char sql[] =
+		"SELECT host, key, max(start_ns), attributes FROM fact WHERE kind = ?1 AND type = ?2"
+		" AND (?3 IS NULL OR host = ?3) GROUP BY host, key ORDER BY host, key";
+	sqlite3_stmt *stmt = store_query(store, sql, "tit", kind, (int64_t) type, host);
+	json_t *list = json_array();
+
+	while (stmt && sqlite3_step(stmt) == SQLITE_ROW) {
+		json_t *thing = store_column_json(stmt, 3);
+
+		if (!json_is_object(thing)) {
+			json_decref(thing);
+			thing = json_object();
+		}
+		json_object_set_new(thing, "host", store_column_text(stmt, 0));
+		json_object_set_new(thing, "key", store_column_text(stmt, 1));
+		json_object_set_new(thing, "start_ns", store_column_integer(stmt, 2));
+		json_array_append_new(list, thing);
+	}
+	if (store_done(store, stmt, error, "read what is known")) {
+		json_decref(list);
+		return NULL;
+	}
+	return list;
+}
+
 static json_t *
 first_document(struct store *store, sqlite3_stmt *stmt)
 {

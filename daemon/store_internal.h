@@ -53,6 +53,7 @@ struct store {
 	struct kept_span *kept;
 	char *kept_host;            /* Host of the last fact: its node is there... */
 	const char *kept_role;      /* with this role. */
+	char *told_service;         /* Watchers were told of it last. */
 };
 
 /* Turns SQLite's last error into 'error': "PATH: cannot WHAT: why: what to do".
@@ -93,10 +94,9 @@ int store_put_window(struct store *store, const struct fact *fact, struct error 
 		     " f.attributes"
 json_t *store_span_json(const struct store *store, sqlite3_stmt *stmt);
 json_t *store_spans_json(struct store *store, sqlite3_stmt *stmt, struct error *error);
-/* Keeps, or forgets, what a fact can be found by. */
+/* Keeps what a fact can be found by; it goes with the fact. */
 int store_put_refs(struct store *store, const char *id, const struct fact *fact,
 		   struct error *error);
-int store_forget_refs(struct store *store, const char *id, struct error *error);
 
 /* Notes that the thing changed, for watchers. */
 int store_changed(struct store *store, const char *topic, const char *id, struct error *error);

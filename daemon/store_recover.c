@@ -125,21 +125,45 @@ static const char *const retain_steps[] = {
 	" FROM alert_hit WHERE t_ns < ?1 LIMIT ?2)",
 	"DELETE FROM silence WHERE end_ns < ?1 AND ?2",
 	"DELETE FROM delivery WHERE seq IN (SELECT seq FROM delivery WHERE queued_ns < ?1 LIMIT ?2)",
-	/* Other facts, and things (type 2) once they are known to be gone. */
+	/* Requests; what is known of VMs that are gone, of ports and volumes that
+	 * nobody asks for any more, of processes that were not heard of since. */
+	"DELETE FROM request WHERE id IN (SELECT id FROM request"
+	" WHERE coalesce(end_ns, core_ns) < ?1 LIMIT ?2)",
+	"DELETE FROM subject WHERE request NOT IN (SELECT id FROM request)",
+	"DELETE FROM thing WHERE (topic, id) IN (SELECT topic, id FROM thing t"
+	" WHERE ((gone_ns < ?1 OR (topic <> 'vm' AND (vm IS NULL OR vm NOT IN (SELECT id FROM thing"
+	" WHERE topic = 'vm')))) AND NOT EXISTS (SELECT 1 FROM subject s WHERE s.value = t.id))"
+	" OR NOT EXISTS (SELECT 1 FROM ref r WHERE r.value = t.id) LIMIT ?2)",
+	"DELETE FROM fact WHERE id IN (SELECT id FROM fact WHERE kind IN ('vm', 'port', 'volume')"
+	" AND type = 2 AND NOT EXISTS (SELECT 1 FROM thing t WHERE t.topic = fact.kind"
+	" AND t.id = fact.key) LIMIT ?2 + 0 * ?1)",
+	"DELETE FROM fact WHERE id IN (SELECT id FROM fact WHERE kind IN ('vm.port', 'vm.volume',"
+	" 'vm.host') AND NOT EXISTS (SELECT 1 FROM thing t WHERE t.topic = 'vm'"
+	" AND t.id = substr(fact.key, 1, instr(fact.key, '/') - 1)) LIMIT ?2 + 0 * ?1)",
+	"DELETE FROM fact WHERE id IN (SELECT id FROM fact WHERE kind = 'service'"
+	" AND json_extract(attributes, '$.last_ns') < ?1 LIMIT ?2)",
+	/* Other facts, and things (type 2) once they are known to be gone; but not
+	 * of requests that go on, nor what is told once for all times (at 0). */
 	"DELETE FROM fact WHERE id IN (SELECT id FROM fact f"
-	" WHERE kind NOT IN ('migration.source', 'migration.destination')"
+	" WHERE kind NOT IN ('migration.source', 'migration.destination') AND start_ns > 0"
 	" AND (CASE WHEN end_ns IS NULL AND type IN (3, 4) THEN start_ns ELSE end_ns END) < ?1"
-	" AND NOT EXISTS (SELECT 1 FROM fact p WHERE p.id = f.parent) LIMIT ?2)",
+	" AND NOT EXISTS (SELECT 1 FROM fact p WHERE p.id = f.parent) AND NOT EXISTS"
+	" (SELECT 1 FROM ref r JOIN request q ON q.id = r.value WHERE r.fact = f.id) LIMIT ?2)",
 	"DELETE FROM sample WHERE id IN (SELECT id FROM sample s WHERE t_ns < ?1"
 	" AND NOT EXISTS (SELECT 1 FROM fact p WHERE p.id = s.parent) LIMIT ?2)",
-	"DELETE FROM window WHERE id IN (SELECT id FROM window WHERE end_ns < ?1 LIMIT ?2)",
+	"DELETE FROM window WHERE id IN (SELECT id FROM window WHERE level IN (0, 1, 2)"
+	" AND end_ns < ?1 LIMIT ?2)",
 	"INSERT INTO forgotten SELECT max(seq) FROM change WHERE (topic = 'migration'"
 	" AND id NOT IN (SELECT id FROM migration)) OR (topic = 'alert' AND id NOT IN"
-	" (SELECT id FROM alert)) HAVING max(seq) IS NOT NULL",
+	" (SELECT id FROM alert)) OR (topic = 'flow' AND id NOT IN (SELECT id FROM request))"
+	" OR (topic IN ('vm', 'port', 'volume') AND NOT EXISTS (SELECT 1 FROM thing t"
+	" WHERE t.topic = change.topic AND t.id = change.id)) HAVING max(seq) IS NOT NULL",
 	"DELETE FROM forgotten WHERE seq < (SELECT max(seq) FROM forgotten)",
 	"DELETE FROM change WHERE seq <= (SELECT max(seq) FROM forgotten) AND ((topic = 'migration'"
 	" AND id NOT IN (SELECT id FROM migration)) OR (topic = 'alert' AND id NOT IN"
-	" (SELECT id FROM alert)))",
+	" (SELECT id FROM alert)) OR (topic = 'flow' AND id NOT IN (SELECT id FROM request))"
+	" OR (topic IN ('vm', 'port', 'volume') AND NOT EXISTS (SELECT 1 FROM thing t"
+	" WHERE t.topic = change.topic AND t.id = change.id)))",
 };
 
 static int

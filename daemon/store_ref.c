@@ -6,24 +6,26 @@
 
 #include <string.h>
 
-enum key_form { KEY_OTHER, KEY_NAME, KEY_NAMES };
+enum key_form { KEY_OTHER, KEY_NAME, KEY_NAMES, KEY_OWN };
 
 /* Of which kinds of facts the key or an attribute is a name to find them by. */
 static const struct {
 	const char *kind;          /* With a dot at its end: a prefix. */
-	enum key_form key;         /* The key is a name, or names with "/" between. */
+	/* The key is a name, or names with "/" between, or the thing's own: then the
+	 * reference by it is of the kind "=KIND". */
+	enum key_form key;
 	const char *attributes[6];
 } names[] = {
-	{ "api.request", KEY_NAME, { "request_id", "global_request_id", "instance", "port",
+	{ "api.request", KEY_OWN, { "request_id", "global_request_id", "instance", "port",
 				     "resource_id" } },
-	{ "rpc.", KEY_NAME, { "request_id", "instance" } },
-	{ "request.child", KEY_NAME, { "request_id" } },
-	{ "nova.migration", KEY_NAME, { "request_id", "instance" } },
+	{ "rpc.", KEY_OWN, { "request_id", "instance" } },
+	{ "request.child", KEY_OWN, { "request_id" } },
+	{ "nova.migration", KEY_OWN, { "request_id", "instance" } },
 	{ "nova.step", KEY_OTHER, { "request_id", "instance", "port", "volume" } },
 	{ "neutron.step", KEY_OTHER, { "request_id", "instance", "port", "volume" } },
 	{ "cinder.step", KEY_OTHER, { "request_id", "instance", "port", "volume" } },
 	{ "log.error", KEY_OTHER, { "request_id", "instance", "port", "volume" } },
-	{ "vm.change", KEY_NAME, { "request_id", "instance" } },
+	{ "vm.change", KEY_OTHER, { "request_id", "instance" } },
 	{ "vm.port", KEY_NAMES, { "instance", "port" } },
 	{ "vm.volume", KEY_NAMES, { "instance", "volume" } },
 	{ "vm.host", KEY_NAMES, { "instance" } },
@@ -41,15 +43,15 @@ is_of_kind(const char *kind, const char *prefix)
 }
 
 static int
-put_ref(struct store *store, const char *id, const struct fact *fact, const char *value,
-	struct error *error)
+put_ref(struct store *store, const char *id, const struct fact *fact, const char *kind,
+	const char *value, struct error *error)
 {
 	static const char sql[] = "INSERT OR IGNORE INTO ref VALUES (?1, ?2, ?3, ?4)";
 	int r;
 
 	if (!value || !*value || strlen(value) >= FACT_KEY_SIZE)
 		return 0;
-	r = store_run(store, error, "keep a reference", sql, "ttut", value, fact->kind,
+	r = store_run(store, error, "keep a reference", sql, "ttut", value, kind,
 		      fact->start_ns, id);
 	return MIN(r, 0);
 }
@@ -59,13 +61,17 @@ put_key(struct store *store, const char *id, const struct fact *fact, enum key_f
 	struct error *error)
 {
 	char key[FACT_KEY_SIZE], *rest = key, *part;
+	char own[64];
 	int r = 0;
 
 	if (form == KEY_NAME)
-		return put_ref(store, id, fact, fact->key, error);
+		return put_ref(store, id, fact, fact->kind, fact->key, error);
+	snprintf(own, sizeof own, "=%s", fact->kind);
+	if (form == KEY_OWN)
+		return put_ref(store, id, fact, own, fact->key, error);
 	memcpy(key, fact->key, sizeof key);
 	while (form == KEY_NAMES && !r && (part = strsep(&rest, "/")))
-		r = put_ref(store, id, fact, part, error);
+		r = put_ref(store, id, fact, fact->kind, part, error);
 	return r;
 }
 
@@ -79,21 +85,16 @@ store_put_refs(struct store *store, const char *id, const struct fact *fact, str
 			continue;
 		r = put_key(store, id, fact, names[i].key, error);
 		for (size_t k = 0; k < ARRAY_SIZE(names[i].attributes) &&
-		     names[i].attributes[k] && !r; k++)
-			r = put_ref(store, id, fact, json_string_value(json_object_get(
-				    fact->attributes, names[i].attributes[k])), error);
+		     names[i].attributes[k] && !r; k++) {
+			const char *value = json_string_value(json_object_get(
+				fact->attributes, names[i].attributes[k]));
+
+			if (value && !(names[i].key == KEY_OWN && streq(value, fact->key)))
+				r = put_ref(store, id, fact, fact->kind, value, error);
+		}
 		break;
 	}
 	return r;
-}
-
-int
-store_forget_refs(struct store *store, const char *id, struct error *error)
-{
-	static const char sql[] = "DELETE FROM ref WHERE fact = ?1";
-	int r = store_run(store, error, "forget references", sql, "t", id);
-
-	return MIN(r, 0);
 }
 
 json_t *

@@ -58,10 +58,28 @@ store_windows(struct store *store, const char *host, const char *kind, const cha
 	return store_done(store, stmt, error, "read windows");
 }
 
+bool
+store_windows_span(struct store *store, const char *host, const char *kind, uint64_t *ret_first_ns,
+		   uint64_t *ret_last_ns)
+{
+	static const char sql[] = "SELECT min(start_ns), max(end_ns) FROM window"
+				  " WHERE kind = ?2 AND (?1 IS NULL OR host = ?1)";
+	sqlite3_stmt *stmt = store_query(store, sql, "tt", host, kind);
+	bool found = stmt && sqlite3_step(stmt) == SQLITE_ROW &&
+		     sqlite3_column_type(stmt, 0) != SQLITE_NULL;
+
+	if (found) {
+		*ret_first_ns = (uint64_t) sqlite3_column_int64(stmt, 0);
+		*ret_last_ns = (uint64_t) sqlite3_column_int64(stmt, 1);
+	}
+	store_done(store, stmt, NULL, "read windows");
+	return found;
+}
+
 /* -- Thinning ------------------------------------------------------------- */
 
 /* Windows of less than 'span_ns' are joined 'after_ns' behind the newest of
- * their host: by trace time, so that reading what is old thins nothing. */
+ * their host, kind and key: by trace time, so that reading what is old thins nothing. */
 static const struct {
 	uint64_t after_ns, span_ns;
 } levels[] = {
@@ -118,7 +136,8 @@ read_group(struct store *store, const char *kind, unsigned level, struct group *
 	static const char sql[] =
 		"SELECT w.id, w.host, w.key, w.start_ns, w.end_ns, w.blob FROM window w,"
 		" (SELECT host, key, start_ns / ?3 AS at FROM window o WHERE level = ?2 AND kind = ?1"
-		" AND end_ns < (SELECT max(end_ns) FROM window n WHERE n.host = o.host) - ?4"
+		" AND end_ns < (SELECT max(start_ns) FROM window n WHERE (n.host, n.kind, n.key) ="
+		" (o.host, o.kind, o.key)) - ?4"
 		" ORDER BY end_ns LIMIT 1) g"
 		" WHERE w.host = g.host AND w.kind = ?1 AND w.key = g.key AND w.level = ?2"
 		" AND w.start_ns >= g.at * ?3 AND w.start_ns < (g.at + 1) * ?3"

@@ -79,8 +79,6 @@ retract(struct store *store, const char *id, struct error *error)
 	int r = store_run(store, error, "retract a fact", fact, "t", id);
 	int s = r < 0 ? r : store_run(store, error, "retract a fact", samples, "t", id);
 
-	if (s >= 0)
-		s = store_forget_refs(store, id, error);
 	return s < 0 ? s : r;
 }
 
@@ -140,6 +138,25 @@ put_fact(struct store *store, const char *id, const struct fact *fact, const cha
 			 attributes, met_at(fact));
 }
 
+/* A service is told of by its windows; once for each, by that of all it did. */
+static int
+service_changed(struct store *store, const struct fact *fact, struct error *error)
+{
+	const char *name = json_string_value(json_object_get(fact->attributes, "service"));
+	char id[256];
+
+	if (!name)
+		return 0;
+	snprintf(id, sizeof id, "%.90s@%.160s", name, fact->host);
+	if (store->told_service && streq(store->told_service, id))
+		return 0;
+	if (!sqlite3_get_autocommit(store->db)) {
+		free(store->told_service);
+		store->told_service = xstrdup(id);
+	}
+	return store_changed(store, "service", id, error);
+}
+
 int
 store_put_fact(struct store *store, const struct fact *fact, struct error *error)
 {
@@ -162,6 +179,8 @@ store_put_fact(struct store *store, const struct fact *fact, struct error *error
 	else
 		r = put_fact(store, id, fact, attributes, error);
 	free(attributes);
+	if (r > 0 && fact->type == FACT_SAMPLE && streq(fact->kind, "service.window"))
+		r = service_changed(store, fact, error) < 0 ? -EIO : 1;
 	if (r > 0 && fact->type == FACT_SPAN)
 		store_keep_span(store, id, fact->attributes);
 	if (r > 0 && fact->type != FACT_SAMPLE)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "daemon/flow_private.h"
 #include "lib/util.h"
@@ -28,6 +29,17 @@ static json_t *
 ns_json(uint64_t ns)
 {
 	return ns ? json_integer((json_int_t) ns) : json_null();
+}
+
+/* "2026-11-23T01:19:01Z" as ns since 1970. */
+static json_t *
+iso_json(const char *text)
+{
+	struct tm tm = { 0 };
+	const char *end = text ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+	time_t seconds = end && (!*end || streq(end, "Z")) ? timegm(&tm) : 0;
+
+	return ns_json(seconds > 0 ? (uint64_t) seconds * NS_PER_S : 0);
 }
 
 static const json_t *
@@ -91,6 +103,43 @@ instance_of(const json_t *link, char buffer[FACT_KEY_SIZE])
 	return buffer;
 }
 
+/* Links are told once; when is one of their members. */
+static uint64_t
+link_ns(const json_t *link)
+{
+	uint64_t t_ns = flow_number(attributes_of(link), "t_ns");
+
+	return t_ns ? t_ns : flow_number(link, "start_ns");
+}
+
+static int
+compare_links(const void *a_, const void *b_)
+{
+	const json_t *a = *(json_t *const *) a_, *b = *(json_t *const *) b_;
+	const char *a_id = text_member(a, "id"), *b_id = text_member(b, "id");
+
+	if (link_ns(a) != link_ns(b))
+		return link_ns(a) < link_ns(b) ? -1 : 1;
+	return strcmp(a_id ? a_id : "", b_id ? b_id : "");
+}
+
+/* In the order in which they were told; takes over the array. */
+static json_t *
+in_order(json_t *links)
+{
+	size_t n = json_array_size(links);
+	json_t **sorted = xcalloc(n + 1, sizeof *sorted), *ordered = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = json_array_get(links, i);
+	qsort(sorted, n, sizeof *sorted, compare_links);
+	for (size_t i = 0; i < n; i++)
+		json_array_append(ordered, sorted[i]);
+	free(sorted);
+	json_decref(links);
+	return ordered;
+}
+
 static bool
 is_over(const json_t *link)
 {
@@ -106,7 +155,8 @@ static json_t *
 links_of(struct store *store, const char *id, const char *kind, const char *name,
 	 struct error *error)
 {
-	json_t *facts = facts_of(store, id, kind, error), *fact, *links = json_object(), *all;
+	json_t *facts = in_order(facts_of(store, id, kind, error)), *fact;
+	json_t *links = json_object(), *all;
 	const char *other;
 	size_t i;
 
@@ -158,12 +208,12 @@ copy(json_t *to, const char *name, const json_t *from, const char *member)
 
 /* -- States of VMs -------------------------------------------------------- */
 
-/* Nova keeps power states as numbers; people know their names. */
+/* Nova keeps power states as numbers, and tells them by these names. */
 static const char *
 power_name(const char *number)
 {
 	static const char *const names[] = {
-		[0] = "nostate", [1] = "running", [3] = "paused", [4] = "shutdown",
+		[0] = "pending", [1] = "running", [3] = "paused", [4] = "shutdown",
 		[6] = "crashed", [7] = "suspended",
 	};
 	uint64_t n;
@@ -265,6 +315,35 @@ set_states(json_t *vm, const json_t *history, const json_t *entity)
 			    json_null());
 }
 
+/* Whether a port or volume of this status is nobody's. */
+static bool
+is_free(const char *status)
+{
+	return status && flow_matches("available deleted deleting", status);
+}
+
+/* One form for what logs say in several: addresses as an array, an attachment
+ * by one name. */
+static void
+tidy(json_t *part)
+{
+	const char *ips = text_member(part, "ips");
+	json_t *attachment = json_object_get(part, "attachment_id"), *list;
+
+	if (attachment && !json_object_get(part, "attachment"))
+		json_object_set(part, "attachment", attachment);
+	if (!ips)
+		return;
+	list = json_array();
+	for (ips += strspn(ips, ", "); *ips; ips += strspn(ips, ", ")) {
+		size_t n = strcspn(ips, ", ");
+
+		json_array_append_new(list, json_stringn(ips, n));
+		ips += n;
+	}
+	json_object_set_new(part, "ips", list);
+}
+
 /* -- VMs ------------------------------------------------------------------ */
 
 /* Its newest QEMU process, if there is one: on the host where it is known to
@@ -287,9 +366,10 @@ process_of(const json_t *processes, const char *host)
 	return found;
 }
 
-/* Ports or volumes of a VM that it has now, each with what is known of it. */
+/* Ports or volumes that a VM has, or had once it is 'gone', each with what is
+ * known of it. */
 static json_t *
-parts_of(struct store *store, const char *uuid, const char *kind, const char *topic,
+parts_of(struct store *store, const char *uuid, bool gone, const char *kind, const char *topic,
 	 const char *const *members, struct error *error)
 {
 	json_t *links = links_of(store, uuid, kind, topic, error), *parts = json_array(), *of_one;
@@ -299,11 +379,14 @@ parts_of(struct store *store, const char *uuid, const char *kind, const char *to
 		json_t *said, *part, *entity;
 		uint64_t unused = 0;
 
-		if (is_over(newest(of_one)))
-			continue;
 		entity = entity_of(store, id, topic, &unused, error);
+		if (!gone && (is_over(newest(of_one)) || is_free(text_member(entity, "status")))) {
+			json_decref(entity);
+			continue;
+		}
 		said = merged(of_one);
 		json_object_update(entity, said);
+		tidy(entity);
 		part = json_pack("{s:o}", "id", text_json(id));
 		for (size_t i = 0; members[i]; i += 2)
 			copy(part, members[i], entity, members[i + 1]);
@@ -323,7 +406,7 @@ host_of(struct store *store, const char *uuid, const json_t *history, const json
 
 	if (changed && json_is_string(changed))
 		return json_incref(changed);
-	links = facts_of(store, uuid, "vm.host", error);
+	links = in_order(facts_of(store, uuid, "vm.host", error));
 	if (json_array_size(links))
 		host = text_json(other_of(newest(links), "host"));
 	else if (text_member(entity, "host"))
@@ -374,6 +457,7 @@ vm_of(struct store *store, const char *uuid, struct error *error)
 	json_t *processes = facts_of(store, uuid, "qemu.process", error), *vm = NULL;
 	const json_t *process;
 	const char *host, *instance_name;
+	bool gone;
 
 	if (json_object_size(entity) || json_array_size(history) || json_array_size(processes)) {
 		vm = json_pack("{s:o, s:o}", "uuid", text_json(uuid), "host",
@@ -385,13 +469,14 @@ vm_of(struct store *store, const char *uuid, struct error *error)
 		instance_name = text_member(entity, "instance_name");
 		json_object_set_new(vm, "instance_name", text_json(instance_name));
 		set_states(vm, history, entity);
+		gone = json_is_true(json_object_get(vm, "deleted"));
 		json_object_set_new(vm, "pid", pid_json(process));
 		for (size_t i = 0; i < ARRAY_SIZE(same); i++)
 			copy(vm, same[i], entity, same[i]);
-		copy(vm, "created_ns", entity, "created_ns");
-		json_object_set_new(vm, "ports", parts_of(store, uuid, "vm.port", "port",
+		json_object_set_new(vm, "created_ns", iso_json(text_member(entity, "created")));
+		json_object_set_new(vm, "ports", parts_of(store, uuid, gone, "vm.port", "port",
 							  port_members, error));
-		json_object_set_new(vm, "volumes", parts_of(store, uuid, "vm.volume", "volume",
+		json_object_set_new(vm, "volumes", parts_of(store, uuid, gone, "vm.volume", "volume",
 							    volume_members, error));
 	}
 	json_decref(entity);
@@ -408,7 +493,8 @@ vm_json(const char *uuid)
 	return uuid ? json_pack("{s:o, s:n}", "uuid", text_json(uuid), "name") : json_null();
 }
 
-/* The VM that has it now, and what the link says of that: NULL if none has. */
+/* What is said of its newest attachment, NULL if there was none; and the VM of
+ * that, NULL if it was detached. */
 static json_t *
 holder_of(struct store *store, const char *id, const char *kind, const char **ret_uuid,
 	  json_t **ret_links, struct error *error)
@@ -419,12 +505,12 @@ holder_of(struct store *store, const char *id, const char *kind, const char **re
 
 	*ret_links = links;
 	json_object_foreach(links, uuid, of_one) {
-		uint64_t start_ns = flow_number(newest(of_one), "start_ns");
+		uint64_t t_ns = link_ns(newest(of_one));
 
-		if (!is_over(newest(of_one)) && start_ns >= found_ns) {
+		if (!found || t_ns >= found_ns) {
 			found = of_one;
-			found_ns = start_ns;
-			*ret_uuid = uuid;
+			found_ns = t_ns;
+			*ret_uuid = is_over(newest(of_one)) ? NULL : uuid;
 		}
 	}
 	return found ? merged(found) : NULL;
@@ -441,12 +527,15 @@ part_of(struct store *store, const char *id, const char *topic, const char *kind
 
 	if (json_object_size(entity) || json_object_size(links)) {
 		if (held)
-			json_object_update(entity, held);
-		if (!uuid)
+			json_object_update_missing(held, entity);
+		if (!uuid && !held)
 			uuid = text_member(entity, "instance");
+		if (is_free(text_member(entity, "status")))
+			uuid = NULL;
+		tidy(held ? held : entity);
 		part = json_pack("{s:o, s:o}", "id", text_json(id), "vm", vm_json(uuid));
 		for (size_t i = 0; members[i]; i += 2)
-			copy(part, members[i], entity, members[i + 1]);
+			copy(part, members[i], held ? held : entity, members[i + 1]);
 		json_object_set_new(part, "changed_ns", ns_json(told_ns));
 	}
 	json_decref(links);
@@ -546,14 +635,15 @@ static json_t *
 attachments_of(struct store *store, const char *id)
 {
 	static const char *const members[] = { "attachment", "device", "path", "host" };
-	json_t *facts = facts_of(store, id, "vm.volume", NULL), *list = json_array(), *fact;
+	json_t *facts = in_order(facts_of(store, id, "vm.volume", NULL)), *list = json_array();
+	json_t *fact;
 	size_t i;
 
 	json_array_foreach(facts, i, fact) {
 		char buffer[FACT_KEY_SIZE];
 		json_t *one = json_pack("{s:o, s:I, s:o}", "vm",
 					vm_json(instance_of(fact, buffer)), "start_ns",
-					(json_int_t) flow_number(fact, "start_ns"), "end_ns",
+					(json_int_t) link_ns(fact), "end_ns",
 					ns_json(flow_number(fact, "end_ns")));
 
 		for (size_t k = 0; k < ARRAY_SIZE(members); k++)

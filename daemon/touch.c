@@ -81,7 +81,7 @@ may_be_loose(const struct fact *fact)
 
 	if (streq(fact->kind, "api.request"))
 		return text_member(fact->attributes, "path") != NULL;
-	return streq(fact->kind, "log.error") ||
+	return streq(fact->kind, "log.error") || streq(fact->kind, "vm.change") ||
 	       (length > 5 && streq(fact->kind + length - 5, ".step"));
 }
 
@@ -91,6 +91,7 @@ touch_requests(struct touch *touch, struct store *store, const struct fact *fact
 {
 	static const char *const subjects[] = { "instance", "port", "volume", "resource_id" };
 	bool link = streq(fact->kind, "vm.port");
+	uint64_t from_ns = link ? flow_number(fact->attributes, "t_ns") : fact->start_ns;
 	int r = 0;
 
 	add_request(touch, text_member(fact->attributes, "request_id"));
@@ -101,7 +102,7 @@ touch_requests(struct touch *touch, struct store *store, const struct fact *fact
 		r = add_other_end(touch, store, fact, error);
 	for (size_t i = 0; i < ARRAY_SIZE(subjects) && !r && (link || may_be_loose(fact)); i++)
 		r = add_flows_about(touch, store, text_member(fact->attributes, subjects[i]),
-				    fact->start_ns, link ? INT64_MAX : fact->start_ns, error);
+				    from_ns, link ? INT64_MAX : fact->start_ns, error);
 	return r;
 }
 
@@ -112,7 +113,6 @@ static const struct {
 	const char *kind, *topic, *member;   /* NULL: its key. */
 } sources[] = {
 	{ "vm", "vm", NULL },
-	{ "vm.change", "vm", NULL },
 	{ "vm.change", "vm", "instance" },
 	{ "vm.host", "vm", "instance" },
 	{ "vm.port", "vm", "instance" },

@@ -121,31 +121,47 @@ histogram_merge(struct histogram *histogram, const struct histogram *other)
 	note(histogram, other->min, other->max, other->sum, other->count);
 }
 
-uint64_t
-histogram_quantile(const struct histogram *histogram, unsigned per_mille)
+/* The value of that rank, from 0: those of a bucket are taken as spread evenly. */
+static uint64_t
+value_of_rank(const struct histogram *histogram, uint64_t rank)
 {
-	/* How many are less than the one that is asked for, in thousandths. */
-	const __uint128_t rank = (__uint128_t) histogram->count * MIN(per_mille, 1000U) / 1000 *
-				 1000;
-	__uint128_t before = 0;
+	uint64_t before = 0;
 
-	if (!per_mille)
-		return histogram->min;
-	for (unsigned i = 0; i < histogram->n && per_mille < 1000; i++) {
-		const __uint128_t here = (__uint128_t) histogram->counts[i] * 1000;
+	for (unsigned i = 0; i < histogram->n; i++) {
+		const uint64_t here = histogram->counts[i];
 		const unsigned bucket = histogram->first + i;
 		uint64_t value;
 
-		if (!here || rank >= before + here) {
+		if (rank >= before + here) {
 			before += here;
 			continue;
 		}
 		value = histogram_low(bucket) +
-			(uint64_t) ((__uint128_t) width(bucket) * (rank - before + 500) / here);
+			(uint64_t) ((__uint128_t) width(bucket) * (2 * (rank - before) + 1) /
+				    (2 * here));
 		value = MAX(value, histogram->min);
 		return MIN(value, histogram->max);
 	}
 	return histogram->max;
+}
+
+uint64_t
+histogram_quantile(const struct histogram *histogram, unsigned per_mille)
+{
+	const __uint128_t place = (__uint128_t) (histogram->count ? histogram->count - 1 : 0) *
+				  MIN(per_mille, 1000U);
+	const uint64_t rank = (uint64_t) (place / 1000), rest = (uint64_t) (place % 1000);
+	uint64_t value, next_value;
+
+	if (!per_mille || !histogram->count)
+		return histogram->min;
+	if (per_mille >= 1000)
+		return histogram->max;
+	value = value_of_rank(histogram, rank);
+	if (!rest)
+		return value;
+	next_value = value_of_rank(histogram, rank + 1);
+	return value + (uint64_t) ((__uint128_t) (next_value - value) * rest / 1000);
 }
 
 /* -- As bytes --------------------------------------------------------------- */

@@ -38,8 +38,8 @@ void histogram_add(struct histogram *histogram, uint64_t value);
 void histogram_add_n(struct histogram *histogram, uint64_t value, uint64_t times);
 /* Adds all of 'other'. */
 void histogram_merge(struct histogram *histogram, const struct histogram *other);
-/* The value below which 'per_mille' of 1000 are; within the bucket taken as
- * spread evenly, and never outside of min and max.  0 when it is empty. */
+/* The value below which 'per_mille' of 1000 are, between two values what lies between
+ * (the median of two is their mean); never outside of min and max.  0 when empty. */
 uint64_t histogram_quantile(const struct histogram *histogram, unsigned per_mille);
 
 /* Which bucket a value is in, and the least value of a bucket. */

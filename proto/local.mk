@@ -10,8 +10,10 @@ libproto_a_SOURCES = \
 schemasdir = $(pkgdatadir)/schemas
 dist_schemas_DATA = \
 	proto/schemas/alert.json \
+	proto/schemas/chain.json \
 	proto/schemas/change.json \
 	proto/schemas/describe.json \
+	proto/schemas/disk.json \
 	proto/schemas/error.json \
 	proto/schemas/find.json \
 	proto/schemas/flow.json \
@@ -25,12 +27,16 @@ dist_schemas_DATA = \
 	proto/schemas/network-place.json \
 	proto/schemas/network-port.json \
 	proto/schemas/network-upcalls.json \
+	proto/schemas/network.json \
 	proto/schemas/node.json \
+	proto/schemas/node_show.json \
 	proto/schemas/port.json \
 	proto/schemas/rule.json \
 	proto/schemas/silence.json \
 	proto/schemas/service.json \
 	proto/schemas/status.json \
+	proto/schemas/thread.json \
+	proto/schemas/top.json \
 	proto/schemas/update.json \
 	proto/schemas/vm.json \
 	proto/schemas/volume.json \

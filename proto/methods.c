@@ -194,6 +194,43 @@ static const struct rpc_param echo_params[] = {
 	{ .name = NULL }
 };
 
+#define SPAN_BEGIN { "since_ns", RPC_INTEGER, .doc = "begin of the span; absent: the last 5 s known" }
+#define SPAN_END { "until_ns", RPC_INTEGER, .doc = "end of the span; absent: what is known last" }
+
+static const struct rpc_param thread_list_params[] = {
+	{ "host", RPC_STRING, true, .doc = "of this node" },
+	SPAN_BEGIN,
+	SPAN_END,
+	{ "pid", RPC_INTEGER, .doc = "only threads of this process" },
+	{ "tid", RPC_INTEGER, .doc = "only this thread" },
+	LIMIT,
+	{ .name = NULL }
+};
+
+static const struct rpc_param node_span_params[] = {
+	{ "host", RPC_STRING, true, .doc = "of this node" },
+	SPAN_BEGIN,
+	SPAN_END,
+	LIMIT,
+	{ .name = NULL }
+};
+
+static const struct rpc_param top_params[] = {
+	{ "host", RPC_STRING, .doc = "only this node" },
+	SPAN_BEGIN,
+	SPAN_END,
+	LIMIT,
+	{ .name = NULL }
+};
+
+static const struct rpc_param volume_chain_params[] = {
+	{ "id", RPC_STRING, true, .doc = "a volume's id, or a part of a disk's path" },
+	{ "host", RPC_STRING, .doc = "only where it is on this node" },
+	SPAN_BEGIN,
+	SPAN_END,
+	{ .name = NULL }
+};
+
 const struct rpc_param rpc_watch_filter[] = {
 	{ "id", RPC_STRING, .doc = "id" },
 	{ "host", RPC_STRING, .doc = "host, source or destination" },
@@ -255,6 +292,18 @@ const struct rpc_method rpc_methods[METHOD_COUNT] = {
 		"where an address is: host, port, VM; the likeliest first" },
 	[METHOD_NETWORK_PATH] = { "network.path", RPC_RO, network_path_params, "network-path",
 		"the way of packets from one address to another, with latency per hop" },
+	[METHOD_NODE_SHOW] = { "node.show", RPC_RO, node_span_params, "node_show",
+		"a node over a span: CPU by VM, who waited and for whom, disks, network" },
+	[METHOD_DISK_LIST] = { "disk.list", RPC_RO, node_span_params, "[disk]",
+		"a node's disks over a span: requests, latencies, whose, what is below" },
+	[METHOD_NETWORK_SHOW] = { "network.show", RPC_RO, node_span_params, "network",
+		"a node's interfaces and TCP connections over a span" },
+	[METHOD_TOP] = { "top", RPC_RO, top_params, "[top]",
+		"VMs and processes that use or want most CPU, on all nodes or one" },
+	[METHOD_VOLUME_CHAIN] = { "volume.chain", RPC_RO, volume_chain_params, "chain",
+		"from a volume down to the disks that hold it, with latencies" },
+	[METHOD_THREAD_LIST] = { "thread.list", RPC_RO, thread_list_params, "[thread]",
+		"how long threads ran, waited for a CPU and were blocked" },
 	[METHOD_ALERT_RULES] = { "alert.rules", RPC_RO, no_params, "[rule]",
 		"the rules that raise alerts, with how many fire" },
 	[METHOD_ALERT_SILENCES] = { "alert.silences", RPC_RO, no_params, "[silence]",

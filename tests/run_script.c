@@ -14,6 +14,9 @@
  *	@3s end                  the trace of this host is at its end
  *	restart                  checkpoint, new engine, recovery
  *	@3s late qemu:...        an event that comes too late
+ *	log LOGGER message="..." fmt="..." args="[1, \"a\"]"
+ *	                         a log record as JSON in lttng_python:event; service,
+ *	                         pid, gt, request_id and instance hold for later lines too
  *
  * Facts are printed with the attributes that changed since they were told
  * before; times count from the script's zero.  --json prints whole facts. */
@@ -340,6 +343,52 @@ send_event(const char *name, const struct token *payload, unsigned n_payload, bo
 	engine_event(engine_host(engine, host_name), &event);
 }
 
+static json_t *
+value_to_json(const struct ctf_value *value)
+{
+	json_t *json = NULL;
+
+	if (value->type == CTF_UNSIGNED)
+		return json_integer((json_int_t) value->u);
+	if (value->type == CTF_REAL)
+		return json_real(value->r);
+	if (value->size && (*value->s == '{' || *value->s == '['))
+		json = json_loadb(value->s, value->size, 0, NULL);
+	return json ? json : json_stringn(value->s, value->size);
+}
+
+/* A log record: what holds for several lines stands in the context. */
+static void
+send_log(const struct token *rest, unsigned n, bool late)
+{
+	static const char *const kept[] = { "service", "pid", "gt", "request_id", "global_request_id",
+					    "instance", "user", "project" };
+	struct token payload[2] = { { .name = (char *) (uintptr_t) "msg" },
+				    { .name = (char *) (uintptr_t) "logger_name" } };
+	json_t *record = json_object();
+	char *text;
+
+	if (!n || !rest[0].word)
+		die("log needs a logger", "");
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		const struct ctf_value *value = find_value(context, n_context, kept[i]);
+
+		if (value && (value->type != CTF_STRING || (value->size && *value->s != '-')))
+			json_object_set_new(record, kept[i], value_to_json(value));
+	}
+	for (unsigned i = 1; i < n; i++)
+		if (rest[i].name)
+			json_object_set_new(record, rest[i].name, value_to_json(&rest[i].value));
+	text = json_dumps(record, JSON_COMPACT);
+	payload[0].value = (struct ctf_value) { .type = CTF_STRING, .s = text,
+						.size = (uint32_t) strlen(text) };
+	payload[1].value = (struct ctf_value) { .type = CTF_STRING, .s = rest[0].word,
+						.size = (uint32_t) strlen(rest[0].word) };
+	send_event("lttng_python:event", payload, 2, late);
+	free(text);
+	json_decref(record);
+}
+
 static void
 save_blob(void *user, const char *host, const char *analyzer, const char *key, const void *bytes,
 	  size_t size)
@@ -427,6 +476,8 @@ do_words(const char *word, const struct token *rest, unsigned n, bool late)
 
 	if (strchr(word, ':'))
 		send_event(word, rest, n, late);
+	else if (streq(word, "log"))
+		send_log(rest, n, late);
 	else if (streq(word, "watermark"))
 		engine_watermark(host, BASE_NS + now_ns);
 	else if (streq(word, "end"))

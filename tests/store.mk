@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 if HAVE_CMOCKA
 store_tests = tests/test_store tests/test_store_refusals tests/test_hub tests/test_hub_order \
-	tests/test_store_windows
+	tests/test_flows tests/test_store_windows tests/test_network
 check_PROGRAMS += $(store_tests)
 TESTS += $(store_tests)
 store_test_common = tests/store_fixture.c tests/store_fixture.h
@@ -15,8 +15,20 @@ tests_test_store_refusals_LDADD = $(store_test_libs)
 tests_test_store_windows_SOURCES = tests/test_store_windows.c daemon/batch.c $(store_test_common)
 tests_test_store_windows_LDADD = libdaemon_store.a libanalyzers.a libctf.a libct.a $(SQLITE_LIBS) \
 	$(JANSSON_LIBS) $(XXHASH_LIBS) $(CMOCKA_LIBS) -lm
+tests_test_network_SOURCES = tests/test_network.c $(store_test_common)
+tests_test_network_LDADD = libdaemon_serve.a $(store_test_libs)
 tests_test_hub_SOURCES = tests/test_hub.c $(store_test_common)
 tests_test_hub_LDADD = $(store_test_libs)
+tests_test_flows_SOURCES = tests/test_flows.c $(store_test_common)
+tests_test_flows_LDADD = $(store_test_libs)
 tests_test_hub_order_SOURCES = tests/test_hub_order.c $(store_test_common)
 tests_test_hub_order_LDADD = $(store_test_libs)
 endif
+
+# The facts of real traces in other orders (tests/test_flows_corpus.py).
+check_PROGRAMS += tests/shuffled_facts
+tests_shuffled_facts_SOURCES = tests/shuffled_facts.c
+tests_shuffled_facts_LDADD = libdaemon_store.a libanalyzers.a libctf.a libct.a $(SQLITE_LIBS) \
+	$(JANSSON_LIBS) $(XXHASH_LIBS) $(BT2_LIBS) -lm
+TESTS += tests/test_flows_corpus.py
+EXTRA_DIST += tests/test_flows_corpus.py

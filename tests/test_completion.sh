@@ -45,6 +45,7 @@ expect "" vm list --state x
 expect "running ok error cancelled lost" flow list --status ""
 expect "flow" watch fl
 expect "latency lost" network flows --sort l
+expect "--socket= --store= --since=" thread list compute2 --s
 expect "7f3a5c0de1b29834" --store "$src/tests/ctl/cloud.json" migration show 7
 expect "req-9f3a5c0d-10a1-4b2c-8d3e-4f5a6b7c8d9e" --store "$src/tests/ctl/cloud.json" flow show req-9
 expect "0f6f9ab3-52c1-4a7e-9d42-1c2f3e4d5a6b" --store "$src/tests/ctl/cloud.json" vm history 0

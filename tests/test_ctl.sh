@@ -24,6 +24,11 @@ net() {
 	timeout 20 cloudtracectl --store network.json --now 1795396610431000000 network "$@"
 }
 
+# The kernel of a node.
+krn() {
+	timeout 20 cloudtracectl --store kernel.json --now 1795395980000000000 "$@"
+}
+
 replay() {
 	while IFS= read -r line; do
 		case $line in

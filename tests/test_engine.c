@@ -18,7 +18,7 @@
 #include "lib/clock.h"
 #include "lib/util.h"
 
-enum { N_EVENTS = 4000, N_SEEDS = 12, MAX_BLOBS = 64 };
+enum { N_EVENTS = 4000, N_SEEDS = 12, MAX_BLOBS = 4096 };
 #define START_NS (UINT64_C(1795390000) * NS_PER_S)
 
 /* -- Collecting ---------------------------------------------------------- */
@@ -165,10 +165,51 @@ static const char *const words[] = {
 	"{\"capabilities\": [{\"capability\": \"auto-converge\", \"state\": true}]}",
 };
 
+/* Log lines: their loggers are drawn apart, so most fit and some do not. */
+static const char *const loggers[] = {
+	"nova.compute.manager", "nova.api.openstack.wsgi", "nova.osapi_compute.wsgi.server",
+	"oslo_messaging._drivers.amqpdriver", "oslo.messaging.notification.instance.update",
+	"neutron.plugins.ml2.managers", "nova.virt.libvirt.driver",
+};
+#define LINE(WHO, TEXT) "{\"service\": \"nova-api\", \"pid\": 7, \"gt\": " WHO ", \"request_id\": " \
+	"\"req-" WHO "\", \"instance\": \"i-" WHO "\", \"message\": \"" TEXT "\"}"
+#define LINES(TEXT) LINE("1", TEXT), LINE("2", TEXT), LINE("3", TEXT)
+static const char *const lines[] = {
+	LINES("Starting instance..."), LINES("Took 1.50 seconds to build instance."),
+	LINES("Failed to build and run instance"), LINES("Live Migration failure: broken"),
+	LINES("Starting monitoring of live migration"), LINES("Migration operation has completed"),
+	LINES("Calling method 'x'"), LINES("a \\\"GET /v2.1/servers HTTP/1.1\\\" status: 200 len: 1 time: 0.2"),
+	LINES("a \\\"POST /v2.1/servers HTTP/1.1\\\" status: 500 len: 1 time: 0.2"),
+	LINES("CALL msg_id: c exchange 'nova' topic 'conductor'"), LINES("received reply msg_id: c"),
+	LINES("Attempting to bind port p on host h for vnic_type n with profile x"), LINES("unknown"),
+	"{\"service\": \"nova-conductor\", \"pid\": 8, \"notification\": {\"event_type\": "
+	"\"compute.instance.update\", \"payload\": {\"instance_id\": \"i-1\", \"host\": \"a\", \"old_state\": "
+	"\"building\", \"state\": \"active\", \"new_task_state\": null, \"power_state\": \"running\"}}}",
+	"{\"service\": \"nova-conductor\", \"pid\": 8, \"notification\": {\"event_type\": "
+	"\"compute.instance.update\", \"payload\": {\"instance_id\": \"i-1\", \"host\": \"b\", \"old_state\": "
+	"\"active\", \"state\": \"error\", \"new_task_state\": \"x\", \"power_state\": \"shutdown\"}}}",
+};
+
+static void
+random_text(struct ctf_value *value, const char *const *texts, size_t n)
+{
+	value->type = CTF_STRING;
+	value->s = texts[below((unsigned) n)];
+	value->size = (uint32_t) strlen(value->s);
+}
+
 static void
 random_value(struct ctf_value *value, const char *name)
 {
 	memset(value, 0, sizeof *value);
+	if (streq(name, "msg") && below(8)) {
+		random_text(value, lines, ARRAY_SIZE(lines));
+		return;
+	}
+	if (streq(name, "logger_name") && below(8)) {
+		random_text(value, loggers, ARRAY_SIZE(loggers));
+		return;
+	}
 	if (streq(name, "vpid") || streq(name, "vtid") || streq(name, "pid")) {
 		value->type = CTF_UNSIGNED;
 		value->u = 1 + below(4);
@@ -190,22 +231,21 @@ random_value(struct ctf_value *value, const char *name)
 		value->u = below(4) ? below(1 << 20) : UINT64_MAX - below(3);
 		return;
 	default:
-		value->type = CTF_STRING;
-		value->s = words[below(ARRAY_SIZE(words))];
-		value->size = (uint32_t) strlen(value->s);
+		random_text(value, words, ARRAY_SIZE(words));
 	}
 }
 
 static void
-random_event(struct run *run, uint64_t t_ns)
+random_event(struct run *run, uint64_t t_ns, bool late)
 {
 	const struct ctf_interest *interest = engine_interest(run->engine);
 	struct ctf_value values[CTF_MAX_SLOTS];
-	const int state = ctf_interest_find(interest, "qemu:migrate_set_state");
+	/* State changes often, as everything hangs on them; and much is logged. */
+	const int often[] = { ctf_interest_find(interest, "qemu:migrate_set_state"),
+			      ctf_interest_find(interest, "lttng_python:event") };
 	struct ctf_event event = { .values = values, .raw_ns = t_ns, .t_ns = t_ns };
 
-	/* State changes often, as everything hangs on them. */
-	event.wanted = below(3) ? below(ctf_interest_n_events(interest)) : (unsigned) state;
+	event.wanted = below(2) ? below(ctf_interest_n_events(interest)) : (unsigned) often[below(2)];
 	event.n_values = ctf_interest_n_fields(interest, event.wanted);
 	for (unsigned i = 0; i < event.n_values; i++) {
 		enum ctf_scope scope;
@@ -213,7 +253,7 @@ random_event(struct run *run, uint64_t t_ns)
 		random_value(&values[i], ctf_interest_field_name(interest, event.wanted, i,
 								 &scope));
 	}
-	event.late = !below(20);
+	event.late = late;
 	if (event.late)
 		event.t_ns -= below(3) * NS_PER_S;
 	engine_event(engine_host(run->engine, "compute-01"), &event);
@@ -229,10 +269,14 @@ play(struct run *run, unsigned seed, unsigned watermark_every, unsigned restart_
 	srand(seed);
 	start(run, 0);
 	for (unsigned i = 1; i <= N_EVENTS; i++) {
+		const bool late = !below(20);
+
 		t_ns += below(10) ? below(50) * NS_PER_MS : below(5) * NS_PER_S;
-		if (watermark_every && i % watermark_every == 0)
+		/* What is late is so behind an event, not behind a watermark alone: that
+		 * one promises that nothing older comes. */
+		if (watermark_every && i % watermark_every == 0 && !late)
 			engine_watermark(engine_host(run->engine, "compute-01"), t_ns);
-		random_event(run, t_ns);
+		random_event(run, t_ns, late);
 		if (run->flush_every && i % run->flush_every == 0)
 			engine_flush(run->engine);
 		if (restart_every && i % restart_every == 0)
@@ -277,7 +321,7 @@ test_bad_blobs(void **state)
 	srand(7);
 	start(&run, 0);
 	for (unsigned i = 0; i < 300; i++)
-		random_event(&run, START_NS + i * 10 * NS_PER_MS);
+		random_event(&run, START_NS + i * 10 * NS_PER_MS, !below(20));
 	engine_save(run.engine, take_blob, &run);
 	for (unsigned i = 0; i < 3000; i++) {
 		struct run other = { .spoilt = true };
@@ -298,7 +342,7 @@ test_bad_blobs(void **state)
 		refused += r != 0;
 		taken += r == 0;
 		for (unsigned k = 0; !r && k < 20; k++)
-			random_event(&other, UINT64_MAX / 2 + k * NS_PER_S);
+			random_event(&other, UINT64_MAX / 2 + k * NS_PER_S, !below(20));
 		free(bytes);
 		/* Facts of a spoilt flow may hold anything: they are not checked. */
 		stop(&other);
@@ -489,9 +533,14 @@ test_print_events(void **state)
 	assert_null(strstr(text, "migration_transferred_bytes"));
 	/* Once each. */
 	assert_null(strstr(strstr(text, "runstate_set") + 1, "runstate_set"));
+	/* Derived events are not in a trace: what they are made of is asked for. */
+	assert_null(strstr(text, "nova:"));
 	free(text);
 	text = print_events("storage", 0);
-	assert_string_equal(text, "ust cloudtrace_node:service_process\nust cloudtrace_node:host\n");
+	assert_non_null(strstr(text, "ust cloudtrace_node:service_process\nust cloudtrace_node:host\n"));
+	assert_non_null(strstr(text, "ust lttng_python:event\n"));
+	assert_null(strstr(text, "qemu:"));
+	assert_null(strstr(strstr(text, "lttng_python") + 1, "lttng_python"));
 	free(text);
 	free(print_events("toaster", -EINVAL));
 }

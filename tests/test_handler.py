@@ -489,6 +489,24 @@ say()
                 self.assertEqual(errors[0], errors[1])
                 self.assertIn("broke", logs[0])
 
+    def test_operator_notifications(self):
+        """notifications that are there for the trace are not in the operator's log"""
+        program = SERVICE + """
+logging.getLogger("oslo.messaging.notification.instance.update").info('{"payload": 1}')
+LOG.info("a line")
+"""
+        driver = "[oslo_messaging_notifications]\n%sdriver = log\n"
+        for mark, there in (("# cloudtrace: added\n", False), ("", True)):
+            events = self.traced(program, "--config-file", self.configure(driver % mark),
+                                 "--log-file", self.tracing.path("own.log"))
+            self.assertEqual([event["json"].get("notification") for event in events],
+                             [{"payload": 1}, None])
+            with open(self.tracing.path("own.log"), encoding="utf-8") as file:
+                text = file.read()
+            os.unlink(self.tracing.path("own.log"))
+            self.assertIn("a line", text)
+            self.assertEqual("payload" in text, there)
+
     @staticmethod
     def _plain(text):
         """Without what differs from one run to the next: process, thread, time."""

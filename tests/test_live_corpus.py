@@ -22,7 +22,9 @@ def settled(lab, wanted):
 
 def live(name, kill):
     with Lab() as lab:
-        traces = corpus(f"qemu/{name}")
+        folder = corpus(name if "/" in name else f"qemu/{name}")
+        # Beside the traces there is the truth.
+        traces = os.path.join(folder, "ctf") if os.path.isdir(os.path.join(folder, "ctf")) else folder
         lab.read(traces, store="disk.db")
         wanted = lab.dump_store("disk.db")
         lab.relayd()
@@ -47,7 +49,9 @@ def live(name, kill):
 
 
 for scenario in sys.argv[1:] or ("b-rounds", "c-cancel", "e-destination-killed", "f-long-stopcopy",
-                                 "g-postcopy", "h-two-and-back", "q10-b-rounds"):
+                                 "g-postcopy", "h-two-and-back", "q10-b-rounds",
+                                 "openstack/livemig-abort", "full/fs-livemig-busy",
+                                 "kernel/b-upcall-storm-churn", "kernel/f-live-migration"):
     live(scenario, False)
     live(scenario, True)
 tap.done()

@@ -25,6 +25,11 @@ check "kprobes.profile: every line is a probe by the name of its function" "$(
 	{ print "wrong: " $0 }')"
 check "kprobes.profile: no event twice" "$(
 	sed 's/#.*//; /^[[:space:]]*$/d' "$src/kprobes.profile" | awk '{ print $2 }' | sort | uniq -d)"
+check "the analyzer reads no kprobe that the profile does not make" "$(
+	grep -o '"k[pr]_[a-z_]*"' "$top/analyzers/ovs.c" | tr -d '"' | sed '/^kr_/s/_\(entry\|exit\)$//' |
+	sort -u | while read -r name; do
+		grep -q "^kernel-[a-z]* $name " "$src/kprobes.profile" || echo "$name"
+	done)"
 check "vswitchd-usdt.profile: every line is a probe" "$(
 	sed 's/#.*//; /^[[:space:]]*$/d' "$src/vswitchd-usdt.profile" |
 	grep -vE '^kernel-sdt usdt_[a-z_]+ [a-z_]+:[a-z_]+$')"
@@ -40,6 +45,11 @@ fi
 events=$(sed -n 's/^LTTNG_TRACEPOINT_EVENT(\([a-z_]*\),.*/\1/p
 	s/^LTTNG_TRACEPOINT_EVENT_INSTANCE([a-z_]*, \([a-z_]*\),.*/\1/p' "$src"/events/*.h)
 check "there are 13 events" "$([ "$(echo "$events" | wc -l)" -eq 13 ] || echo "$events")"
+check "the analyzer reads events that the module has" "$(
+	grep -o 'MODULE(X, "[a-z_]*"' "$top/analyzers/ovs.c" | sed 's/.*"\(.*\)"/\1/' |
+	while read -r name; do
+		echo "$events" | grep -qx "$name" || echo "$name"
+	done)"
 check "the manual has all events" "$(echo "$events" | in_readme)"
 check "LTTng's rule: names of events begin with their provider's, which is unique" "$(
 	for file in "$src"/events/*.h; do

@@ -173,7 +173,7 @@ def check_dry_run(t, lab):
               if not line.startswith("ust lttng_python:")}
     out = subprocess.run([SESSION, "compute", "--relayd=net://h", "--dry-run"], capture_output=True,
                          text=True, timeout=30).stdout
-    enabled = re.findall(r"^lttng enable-event .*=cloudtrace-\w+ (\S+)$", out, re.M)
+    enabled = re.findall(r"^lttng enable-event .* --channel=cloudtrace-\w+ (\S+)$", out, re.M)
     t.same(sorted(set(",".join(enabled).split(","))), sorted(listed), "the events are cloudtraced's")
     r = subprocess.run([SESSION, "compute", "--relayd=net://h", "--dry-run", "--events=-"],
                        input="ust x:y\n", capture_output=True, text=True, timeout=30)

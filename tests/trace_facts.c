@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * trace_facts.c -- reads trace directories and prints what the analyzers tell,
- * a JSON object a line: for tests of the analyzers on real traces. */
+ * a JSON object a line: for tests of the analyzers on real traces.  --babeltrace2
+ * reads them with that reader. */
 #include <stdio.h>
 
 #include "analyzers/engine.h"
 #include "analyzers/windows.h"
 #include "ctf/reader.h"
+#include "lib/util.h"
 
 static void
 take_fact(void *context, const struct fact *fact)
@@ -44,11 +46,17 @@ main(int argc, char **argv)
 	struct ctf_reader_item item;
 	struct ctf_reader *reader;
 	struct error error = { 0 };
+	enum ctf_backend backend = CTF_BACKEND_OWN;
 	uint64_t last_ns = 0;
 	int r;
 
+	if (argc > 1 && streq(argv[1], "--babeltrace2")) {
+		backend = CTF_BACKEND_BABELTRACE2;
+		argv++;
+		argc--;
+	}
 	r = ctf_reader_open((const char *const *) argv + 1, (size_t) argc - 1,
-			    engine_interest(engine), CTF_BACKEND_OWN, &reader, &error);
+			    engine_interest(engine), backend, &reader, &error);
 	while (!r && (r = ctf_reader_next(reader, &item, &error)) == 1) {
 		struct engine_host *host = engine_host(engine, item.host->hostname);
 

@@ -207,12 +207,11 @@ explain_no_tracer(struct buf *text)
 static const struct {
 	const char *pattern, *advice;
 } origins[] = {
-	{ "ovs_dp_upcall", "modprobe lttng-probe-openvswitch (package cloudtrace-openvswitch-dkms)" },
-	{ "ovs_do_execute_action",
+	{ "ovs_@(dp_upcall|do_execute_action)",
 	  "modprobe lttng-probe-openvswitch (package cloudtrace-openvswitch-dkms)" },
 	{ "ovs_*", "modprobe lttng-ovs-addon (package cloudtrace-openvswitch-dkms)" },
-	{ "kvm_x86_*", "lttng-modules has them only where it was built with the kernel's full "
-	  "source, and with kvm loaded (modprobe lttng-probe-kvm-x86)" },
+	{ "kvm_@(x86_*|entry|exit)", "lttng-modules has them only where it was built with the "
+	  "kernel's full source (modprobe lttng-probe-kvm-x86)" },
 	{ "*", "this kernel's tracer does not have it" },
 };
 
@@ -221,9 +220,35 @@ origin_of(const char *name)
 {
 	size_t i = 0;
 
-	while (i < ARRAY_SIZE(origins) - 1 && fnmatch(origins[i].pattern, name, 0) != 0)
+	while (i < ARRAY_SIZE(origins) - 1 &&
+	       fnmatch(origins[i].pattern, name, FNM_EXTMATCH) != 0)
 		i++;
 	return i;
+}
+
+/* One event by the names that it has in different versions: a list has both, and a
+ * kernel one of them. */
+static const char *const same_events[][2] = {
+	{ "kvm_entry", "kvm_x86_entry" }, { "kvm_exit", "kvm_x86_exit" },
+};
+
+static bool
+is_there(const struct event_list *list, const char *name)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (event_wanted(&list->items[i], DOMAIN_KERNEL) && streq(list->items[i].name, name))
+			return true;
+	return false;
+}
+
+static bool
+has_other_name(const struct event_list *list, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(same_events); i++)
+		for (unsigned j = 0; j < 2; j++)
+			if (streq(same_events[i][j], name))
+				return is_there(list, same_events[i][!j]);
+	return false;
 }
 
 /* Those of one origin in one line, with what to do about it; others one by one. */
@@ -231,23 +256,23 @@ static void
 explain_events(const struct event_list *list, struct buf *text)
 {
 	for (size_t origin = 0; origin < ARRAY_SIZE(origins); origin++) {
+		const char *advice = origins[origin].advice, *before = "kernel event ";
 		const bool together = origin < ARRAY_SIZE(origins) - 1;
-		const char *before = "kernel event ";
 
 		for (size_t i = 0; i < list->n; i++) {
 			const struct wanted_event *event = &list->items[i];
 
 			if (!event->missing || event->domain != DOMAIN_KERNEL ||
-			    origin_of(event->name) != origin)
+			    origin_of(event->name) != origin || has_other_name(list, event->name))
 				continue;
 			buf_printf(text, "%s%s", before, event->name);
 			if (!together)
-				buf_printf(text, ": %s\n", origins[origin].advice);
+				buf_printf(text, ": %s\n", advice);
 			else
 				before = ", ";
 		}
 		if (*before == ',')
-			buf_printf(text, ": %s\n", origins[origin].advice);
+			buf_printf(text, ": %s\n", advice);
 	}
 }
 

@@ -227,6 +227,7 @@ finish() {
 # A role's list: what cloudtraced prints, and the kernel events beside it.  With
 # cloudtrace-node, whose events the daemon outside reads.
 part_roles() {
+	modprobe -a lttng-ovs-addon lttng-probe-openvswitch
 	if [ -x /share/cloudtrace-node ]; then
 		/share/cloudtrace-node > /out/node.log 2>&1 &
 		node=$!
@@ -240,6 +241,7 @@ part_roles() {
 		finish "role-$role"
 	done
 	[ ! -x /share/cloudtrace-node ] || kill $node
+	rmmod lttng_ovs_addon lttng_probe_openvswitch
 }
 
 # Every form of a line, and what this kernel can't give; then a changed list.
@@ -318,7 +320,7 @@ recorded_flood() { # recorded_flood LABEL COMMAND...
 # What the kernel events of each role cost three loads, without and with them by
 # turns: ROLE LOAD without|with OPERATIONS-A-SECOND CPU-US into /out/loads.
 loads() { # loads ROLE HOW
-	seconds=1.5
+	seconds=0.5
 	echo "$1 ping-pong $2 $(/share/load ping-pong $seconds)"
 	echo "$1 disk $2 $(/share/load disk $seconds /var/tmp/disk)"
 	echo "$1 log $2 $(echo "file $seconds" | python3 -B /share/service.py /var/tmp/log | tail -n 1)"
@@ -326,7 +328,7 @@ loads() { # loads ROLE HOW
 
 cost_of_role() { # cost_of_role ROLE
 	grep '^kernel' "/share/events.$1" > /tmp/list
-	for round in 1 2 3 4 5; do
+	for round in 1 2 3; do
 		tell "$1, round $round"
 		loads "$1" without >> /out/loads
 		/share/cloudtrace-session "$1" --relayd="$relayd" --kernel=yes --session=cost \
@@ -344,7 +346,7 @@ part_cost() {
 			cost_of_role "$role"
 		done
 	fi
-	for round in 1 2 3 4 5; do
+	for round in 1 2 3; do
 		tell "round $round"
 		flood_time nothing
 		recorded_flood kprobes.profile enable cost /share/kprobes.profile

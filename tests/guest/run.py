@@ -67,14 +67,19 @@ def boot(lab, options):
     append = "root=/dev/vda rw console=ttyS0 panic=1 init=/sbin/guest-init quiet "
     append += "tsc=reliable no_timer_check "
     append += " ".join(f"guest.{key}={value}" for key, value in words.items())
+    # For costs the guest's clock is a count of instructions, 500 million a second, so that what
+    # else this machine does can't be seen in it.  With two processors QEMU 7.2 doesn't boot then.
+    count = "cost" in options.parts.split(",")
+    clock = ["-icount", "shift=1"] if count else []
     return lab.start(
         ["nice", "-n", "5", options.qemu, "-accel", f"tcg,thread={options.thread}",
-         "-cpu", "max", "-smp", "2", "-m", "2G", "-kernel", f"{work}/vmlinuz", "-initrd", f"{work}/initrd.img",
+         "-cpu", "max", "-smp", "1" if count else "2", "-m", "2G",
+         "-kernel", f"{work}/vmlinuz", "-initrd", f"{work}/initrd.img",
          "-append", append, "-drive", f"file={work}/root.img,if=virtio,format=raw,snapshot=on",
          "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net",
          "-virtfs", f"local,path={lab.path('share')},mount_tag=share,security_model=none,readonly=on",
          "-virtfs", f"local,path={out},mount_tag=out,security_model=none",
-         "-device", "virtio-rng-pci", "-display", "none", "-vga", "none",
+         *clock, "-device", "virtio-rng-pci", "-display", "none", "-vga", "none",
          "-serial", f"file:{lab.path('console')}", "-no-reboot"], "qemu.log",
         env=dict(os.environ, TMPDIR=lab.dir))
 
@@ -190,9 +195,16 @@ def check_roles(lab, seen):
         with open(lab.path(f"share/events.{role}")) as f:
             wanted = {line.split()[1] for line in f if line.startswith("kernel")}
         # A system call is enabled by its own name.
-        tap.same(kernel_events(lab, f"role-{role}"),
-                 sorted({re.sub("^syscall_(entry|exit)_", "", name) for name in wanted}),
-                 f"{role}: all kernel events of its list are on")
+        wanted = {re.sub("^syscall_(entry|exit)_", "", name) for name in wanted}
+        on = set(kernel_events(lab, f"role-{role}"))
+        missing = "\n".join(status(lab, f"role-{role}")["missing"])
+        absent = {name for name in wanted - on
+                  if re.search(rf"(event |, ){re.escape(name)}[,:]", missing)}
+        print(f"# {role}: {len(on)} kernel events on; told to be missing: {sorted(absent)}")
+        tap.same((sorted(on - wanted), sorted(wanted - on - absent)), ([], []),
+                 f"{role}: all kernel events of its list are on, or told to be missing")
+        tap.ok(all(name.startswith("kvm_") for name in absent),
+               f"{role}: of what Debian's tracer can have, none is missing", absent)
         tap.ok(seen[f"role-{role}"] > 0, f"{role}: the daemon reads events of the guest", seen)
 
 
@@ -203,7 +215,8 @@ def check_lists(lab):
              ["kp_do_output", "kr_ovs_dp_upcall", "lttng_statedump_*", "openat", "sched_switch"],
              "lists: what can be had is on, and nothing else")
     missing = "\n".join(status(lab, "lists")["missing"])
-    for what in ("refused kvm_mmio: ", "kernel event no_such_tracepoint: ", "kernel event kp_nowhere: "):
+    for what in ("refused kvm_mmio: ", "kernel event no_such_tracepoint: ",
+                 "kernel event kp_nowhere: "):
         tap.ok(what in missing, f"lists: {what.rstrip(': ')} is told", missing)
     names, bare = collections.Counter(), 0
     for event in events_of(lab, "lists"):

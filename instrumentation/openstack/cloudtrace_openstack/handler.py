@@ -117,12 +117,13 @@ class Handler(logging.Handler):
         if second != self._second[0]:
             stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
             self._second = (second, stamp.encode())
-        names, encode = self._names, self._encoded
+        names = self._names
         logger, function, thread = record.name, record.funcName, record.threadName
-        _tracepoint.fire(self._second[1], payload.encode(), names.get(logger) or encode(logger),
-                         names.get(function) or encode(function), record.lineno or 0,
+        _tracepoint.fire(self._second[1], payload.encode(),
+                         names.get(logger) or self._encoded(logger),
+                         names.get(function) or self._encoded(function), record.lineno or 0,
                          record.levelno, (record.thread or 0) & 0xffffffff,
-                         names.get(thread) or encode(thread))
+                         names.get(thread) or self._encoded(thread))
 
     def _drop(self, reason):
         try:

@@ -10,6 +10,11 @@ would have got."""
 import logging
 import sys
 
+from cloudtrace_openstack.oslo_ini import ADDED
+
+NOTIFICATION = "oslo.messaging.notification."   # and the event's name: the logger's
+_NEVER = sys.maxsize
+
 
 class OperatorLog:
     """handle() passes a record on to the operator's handlers."""
@@ -18,6 +23,7 @@ class OperatorLog:
         self._levels = {}           # logger's name: level; what was asked for so far
         self._conf = None
         self._filter = None
+        self._notified = True       # the operator's log has notifications
         try:
             self.handlers = self._from_oslo()
         except Exception as error:
@@ -44,6 +50,9 @@ class OperatorLog:
         """What the operator's debug and default_log_levels say for a logger."""
         if len(self._levels) >= 4096:
             self._levels.clear()
+        if not self._notified and name.startswith(NOTIFICATION):
+            self._levels[name] = _NEVER
+            return _NEVER
         conf = self._conf
         level = logging.DEBUG if conf is not None and conf.debug else logging.INFO
         best = -1
@@ -62,6 +71,7 @@ class OperatorLog:
         if conf is None:
             raise LookupError("oslo.log has no configuration")
         self._conf = conf
+        self._notified = not _for_the_trace_alone(conf)
         root = logging.getLogger()
         before = root.handlers[:], root.level, _levels_now()
         try:
@@ -83,6 +93,19 @@ class OperatorLog:
 def _levels_now():
     return {name: logger.level for name, logger in list(logging.root.manager.loggerDict.items())
             if isinstance(logger, logging.Logger)}
+
+
+def _for_the_trace_alone(conf):
+    """Whether cloudtrace-openstack-setup named the driver `log` of notifications: without it the
+    operator's log had none."""
+    for path in conf.config_file or ():
+        with open(path, encoding="utf-8", errors="replace") as file:
+            before = ""
+            for line in file:
+                if before == ADDED and line.split() == ["driver", "=", "log"]:
+                    return True
+                before = line.rstrip()
+    return False
 
 
 def _take_rate_limit():

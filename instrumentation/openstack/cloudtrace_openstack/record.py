@@ -6,13 +6,13 @@ It is written by hand and not with json.dumps(): twice as fast, and the size has
 a bound.  What json.dumps() would write but strict readers refuse does not come
 out: NUL, lone surrogates, NaN, numbers beyond 64 bits."""
 import json
-import math
 import operator
 import re
 import sys
 import traceback
 import weakref
 from json.encoder import encode_basestring_ascii as _quote
+from math import isfinite
 
 SHORT = 200             # characters of a string argument; longer ones are null
 FORMAT = 256            # characters of a format; longer ones are left out
@@ -67,7 +67,9 @@ def scalar(value, short=SHORT):
             return "null"
         out = _quote(value)
         return out if "\\u" not in out else quoted(value, 6 * short + 2)[0]
-    if kind is float and math.isfinite(value):
+    if kind is int and -_INT_LAST <= value <= _INT_LAST:
+        return repr(value)
+    if kind is float and isfinite(value):
         return repr(value)
     if value is None:
         return "null"
@@ -77,7 +79,7 @@ def scalar(value, short=SHORT):
         number = int.__repr__(value) if -_INT_LAST <= value <= _INT_LAST else f'"{int(value):#x}"'
         return number if len(number) <= short else "null"
     if isinstance(value, float):
-        return float.__repr__(value) if math.isfinite(value) else f'"{float(value)}"'
+        return float.__repr__(value) if isfinite(value) else f'"{float(value)}"'
     if isinstance(value, str):
         return scalar(str.__str__(value), short)
     return "null"
@@ -221,7 +223,12 @@ def _arguments(message, arguments):
     out = _formats.get(message) or \
         _formats.keep(message, f', "fmt": {_field(message, 6 * FORMAT + 2)}')
     if isinstance(arguments, tuple):
-        if len(arguments) > ARGUMENTS:
+        count = len(arguments)
+        if count == 1:
+            return f'{out}, "args": [{scalar(arguments[0])}]'
+        if count == 2:      # most have one or two
+            return f'{out}, "args": [{scalar(arguments[0])}, {scalar(arguments[1])}]'
+        if count > ARGUMENTS:
             return out
         return f'{out}, "args": [{", ".join(map(scalar, arguments))}]'
     if isinstance(arguments, dict):

@@ -46,6 +46,7 @@ LEVELS = (
     ("iso8601", "WARNING"), ("urllib3", "WARNING"), ("requests", "WARNING"),
     ("websocket", "WARNING"), ("keystonemiddleware", "WARNING"),
     ("routes.middleware", "WARNING"), ("stevedore", "WARNING"),
+    ("oslo_service.service", "INFO"),   # lists a thousand options when it starts
     ("suds", "INFO"), ("oslo.cache", "INFO"), ("oslo_policy", "INFO"), ("dogpile", "INFO"),
     ("oslo.privsep.daemon", "INFO"), ("ovsdbapp", "INFO"), ("glanceclient", "WARNING"),
 )
