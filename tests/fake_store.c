@@ -216,6 +216,14 @@ store_alert_list(struct store *store, const struct store_filter *filter, struct 
 	return list(store, "alerts", filter);
 }
 
+json_t *
+store_silences(struct store *store, uint64_t now_ns, struct error *error)
+{
+	json_t *silences = json_object_get(store->root, "silences");
+
+	return silences ? json_deep_copy(silences) : json_array();
+}
+
 /* -- Requests and what they are about -------------------------------------- */
 
 static const char *

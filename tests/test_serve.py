@@ -190,6 +190,8 @@ def test_replies_match_schemas():
               "volume.chain": {"id": "77aa88bb-99cc-4dde-8ff0-112233445566"},
               "network.where": {"address": "fa:16:3e:5b:01:9c"},
               "network.path": {"src": "10.1.0.1", "dst": "10.1.0.2"},
+              "alert.silence": {"duration_ns": 1000, "rule": "migration-*"},
+              "alert.unsilence": {"id": "5113"}, "log.set": {"level": "info"},
               "unwatch": {"watch": 1}, "echo": {"data": [1]}}
     with open(os.path.join(os.path.dirname(CLOUD), "kernel.json")) as file:
         kernel = json.load(file)
