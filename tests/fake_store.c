@@ -397,14 +397,6 @@ store_find(struct store *store, const char *id, unsigned limit, struct error *er
 }
 
 json_t *
-store_silences(struct store *store, uint64_t now_ns, struct error *error)
-{
-	json_t *silences = json_object_get(store->root, "silences");
-
-	return silences ? json_deep_copy(silences) : json_array();
-}
-
-json_t *
 store_node_list(struct store *store, struct error *error)
 {
 	json_t *nodes = json_object_get(store->root, "nodes");
