@@ -39,7 +39,8 @@ static const struct {
 	  "From the guest's stop at the source until it ran at the destination.", "blackout_ns", false,
 	  "status", short_times },
 	{ "flow", "cloudtraced_request_duration_seconds",
-	  "How long requests took, with all that was done for them.", "total_ns", true, "kind", request_times },
+	  "How long requests took, with all that was done for them.", "total_ns", true, "kind",
+	  request_times },
 };
 
 struct series {

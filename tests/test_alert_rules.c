@@ -279,7 +279,8 @@ wrong_rules_are_refused(void **state)
 		RULE("b", "span", "", 1, .subject = (char *) ""),
 		RULE("c", "flow", "status", 1, .subject = (char *) ""),
 		{ .name = (char *) "d", .enabled = (char *) "yes", .on = (char *) "span x",
-		  .when = (char *) "", .subject = (char *) "", .severity = (char *) "info", .text = (char *) "",
+		  .when = (char *) "", .subject = (char *) "", .severity = (char *) "info",
+		  .text = (char *) "",
 		  .labels = (char *) "a b=c", .count = 1 },
 	};
 
