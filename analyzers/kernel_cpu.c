@@ -125,10 +125,14 @@ static const struct native_event events[] = {
 	[KVM_ENTRY_X86] = { "kvm_x86_entry", .reads = entry_fields },
 	[KVM_EXIT_X86] = { "kvm_x86_exit", .reads = exit_reason_fields },
 	[KVM_USERSPACE] = { "kvm_userspace_exit", .reads = reason_fields },
-	[NODE_QEMU] = { "cloudtrace_node:qemu_process", .reads = pid_fields, .silent = true },
-	[NODE_SERVICE] = { "cloudtrace_node:service_process", .reads = pid_fields, .silent = true },
-	[NODE_VCPU] = { "cloudtrace_node:vcpu_thread", .reads = tid_fields, .silent = true },
-	[NODE_THREAD] = { "cloudtrace_node:qemu_thread", .reads = tid_fields, .silent = true },
+	[NODE_QEMU] = { "cloudtrace_node:qemu_process", .reads = pid_fields, .silent = true,
+			.other = true },
+	[NODE_SERVICE] = { "cloudtrace_node:service_process", .reads = pid_fields, .silent = true,
+			.other = true },
+	[NODE_VCPU] = { "cloudtrace_node:vcpu_thread", .reads = tid_fields, .silent = true,
+			.other = true },
+	[NODE_THREAD] = { "cloudtrace_node:qemu_thread", .reads = tid_fields, .silent = true,
+			.other = true },
 	{ 0 }
 };
 
