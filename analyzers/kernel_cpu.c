@@ -594,7 +594,8 @@ kernel_cpu_event(void *state, const struct step *step, unsigned event)
 	cpu = kernel_cpu_get(k, step->cpu);
 	if (!cpu)
 		return;
-	if (!k->window_ns)
+	/* Interrupts alone say nothing of threads. */
+	if (!k->window_ns && (event < IRQ_ENTRY || event > PACKET_IN))
 		open_window(k, step);
 	dispatch(k, step, cpu, event);
 	cpu = &k->cpus[step->cpu];   /* They may have moved. */
