@@ -148,6 +148,8 @@ struct native_event {
 	const char *probe;           /* Kernel function: the event is a kprobe on it. */
 	const char *function;        /* The same for entry and return: NAME_entry, NAME_exit. */
 	bool silent;                 /* Read where it is there, but not asked for. */
+	bool other;                  /* Of another trace than the rest: it does not move time, as
+				      * one trace may be there before the other after a restart. */
 };
 
 /* All run on the engine's thread.  'step' has host, analyzer, t_ns, options, and

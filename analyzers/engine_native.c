@@ -33,6 +33,7 @@ struct native_route {
 	struct native_route *next;     /* Another analyzer's, of the same event. */
 	unsigned analyzer, event;      /* Indices. */
 	int16_t cpu_slot;
+	bool other;                    /* native_event.other */
 	uint16_t n_fields;
 	uint32_t values_size;          /* Bytes of the struct of values. */
 	struct native_field fields[];
@@ -136,6 +137,7 @@ natives_compile(struct engine *engine)
 			*at = route;
 			route->analyzer = i;
 			route->event = k;
+			route->other = native->events[k].other;
 			if (route->n_fields > MAX_NATIVE_FIELDS ||
 			    route->values_size > MAX_NATIVE_VALUES_SIZE)
 				return -E2BIG;
@@ -231,7 +233,7 @@ run_stop(struct engine_host *host, unsigned analyzer)
 	free(run->state);
 	run->state = NULL;
 	run->last_ns = run->wake_ns = 0;
-	run->woken = false;
+	run->woken = run->restored = false;
 }
 
 void
@@ -320,7 +322,7 @@ void
 natives_watermark(struct engine_host *host, uint64_t t_ns)
 {
 	for (unsigned i = 0; host->natives && i < host->engine->n_programs; i++)
-		if (host->natives[i].wake_ns &&
+		if (host->natives[i].wake_ns && !host->natives[i].restored &&
 		    host->natives[i].wake_ns + WATERMARK_MARGIN_NS <= t_ns)
 			wake_once(host, i);
 }
@@ -398,7 +400,7 @@ advance(struct engine_host *host, unsigned analyzer, const struct ctf_event *eve
 	while (__builtin_expect(run->wake_ns && run->wake_ns <= event->t_ns, 0))
 		wake(host, analyzer);
 	run->last_ns = MAX(run->last_ns, event->t_ns);
-	run->woken = false;
+	run->woken = run->restored = false;
 	return run->last_ns;
 }
 
@@ -412,7 +414,7 @@ take_native(struct engine_host *host, const struct native_route *route,
 	struct native_run *run;
 	struct step step = {
 		.host = host, .analyzer = analyzer, .values = values,
-		.options = &engine->options, .cpu = -1, .late = event->late,
+		.options = &engine->options, .cpu = -1,
 	};
 
 	if (!read_values(route, event, (char *) values)) {
@@ -425,7 +427,10 @@ take_native(struct engine_host *host, const struct native_route *route,
 		step.cpu = (int32_t) event->values[route->cpu_slot].u;
 	run = run_get(host, route->analyzer);
 	step.run = run;
-	step.t_ns = event->late ? event->t_ns : advance(host, route->analyzer, event);
+	/* Late for others, who went on without its stream, need not be late here. */
+	step.late = event->late && event->t_ns < run->last_ns;
+	step.t_ns = step.late ? event->t_ns : route->other ? MAX(event->t_ns, run->last_ns) :
+		advance(host, route->analyzer, event);
 	run->changed = true;
 	engine->counters.used++;
 	analyzer->native->event(run->state, &step, route->event);
@@ -561,6 +566,7 @@ restore_clock(struct native_run *run, const void *record, size_t size)
 	run->last_ns = clock.last_ns;
 	run->wake_ns = clock.wake_ns;
 	run->woken = clock.woken;
+	run->restored = true;
 	return 0;
 }
 

@@ -110,6 +110,7 @@ struct native_run {
 	uint64_t last_ns;      /* Of the last call: time does not go back. */
 	uint64_t wake_ns;      /* 0: none. */
 	bool woken;            /* By the watermark, since the last event. */
+	bool restored;         /* No event came since: its streams may not be there yet. */
 	bool changed;          /* Since engine_save(). */
 	struct gone *saved;    /* Keys of records that were given out... */
 	struct gone *gone;     /* and of those of an earlier run, to be forgotten. */

@@ -62,15 +62,15 @@ static const struct field dump_fields[] = {
 
 enum { BIO_QUEUE, BIO_REMAP, BACK_MERGE, FRONT_MERGE, RQ_INSERT, RQ_ISSUE, RQ_COMPLETE, RQ_REQUEUE, DUMP };
 static const struct native_event events[] = {
-	[BIO_QUEUE] = { "block_bio_queue", .reads = bio_fields },
-	[BIO_REMAP] = { "block_bio_remap", .reads = remap_fields },
-	[BACK_MERGE] = { "block_bio_backmerge", .reads = bio_fields },
-	[FRONT_MERGE] = { "block_bio_frontmerge", .reads = bio_fields },
-	[RQ_INSERT] = { "block_rq_insert", .reads = request_fields },
-	[RQ_ISSUE] = { "block_rq_issue", .reads = request_fields },
-	[RQ_COMPLETE] = { "block_rq_complete", .reads = complete_fields },
-	[RQ_REQUEUE] = { "block_rq_requeue", .reads = complete_fields },
-	[DUMP] = { "lttng_statedump_block_device", .reads = dump_fields },
+	[BIO_QUEUE] = { .name = "block_bio_queue", .reads = bio_fields },
+	[BIO_REMAP] = { .name = "block_bio_remap", .reads = remap_fields },
+	[BACK_MERGE] = { .name = "block_bio_backmerge", .reads = bio_fields },
+	[FRONT_MERGE] = { .name = "block_bio_frontmerge", .reads = bio_fields },
+	[RQ_INSERT] = { .name = "block_rq_insert", .reads = request_fields },
+	[RQ_ISSUE] = { .name = "block_rq_issue", .reads = request_fields },
+	[RQ_COMPLETE] = { .name = "block_rq_complete", .reads = complete_fields },
+	[RQ_REQUEUE] = { .name = "block_rq_requeue", .reads = complete_fields },
+	[DUMP] = { .name = "lttng_statedump_block_device", .reads = dump_fields },
 	{ 0 }
 };
 

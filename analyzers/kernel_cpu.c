@@ -104,31 +104,35 @@ enum {
 	NODE_QEMU, NODE_SERVICE, NODE_VCPU, NODE_THREAD,
 };
 static const struct native_event events[] = {
-	[SWITCH] = { "sched_switch", .reads = switch_fields },
-	[WAKEUP] = { "sched_wakeup", .reads = wakeup_fields },
-	[WAKEUP_NEW] = { "sched_wakeup_new", .reads = wakeup_fields },
-	[WAKING] = { "sched_waking", .reads = wakeup_fields },
-	[MIGRATE] = { "sched_migrate_task", .reads = migrate_fields },
-	[FORK] = { "sched_process_fork", .reads = fork_fields },
-	[EXIT] = { "sched_process_exit", .reads = exit_fields },
-	[DUMP] = { "lttng_statedump_process_state", .reads = dump_fields },
-	[IRQ_ENTRY] = { "irq_handler_entry" },
-	[IRQ_EXIT] = { "irq_handler_exit" },
-	[SOFTIRQ_ENTRY] = { "irq_softirq_entry", .reads = vec_fields },
-	[SOFTIRQ_EXIT] = { "irq_softirq_exit", .reads = vec_fields },
-	[TIMER_ENTRY] = { "timer_hrtimer_expire_entry" },
-	[TIMER_EXIT] = { "timer_hrtimer_expire_exit" },
-	[DISK_DONE] = { "block_rq_complete" },
-	[PACKET_IN] = { "net_if_receive_skb" },
-	[KVM_ENTRY] = { "kvm_entry", .reads = entry_fields },
-	[KVM_EXIT] = { "kvm_exit", .reads = exit_reason_fields },
-	[KVM_ENTRY_X86] = { "kvm_x86_entry", .reads = entry_fields },
-	[KVM_EXIT_X86] = { "kvm_x86_exit", .reads = exit_reason_fields },
-	[KVM_USERSPACE] = { "kvm_userspace_exit", .reads = reason_fields },
-	[NODE_QEMU] = { "cloudtrace_node:qemu_process", .reads = pid_fields, .silent = true },
-	[NODE_SERVICE] = { "cloudtrace_node:service_process", .reads = pid_fields, .silent = true },
-	[NODE_VCPU] = { "cloudtrace_node:vcpu_thread", .reads = tid_fields, .silent = true },
-	[NODE_THREAD] = { "cloudtrace_node:qemu_thread", .reads = tid_fields, .silent = true },
+	[SWITCH] = { .name = "sched_switch", .reads = switch_fields },
+	[WAKEUP] = { .name = "sched_wakeup", .reads = wakeup_fields },
+	[WAKEUP_NEW] = { .name = "sched_wakeup_new", .reads = wakeup_fields },
+	[WAKING] = { .name = "sched_waking", .reads = wakeup_fields },
+	[MIGRATE] = { .name = "sched_migrate_task", .reads = migrate_fields },
+	[FORK] = { .name = "sched_process_fork", .reads = fork_fields },
+	[EXIT] = { .name = "sched_process_exit", .reads = exit_fields },
+	[DUMP] = { .name = "lttng_statedump_process_state", .reads = dump_fields },
+	[IRQ_ENTRY] = { .name = "irq_handler_entry" },
+	[IRQ_EXIT] = { .name = "irq_handler_exit" },
+	[SOFTIRQ_ENTRY] = { .name = "irq_softirq_entry", .reads = vec_fields },
+	[SOFTIRQ_EXIT] = { .name = "irq_softirq_exit", .reads = vec_fields },
+	[TIMER_ENTRY] = { .name = "timer_hrtimer_expire_entry" },
+	[TIMER_EXIT] = { .name = "timer_hrtimer_expire_exit" },
+	[DISK_DONE] = { .name = "block_rq_complete" },
+	[PACKET_IN] = { .name = "net_if_receive_skb" },
+	[KVM_ENTRY] = { .name = "kvm_entry", .reads = entry_fields },
+	[KVM_EXIT] = { .name = "kvm_exit", .reads = exit_reason_fields },
+	[KVM_ENTRY_X86] = { .name = "kvm_x86_entry", .reads = entry_fields },
+	[KVM_EXIT_X86] = { .name = "kvm_x86_exit", .reads = exit_reason_fields },
+	[KVM_USERSPACE] = { .name = "kvm_userspace_exit", .reads = reason_fields },
+	[NODE_QEMU] = { .name = "cloudtrace_node:qemu_process", .reads = pid_fields, .silent = true,
+			.other = true },
+	[NODE_SERVICE] = { .name = "cloudtrace_node:service_process", .reads = pid_fields, .silent = true,
+			.other = true },
+	[NODE_VCPU] = { .name = "cloudtrace_node:vcpu_thread", .reads = tid_fields, .silent = true,
+			.other = true },
+	[NODE_THREAD] = { .name = "cloudtrace_node:qemu_thread", .reads = tid_fields, .silent = true,
+			.other = true },
 	{ 0 }
 };
 
@@ -590,7 +594,8 @@ kernel_cpu_event(void *state, const struct step *step, unsigned event)
 	cpu = kernel_cpu_get(k, step->cpu);
 	if (!cpu)
 		return;
-	if (!k->window_ns)
+	/* Interrupts alone say nothing of threads. */
+	if (!k->window_ns && (event < IRQ_ENTRY || event > PACKET_IN))
 		open_window(k, step);
 	dispatch(k, step, cpu, event);
 	cpu = &k->cpus[step->cpu];   /* They may have moved. */

@@ -56,9 +56,9 @@ static const struct field drop_fields[] = {
 
 enum { QUEUE, RECEIVE, KFREE };
 static const struct native_event events[] = {
-	[QUEUE] = { "net_dev_queue", .reads = packet_fields },
-	[RECEIVE] = { "net_if_receive_skb", .reads = packet_fields },
-	[KFREE] = { "skb_kfree", .reads = drop_fields },
+	[QUEUE] = { .name = "net_dev_queue", .reads = packet_fields },
+	[RECEIVE] = { .name = "net_if_receive_skb", .reads = packet_fields },
+	[KFREE] = { .name = "skb_kfree", .reads = drop_fields },
 	{ 0 }
 };
 enum { FAMILY_IPV4 = 1, TRANSPORT_TCP = 1, FLAG_SYN = 2, FLAG_ACK = 16 };

@@ -10,7 +10,8 @@
  * name holds for the following lines too, until said otherwise.  Other lines:
  *
  *	@3s watermark            everything up to here was seen
- *	@3s loss events=12       the tracer dropped events
+ *	@3s loss events=12       a program's tracer dropped events
+ *	@3s loss events=12 cpu=0 the kernel's tracer did
  *	@3s end                  the trace of this host is at its end
  *	restart                  checkpoint, new engine, recovery
  *	@3s late qemu:...        an event that comes too late
@@ -471,10 +472,12 @@ do_words(const char *word, const struct token *rest, unsigned n, bool late)
 	const struct ctf_value *cpu = find_value(rest, n, "cpu");
 	const struct ctf_loss loss = {
 		.events = lost ? lost->u : 1, .cpu = cpu ? (int32_t) cpu->u : -1,
+		.kernel = cpu != NULL,
 		.begin_t_ns = BASE_NS + now_ns, .end_t_ns = BASE_NS + now_ns,
 	};
 
-	if (strchr(word, ':'))
+	/* Those of kernels have no colon. */
+	if (strchr(word, ':') || ctf_interest_find(engine_interest(engine), word) >= 0)
 		send_event(word, rest, n, late);
 	else if (streq(word, "log"))
 		send_log(rest, n, late);
