@@ -541,7 +541,7 @@ tell_window(struct kernel_block *b, const struct step *step)
 		return;
 	count_in_flight(b);
 	forget_old(b, step->t_ns);
-	block_sum_write(&b->sum, &blob);
+	block_sum_write(&b->sum, false, &blob);
 	fact.blob = blob.data;
 	fact.blob_size = blob.size;
 	native_tell(step, &fact);
@@ -665,7 +665,7 @@ block_save(void *state, void (*put)(void *context, uint64_t key, const void *rec
 	if (!b->changed)
 		return;
 	b->changed = false;
-	block_sum_write(&b->sum, &buf);
+	block_sum_write(&b->sum, true, &buf);
 	put(context, KEY_WINDOW, buf.data, buf.size);
 	buf_clear(&buf);
 	buf_add(&buf, &saved, sizeof saved);

@@ -29,11 +29,21 @@ block_sum_done(struct block_sum *sum)
 	keyed_done(&sum->owners);
 }
 
+/* Whether there is anything to tell of it. */
+static bool
+is_active(const struct block_device *d)
+{
+	return d->queued || d->issued || d->done[BLOCK_READ] || d->done[BLOCK_WRITE] ||
+		d->done[BLOCK_OTHER] || d->merges || d->unmatched || d->in_flight;
+}
+
 void
 block_device_clear(struct block_device *device)
 {
 	struct block_device empty = { .dev = device->dev };
 
+	if (!is_active(device))
+		return;
 	memcpy(empty.name, device->name, sizeof empty.name);
 	for (unsigned k = 0; k < 2; k++) {
 		histogram_reset(&device->service[k]);
@@ -86,17 +96,22 @@ write_owner(const struct block_owner *o, struct buf *out)
 }
 
 void
-block_sum_write(struct block_sum *sum, struct buf *out)
+block_sum_write(struct block_sum *sum, bool all, struct buf *out)
 {
+	uint32_t n = 0;
+
 	keyed_sort(&sum->devices);
 	keyed_sort(&sum->owners);
 	buf_add_char(out, BLOCK_WINDOW_VERSION);
 	varint_write(sum->late, out);
 	varint_write(sum->capped, out);
 	varint_write(sum->lost, out);
-	varint_write(sum->devices.n, out);
 	for (uint32_t i = 0; i < sum->devices.n; i++)
-		write_device(keyed_at(&sum->devices, i), out);
+		n += all || is_active(keyed_at(&sum->devices, i));
+	varint_write(n, out);
+	for (uint32_t i = 0; i < sum->devices.n; i++)
+		if (all || is_active(keyed_at(&sum->devices, i)))
+			write_device(keyed_at(&sum->devices, i), out);
 	varint_write(sum->owners.n, out);
 	for (uint32_t i = 0; i < sum->owners.n; i++)
 		write_owner(keyed_at(&sum->owners, i), out);
@@ -216,7 +231,7 @@ merge(const struct fact_window *windows, size_t n, struct buf *ret)
 	for (size_t i = 0; i < n && !r; i++)
 		r = block_sum_add(&sum, &windows[i]);
 	if (!r)
-		block_sum_write(&sum, ret);
+		block_sum_write(&sum, false, ret);
 	block_sum_done(&sum);
 	return r;
 }

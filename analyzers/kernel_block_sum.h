@@ -56,8 +56,8 @@ void block_sum_done(struct block_sum *sum);
 void block_device_clear(struct block_device *device);
 /* -EINVAL: damaged, and a part may have been taken. */
 int block_sum_add(struct block_sum *sum, const struct fact_window *window);
-/* As a window's blob. */
-void block_sum_write(struct block_sum *sum, struct buf *out);
+/* As a window's blob: devices that did something, or all that are known. */
+void block_sum_write(struct block_sum *sum, bool all, struct buf *out);
 
 extern const struct window_kind block_window_kind;
 

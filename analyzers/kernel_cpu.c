@@ -266,6 +266,7 @@ on_switch(struct kernel_cpu *k, const struct step *step, struct cpu *cpu)
 	struct thread *prev, *next = NULL;
 
 	kernel_cpu_charge(k, cpu, step->t_ns);
+	cpu->charged_ns = step->t_ns;
 	prev = cpu->current && cpu->current->tid == v->prev_tid ? cpu->current :
 		v->prev_tid ? kernel_thread_get(k, (uint32_t) v->prev_tid, step->t_ns) : NULL;
 	if (v->next_tid)

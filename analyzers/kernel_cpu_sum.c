@@ -174,6 +174,7 @@ struct read_window {
 	struct unpack in;
 	uint64_t late, capped, untold, first;
 	uint64_t n_cpus, n_threads;
+	uint64_t numbers[MAX_SUM_CPUS];
 	struct cpu_sum_cpu cpus[MAX_SUM_CPUS];
 };
 
@@ -194,6 +195,8 @@ unpack_window(const struct fact_window *window, struct read_window *ret)
 	if (ret->n_cpus > MAX_SUM_CPUS)
 		return -EINVAL;
 	for (uint64_t i = 0; i < ret->n_cpus; i++) {
+		ret->numbers[i] = unpack_number(in);
+		in->bad |= ret->numbers[i] >= MAX_SUM_CPUS;
 		ret->cpus[i].idle_ns = unpack_number(in);
 		ret->cpus[i].unknown_ns = unpack_number(in);
 		ret->cpus[i].irq_ns = unpack_number(in);
@@ -530,14 +533,16 @@ cpu_sum_add(struct cpu_sum *sum, const struct fact_window *window)
 	}
 	for (uint64_t i = 0; part && i < sum->window->n_cpus; i++) {
 		const struct cpu_sum_cpu *cpu = &sum->window->cpus[i];
+		const uint64_t number = sum->window->numbers[i];
+		struct cpu_sum_cpu *to = &sum->cpus[number];
 
-		sum->n_cpus = MAX(sum->n_cpus, (size_t) i + 1);
-		sum->cpus[i].idle_ns += portion(cpu->idle_ns, part, whole);
-		sum->cpus[i].unknown_ns += portion(cpu->unknown_ns, part, whole);
-		sum->cpus[i].irq_ns += portion(cpu->irq_ns, part, whole);
-		sum->cpus[i].softirq_ns += portion(cpu->softirq_ns, part, whole);
-		sum->cpus[i].switches += portion(cpu->switches, part, whole);
-		sum->cpus[i].span_ns += part;
+		sum->n_cpus = MAX(sum->n_cpus, (size_t) number + 1);
+		to->idle_ns += portion(cpu->idle_ns, part, whole);
+		to->unknown_ns += portion(cpu->unknown_ns, part, whole);
+		to->irq_ns += portion(cpu->irq_ns, part, whole);
+		to->softirq_ns += portion(cpu->softirq_ns, part, whole);
+		to->switches += portion(cpu->switches, part, whole);
+		to->span_ns += part;
 	}
 	if (part) {
 		sum->late += sum->window->late;
@@ -688,6 +693,7 @@ merge(const struct fact_window *windows, size_t n, struct buf *ret)
 	varint_write(0, ret);
 	varint_write(sum->n_cpus, ret);
 	for (size_t i = 0; i < sum->n_cpus; i++) {
+		varint_write(i, ret);
 		varint_write(sum->cpus[i].idle_ns, ret);
 		varint_write(sum->cpus[i].unknown_ns, ret);
 		varint_write(sum->cpus[i].irq_ns, ret);

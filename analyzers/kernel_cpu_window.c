@@ -77,12 +77,19 @@ pack_thread(const struct kernel_cpu *k, const struct thread *thread, struct buf 
 static void
 pack_cpus(const struct kernel_cpu *k, uint64_t end_ns, struct buf *out)
 {
-	varint_write(k->n_cpus, out);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < k->n_cpus; i++)
+		n += k->cpus[i].last_ns != 0;
+	varint_write(n, out);
 	for (uint32_t i = 0; i < k->n_cpus; i++) {
 		const struct cpu *cpu = &k->cpus[i];
 		const uint64_t from_ns = MAX(cpu->unknown_from_ns, k->window_ns);
 		const uint64_t until_ns = MIN(cpu->unknown_until_ns, end_ns);
 
+		if (!cpu->last_ns)
+			continue;
+		varint_write(i, out);
 		varint_write(cpu->idle_ns, out);
 		varint_write(until_ns > from_ns ? until_ns - from_ns : 0, out);
 		varint_write(cpu->irq_ns, out);
@@ -134,8 +141,8 @@ begin_next(struct kernel_cpu *k)
 	for (uint32_t i = 0; i < k->n_cpus; i++) {
 		struct cpu *cpu = &k->cpus[i];
 
+		cpu->changed |= cpu->idle_ns || cpu->irq_ns || cpu->softirq_ns || cpu->switches;
 		cpu->idle_ns = cpu->irq_ns = cpu->softirq_ns = cpu->switches = 0;
-		cpu->changed = true;
 	}
 	k->late = k->capped = k->untold = 0;
 	k->changed = true;

@@ -543,6 +543,8 @@ kernel_cpu_charge(struct kernel_cpu *k, struct cpu *cpu, uint64_t t_ns)
 {
 	const uint64_t begin_ns = MAX(cpu->charged_ns, k->window_ns);
 
+	if (!cpu->known && !cpu->waiters)
+		return;
 	for (struct thread *t = cpu->waiters; t; t = t->waiter_next) {
 		const uint64_t from_ns = MAX(begin_ns, t->since_ns);
 

@@ -11,6 +11,7 @@ libdaemon_serve_a_SOURCES = \
 	daemon/network_changes.c \
 	daemon/network_path.c \
 	daemon/network_views.c \
+	daemon/network_vswitchd.c \
 	daemon/serve_http.c \
 	daemon/serve_methods.c \
 	daemon/serve_network.c \
@@ -24,6 +25,9 @@ libdaemon_store_a_SOURCES = \
 	daemon/alert_rules.c daemon/alert_rules.h \
 	daemon/alerts.c daemon/alerts.h \
 	daemon/flow.c daemon/flow.h daemon/flow_private.h \
+	daemon/flow_behalf.c \
+	daemon/flow_facts.c \
+	daemon/flow_findings.c \
 	daemon/flow_gather.c \
 	daemon/flow_kinds.c \
 	daemon/flow_outcome.c \

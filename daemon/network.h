@@ -4,7 +4,8 @@
  * vSwitch in the store.
  *
  *   network.c         sums windows; whose port it is
- *   network_views.c   bridges, ports, flows, latency, upcalls, changes
+ *   network_views.c   bridges, ports, flows, latency, upcalls
+ *   network_vswitchd.c  the CPU that ovs-vswitchd had
  *   network_changes.c what changed, and what Neutron did for it
  *   network_path.c    where an address is, and the way between two
  *
@@ -70,6 +71,9 @@ int network_load(struct network *network, struct store *store, const struct netw
 void network_done(struct network *network);
 /* Commands of its window, an array. */
 json_t *network_commands(struct network_host *host);
+/* Threads that gave those commands, with the CPU they had; empty where the scheduler
+ * was not traced. */
+json_t *network_vswitchd_threads(struct store *store, const struct network_host *host);
 /* How often a second in the time of its windows. */
 double network_per_second(const struct network_host *host, uint64_t count);
 /* The window's port of that number, or NULL. */

@@ -461,6 +461,7 @@ network_upcalls(struct store *store, const struct network_query *query, struct e
 			(json_int_t) counters[OVS_FLOWS_REMOVED]));
 		json_object_set_new(json, "components", components_json(host));
 		json_object_set_new(json, "commands", network_commands(host));
+		json_object_set_new(json, "threads", network_vswitchd_threads(store, host));
 		json_object_set(json, "series", host->series);
 		storms = store_facts_of_kind(store, "ovs.upcall_storm", host->name,
 					     network.from_ns, network.to_ns, 0, error);

@@ -18,7 +18,7 @@
 #include "lib/clock.h"
 #include "lib/util.h"
 
-enum { N_EVENTS = 4000, N_SEEDS = 12, MAX_BLOBS = 4096 };
+enum { N_EVENTS = 4000, N_SEEDS = 8, MAX_BLOBS = 4096 };
 #define START_NS (UINT64_C(1795390000) * NS_PER_S)
 
 /* -- Collecting ---------------------------------------------------------- */
@@ -271,7 +271,7 @@ play(struct run *run, unsigned seed, unsigned watermark_every, unsigned restart_
 	for (unsigned i = 1; i <= N_EVENTS; i++) {
 		const bool late = !below(20);
 
-		t_ns += below(10) ? below(50) * NS_PER_MS : below(5) * NS_PER_S;
+		t_ns += below(60) ? below(40) * NS_PER_MS : below(5) * NS_PER_S;
 		/* What is late is so behind an event, not behind a watermark alone: that
 		 * one promises that nothing older comes. */
 		if (watermark_every && i % watermark_every == 0 && !late)

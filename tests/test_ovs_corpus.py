@@ -162,6 +162,8 @@ def check_b(trace):
     tap.ok(trip['count'] == whole['counters']['upcalls'] and near(trip['p50_ns'], median(trips), 0.032),
            'b: upcalls matched with executes as an independent count does', (trip['p50_ns'], median(trips)))
     (upcalls,) = trace.call('network.upcalls')
+    cpu = {t['comm']: t['running_ns'] for t in upcalls['threads']}
+    tap.ok(cpu.get('handler6', 0) > 10**7 and cpu.get('handler7', 0) > 10**7, 'b: the CPU that handlers had', cpu)
     storms = [s for s in upcalls['storms'] if s['start_ns'] <= window['until_ns']]
     tap.ok(len(storms) == 1 and storms[0]['status'] == 'over' and
            storms[0]['start_ns'] - 10**9 <= window['since_ns'] <= storms[0]['start_ns'] + 10**9 and
