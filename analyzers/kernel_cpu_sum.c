@@ -184,7 +184,8 @@ unpack_window(const struct fact_window *window, struct read_window *ret)
 {
 	struct unpack *in = &ret->in;
 
-	*in = (struct unpack) { .at = window->blob, .end = (const unsigned char *) window->blob + window->size };
+	*in = (struct unpack) { .at = window->blob,
+				.end = (const unsigned char *) window->blob + window->size };
 	if (!window->size || *in->at++ != CPU_WINDOW_VERSION || window->end_ns <= window->start_ns)
 		return -EINVAL;
 	ret->late = unpack_number(in);

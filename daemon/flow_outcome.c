@@ -53,7 +53,8 @@ look_at(const struct flow *flow, const struct flow_fact *fact, struct seen *seen
 	bool own = streq(fact->request_id, flow->id);
 
 	if (fact->family == FAMILY_STEP && flow_matches(flow->done, fact->name) &&
-	    fact->end_ns && !streq(fact->status, "lost") && (!seen->done || flow_last(fact) >= flow_last(seen->done)))
+	    fact->end_ns && !streq(fact->status, "lost") &&
+	    (!seen->done || flow_last(fact) >= flow_last(seen->done)))
 		seen->done = fact;
 	if (fact->family == FAMILY_STEP && own && fact->surely && is_bad(fact) && !seen->bad)
 		seen->bad = fact;

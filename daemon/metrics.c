@@ -59,7 +59,7 @@ struct seen {
 struct metrics {
 	struct series *series;
 	struct seen *seen;           /* Ended records that were counted, oldest first. */
-	char cursors[4][32];         /* By topic of 'topics'. */
+	char cursors[2][32];         /* By topic of 'topics'. */
 };
 
 static const char *const topics[] = { "migration", "flow" };

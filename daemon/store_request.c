@@ -179,7 +179,8 @@ store_is_request_known(struct store *store, const char *request)
 	static const char sql[] =
 		"SELECT 1 FROM ref r CROSS JOIN fact f ON f.id = r.fact WHERE r.value = ?1"
 		" AND (f.key = ?1 OR json_extract(f.attributes, '$.request_id') = ?1)"
-		" AND (r.kind NOT IN ('request.child', '=request.child') OR json_extract(f.attributes, '$.by') IS NULL)"
+		" AND (r.kind NOT IN ('request.child', '=request.child')"
+		" OR json_extract(f.attributes, '$.by') IS NULL)"
 		" LIMIT 1";
 	sqlite3_stmt *stmt = store_query(store, sql, "t", request);
 	bool known = stmt && sqlite3_step(stmt) == SQLITE_ROW;

@@ -140,7 +140,8 @@ static void
 formatter_record(void **state)
 {
 	(void) state;
-	read_record("{\"message\": \"m\", \"name\": \"n\", \"msg\": \"%s\", \"args\": [\"m\"], \"levelname\": "
+	read_record("{\"message\": \"m\", \"name\": \"n\", \"msg\": \"%s\", \"args\": [\"m\"], "
+		"\"levelname\": "
 		    "\"INFO\", \"process\": 9, \"thread\": 3, \"hostname\": \"h\", \"context\": "
 		    "{\"request_id\": \"req-2\", \"user_id\": \"u\", \"tenant\": \"t\"}, \"extra\": "
 		    "{\"instance\": {\"x\": 1, \"uuid\": \"i2\"}}}");
@@ -275,7 +276,8 @@ by_template(void **state)
 	assert_text(field(0, F_PATH), "/v2.1/servers?name=a");
 	assert_text(field(0, F_HTTP_STATUS), "200");
 	assert_text(field(0, F_SECONDS), "0.25");
-	assert_true(match("eventlet.wsgi.server", "10.0.0.1 - - [23/Nov/2026 01:37:24] \"GET / HTTP/1.1\" 300 "
+	assert_true(match("eventlet.wsgi.server", "10.0.0.1 - - [23/Nov/2026 01:37:24] \"GET / "
+		"HTTP/1.1\" 300 "
 			  "1740 0.001179"));
 	assert_text(field(0, F_HTTP_STATUS), "300");
 	/* The id stands in the format. */
@@ -328,10 +330,12 @@ static void
 disks(void **state)
 {
 	(void) state;
-	assert_true(match("nova.virt.libvirt.driver", "{\"instance\": \"i\", \"message\": \"End _get_guest_xml "
+	assert_true(match("nova.virt.libvirt.driver", "{\"instance\": \"i\", \"message\": \"End "
+		"_get_guest_xml "
 			  "xml=<domain><devices><disk type='file'><source file='/a/disk'/><target dev='vda'/>"
 			  "</disk><disk type=\\\"block\\\">\\n <source dev=\\\"/dev/sdx\\\"/>\\n <target "
-			  "dev=\\\"vdc\\\" bus=\\\"virtio\\\"/>\\n<serial>c298f772-3d7e-4b13-90b3-e23b68af0b11"
+			  "dev=\\\"vdc\\\" "
+			  	"bus=\\\"virtio\\\"/>\\n<serial>c298f772-3d7e-4b13-90b3-e23b68af0b11"
 			  "</serial></disk></devices></domain>\"}"));
 	assert_int_equal(n_given, 1);
 	assert_int_equal(given[0].event, LOG_GUEST_XML);
@@ -433,18 +437,22 @@ operations(void **state)
 		{ "POST", "/v2.1/servers", "", "server.create", "server", "" },
 		{ "POST", "/compute/v2.1/229e825c049f41c48df8892ae42f521e/servers/i/action", "os-migrateLive",
 		  "server.live-migrate", "server", "i" },
-		{ "DELETE", "/v2.1/servers/i/os-volume_attachments/v", "", "server.detach-volume", "server", "i" },
-		{ "POST", "/v3/229e825c049f41c48df8892ae42f521e/volumes/v1/action", "os-extend", "volume.extend",
+		{ "DELETE", "/v2.1/servers/i/os-volume_attachments/v", "", "server.detach-volume",
+			"server", "i" },
+		{ "POST", "/v3/229e825c049f41c48df8892ae42f521e/volumes/v1/action", "os-extend",
+			"volume.extend",
 		  "volume", "v1" },
 		{ "POST", "/v3/229e825c049f41c48df8892ae42f521e/volumes/v1/action", "os-new_thing",
 		  "volume.os-new_thing", "volume", "v1" },
-		{ "PUT", "/v2.0/routers/r/add_router_interface?x=1", "", "router.add-interface", "router", "r" },
+		{ "PUT", "/v2.0/routers/r/add_router_interface?x=1", "", "router.add-interface",
+			"router", "r" },
 		{ "DELETE", "/v2.0/ports/p.json", "", "port.delete", "port", "p.json" },
 		{ "POST", "/v2.0/security-group-rules", "", "security-group-rule.create",
 		  "security-group-rule", "" },
 		{ "PUT", "/allocations/a", "", "allocation.update", "allocation", "a" },
 		{ "PATCH", "/v2/images/i", "", "image.update", "image", "i" },
-		{ "PUT", "/resource_providers/r/inventories", "", "inventory.update", "resource_provider", "r" },
+		{ "PUT", "/resource_providers/r/inventories", "", "inventory.update",
+			"resource_provider", "r" },
 		{ "POST", "/v2.1/os-keypairs", "", "keypair.create", "keypair", "" },
 		{ "GET", "/v2.1/servers/detail", "", "", "server", "" },
 		{ "GET", "/", "", "", "", "" },
@@ -471,7 +479,8 @@ main(void)
 		cmocka_unit_test(json_unescapes), cmocka_unit_test(own_record),
 		cmocka_unit_test(formatter_record), cmocka_unit_test(plain_record),
 		cmocka_unit_test(loggers), cmocka_unit_test(by_format),
-		cmocka_unit_test(by_template), cmocka_unit_test(by_value), cmocka_unit_test(completed), cmocka_unit_test(disks),
+		cmocka_unit_test(by_template), cmocka_unit_test(by_value),
+			cmocka_unit_test(completed), cmocka_unit_test(disks),
 		cmocka_unit_test(all_rows), cmocka_unit_test(notes), cmocka_unit_test(operations),
 	};
 	int r;
