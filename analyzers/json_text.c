@@ -101,9 +101,9 @@ read_value(const char *at, const char *end, struct json_value *ret)
 struct json_value
 json_parse(const char *s, size_t size)
 {
-	struct json_value value;
+	struct json_value value = { .kind = JSON_NONE };
 
-	if (!read_value(skip_space(s, s + size), s + size, &value))
+	if (size && !read_value(skip_space(s, s + size), s + size, &value))
 		value.kind = JSON_NONE;
 	return value;
 }

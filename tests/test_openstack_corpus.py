@@ -23,7 +23,7 @@ OPERATIONS = [
     ('server unpause', 'server.unpause'), ('server suspend', 'server.suspend'),
     ('server resume', 'server.resume'), ('server resize confirm', 'server.confirm-resize'),
     ('server resize revert', 'server.revert-resize'), ('server resize', 'server.resize'),
-    ('server migrate --live', 'server.live-migrate'), ('server migrate', 'server.cold-migrate'),
+    ('server migrate --live', 'server.live-migrate'), ('server migrate', 'server.migrate'),
     ('server migration abort', 'server.live-migrate-abort'),
     ('server migration force complete', 'server.live-migrate-force-complete'),
     ('server add volume', 'server.attach-volume'), ('server remove volume', 'server.detach-volume'),
