@@ -641,6 +641,16 @@ cpu_sum_cpus(const struct cpu_sum *sum, const struct cpu_sum_cpu **ret)
 
 /* -- Windows as one ----------------------------------------------------------------- */
 
+static bool
+has_detail(const struct cpu_sum_thread *t)
+{
+	uint64_t causes = t->pending_ns;
+
+	for (unsigned i = 0; i < N_CPU_CAUSES; i++)
+		causes += t->causes[i];
+	return t->role || t->n_takers || t->n_exits || causes || t->guest_ns || t->halted_ns;
+}
+
 static void
 pack_sum(const struct cpu_sum_thread *t, struct buf *out)
 {
@@ -652,8 +662,8 @@ pack_sum(const struct cpu_sum_thread *t, struct buf *out)
 	for (unsigned i = 0; i < CPU_DEAD; i++)
 		varint_write(t->ns[i], out);
 	varint_write(t->switches, out);
-	varint_write(t->role ? 1 : 0, out);
-	if (!t->role)
+	varint_write(has_detail(t), out);
+	if (!has_detail(t))
 		return;
 	varint_write(MIN(t->n_takers, (size_t) MAX_SUM_LIST), out);
 	for (size_t i = 0; i < MIN(t->n_takers, (size_t) MAX_SUM_LIST); i++) {
