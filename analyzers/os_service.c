@@ -46,6 +46,7 @@ struct window {
 	struct flow flow;      /* Must be first. */
 	char key[FACT_KEY_SIZE];
 	uint64_t start_ns, in_flight;
+	uint64_t heard_ns;     /* When something of it came last. */
 	uint64_t late;         /* Ends that came too late: not yet taken from in_flight. */
 	struct counts counts;
 };
@@ -110,6 +111,7 @@ open_window(struct flow *flow, const struct step *step)
 	const struct text key = { name, identify(name, 0, step->values) };
 
 	text_copy(window->key, sizeof window->key, &key);
+	window->heard_ns = step->t_ns;
 	window->in_flight -= MIN(window->late, window->in_flight);
 	window->late = 0;
 	if (flow->deadline_ns)
@@ -177,8 +179,9 @@ close_window(struct flow *flow, const struct step *step)
 	struct window *window = CONTAINER_OF(flow, struct window, flow);
 
 	tell_window(window, step);
-	/* Whose end is not heard of for so long is not awaited any more. */
-	if (step->t_ns - flow->last_ns > PATIENCE_NS)
+	/* Of whom nothing is heard for so long is not awaited any more; nor do windows go
+	 * on for ever, or over a gap of years. */
+	if (step->t_ns > window->heard_ns + PATIENCE_NS || window->heard_ns > step->t_ns)
 		window->in_flight = window->late = 0;
 	if (window->in_flight) {
 		/* Open requests are shown until they are done. */

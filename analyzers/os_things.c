@@ -124,6 +124,8 @@ tell(struct flow *flow, const struct step *step, enum log_event event)
 	}
 	if (!news)
 		return;
+	if (text_is(&line->name, "port.delete"))
+		fact.end_ns = step->t_ns;
 	fact.attributes = notes_json(&subject->notes, false);
 	if (thing->type == FACT_LINK)
 		json_object_set_new(fact.attributes, "t_ns", json_integer((json_int_t) step->t_ns));
@@ -156,8 +158,12 @@ tell_address(struct flow *flow, const struct step *step, const struct text *inst
 {
 	struct record *record = ((const struct line *) step->values)->record;
 	const struct json_value data = json_at(&address, "nova_object.data");
+	const struct text *event = &((const struct line *) step->values)->name;
 	struct fact fact = { .type = FACT_LINK, .kind = "vm.port" };
 	json_t *port;
+
+	if (text_is(event, "instance.delete.start"))
+		fact.end_ns = step->t_ns;
 
 	if (data.kind)
 		address = data;
@@ -189,7 +195,8 @@ tell_addresses(struct flow *flow, const struct step *step)
 	struct json_value address;
 
 	text_copy(subject->key, sizeof subject->key, &instance);
-	if (subject->extra == hash)
+	if (subject->extra == hash &&
+	    !text_is(&((const struct line *) step->values)->name, "instance.delete.start"))
 		return;
 	subject->extra = hash;
 	while (json_next(&walk, &address))

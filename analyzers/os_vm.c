@@ -92,8 +92,10 @@ tell_entity(struct subject *vm, const struct step *step)
 			news |= notes_clear(&vm->notes, field);
 		news |= notes_set(&vm->notes, field, text);
 	}
-	if (!news)
+	if (!news && !is_deleted(&vm->flow, step))
 		return;
+	if (is_deleted(&vm->flow, step))
+		fact.end_ns = step->t_ns;
 	fact.attributes = notes_json(&vm->notes, false);
 	json_object_set_new(fact.attributes, "instance", json_string(vm->key));
 	step_tell(step, &vm->flow, &fact);
@@ -103,11 +105,18 @@ tell_entity(struct subject *vm, const struct step *step)
 static void
 tell_host(struct subject *vm, const struct step *step)
 {
-	const struct text host = line_field(step->values, F_HOST);
+	struct text host = line_field(step->values, F_HOST);
 	const struct text before = notes_get(&vm->notes, F_HOST);
 	struct fact fact = { .type = FACT_LINK, .kind = "vm.host" };
 
-	if (!host.size || same(&host, &before))
+	if (!host.size)
+		host = before;
+
+	if (is_deleted(&vm->flow, step))
+		fact.end_ns = step->t_ns;
+	else if (same(&host, &before))
+		return;
+	if (!host.size)
 		return;
 	snprintf(fact.key, sizeof fact.key, "%.37s/%.*s", vm->key, (int) MIN(host.size, (size_t) 56),
 		 host.s);

@@ -23,7 +23,7 @@ bench_bench_log_LDFLAGS = $(LTO_LDFLAGS)
 bench_bench_log_LDADD = libanalyzers.a libctf.a libct.a $(JANSSON_LIBS) $(XXHASH_LIBS) $(BT2_LIBS) -lm
 
 EXTRA_DIST += doc/benchmarks.md bench/run bench/measure.py bench/offline.py bench/live.py \
-	bench/profiles.py bench/service.py bench/openstack.py bench/ovs.py
+	bench/profiles.py bench/service.py bench/openstack.py bench/ovs.py bench/clients.py
 CLEANFILES += bench/gen_trace bench/bench_decode bench/tracepoints bench/load bench/load_traced \
 	bench/bench_log bench/bench_ovs
 

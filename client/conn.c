@@ -84,7 +84,7 @@ receive(struct cloudtrace *daemon, struct cloudtrace_error *error)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n < 0 && daemon->tls)
-		return -errno;
+		return -EPROTO;
 	if (n < 0 && errno != ECONNRESET)
 		return connect_failed(error, errno, "%s: %s", daemon->name, strerror(errno));
 	return ended(daemon, error);

@@ -351,7 +351,7 @@ read_items(const json_t *budget, bool all, struct item *items, char *others, siz
 		else
 			items[count].ns += ns;
 	}
-	snprintf(others, size, "%zu others", more);
+	snprintf(others, size, "%zu other%s", more, more == 1 ? "" : "s");
 	return count + (more > 0);
 }
 

@@ -71,7 +71,7 @@ parse_term(const char *text, size_t size, struct condition *condition, struct er
 	*term = (struct condition_term) { .op = ops[i].op, .member = trimmed(copy, at) };
 	term->words = trimmed(copy + at + strlen(ops[i].text), strlen(copy + at + strlen(ops[i].text)));
 	term->is_number = parse_value(term->words, &term->number);
-	if (!is_member(term->member) || !*term->words)
+	if (!is_member(term->member) || !*term->words || strstr(term->words, " and"))
 		return error_set(error, EINVAL, "'%.60s' is not MEMBER OP VALUE", copy);
 	if (term->op <= OP_AT_LEAST && !term->is_number)
 		return error_set(error, EINVAL, "'%.60s' is no number, duration or size", term->words);

@@ -301,8 +301,8 @@ put(struct store *store, const struct alert_rules *rules, const char *id, json_t
 
 /* Alerts from spans below one side of the migration. */
 static int
-project_spans(struct store *store, const struct alert_rules *rules, const char *migration_id, const json_t *record,
-	      const char *side_id, struct error *error)
+project_spans(struct store *store, const struct alert_rules *rules, const char *migration_id,
+	      const json_t *record, const char *side_id, struct error *error)
 {
 	json_t *spans = store_children(store, side_id, error), *span;
 	size_t i;
@@ -488,7 +488,8 @@ put_source_alert(struct store *store, const struct alert_rules *rules,
 
 static int
 put_source_alerts(struct store *store, const struct alert_rules *rules,
-		  const json_t *migration_ids, const struct store_source *source, size_t rule, struct error *error)
+		  const json_t *migration_ids, const struct store_source *source, size_t rule,
+		  struct error *error)
 {
 	const json_t *id;
 	size_t i;

@@ -15,7 +15,7 @@
 #define OF(MEMBER) offsetof(struct config_rule, MEMBER)
 
 static const struct key receiver_keys[] = {
-	{ "type", KEY_CHOICE | KEY_RELOAD, TO(type), "webhook", 
+	{ "type", KEY_CHOICE | KEY_RELOAD, TO(type), "webhook",
 	  "what it is; otlp takes no alerts but finished requests as traces (OTLP/HTTP, JSON)", 0, 0,
 	  "alertmanager|webhook|journal|exec|otlp" },
 	{ "url", KEY_STRING | KEY_RELOAD, TO(url), "",
@@ -69,8 +69,8 @@ static const struct key rule_keys[] = {
 	{ "hold", KEY_DURATION | KEY_RELOAD, OF(hold_ns), "5m",
 	  "how long the alert of something that is over goes on firing", 0, 720 * HOUR, NULL },
 	{ "severity", KEY_CHOICE | KEY_RELOAD, OF(severity), "warning", "how bad it is", 0, 0, SEVERITIES },
-	{ "labels", KEY_STRING | KEY_RELOAD, OF(labels), "", "labels to add, as name=value with blanks between",
-	  0, 0, NULL },
+	{ "labels", KEY_STRING | KEY_RELOAD, OF(labels), "",
+	  "labels to add, as name=value with blanks between", 0, 0, NULL },
 	{ "text", KEY_STRING | KEY_RELOAD, OF(text), "",
 	  "what to tell people; {member} is replaced by its value", 0, 0, NULL },
 };

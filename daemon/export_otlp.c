@@ -75,8 +75,8 @@ add_attributes(json_t *list, const json_t *attributes)
 	json_t *value;
 
 	json_object_foreach((json_t *) (uintptr_t) attributes, name, value) {
-		_cleanup_(freep) char *own = NULL;
-		const char *key = NULL;
+		_cleanup_(freep) char *own = xasprintf("cloudtraced.%s", name);
+		const char *key = own;
 
 		if (json_is_null(value))
 			continue;
@@ -87,8 +87,6 @@ add_attributes(json_t *list, const json_t *attributes)
 		for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
 			if (streq(keys[i].name, name))
 				key = keys[i].key;
-		if (!key)
-			key = own = xasprintf("cloudtraced.%s", name);
 		add_attribute(list, key, value_json(value));
 	}
 }

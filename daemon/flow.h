@@ -3,9 +3,12 @@
  * flow.h -- the facts of one request become a flow (proto/schemas/flow.json).
  *
  *   flow.c          which requests have to be looked at again, and writing
+ *   flow_behalf.c   on whose behalf a request was made
+ *   flow_facts.c    facts as these files look at them
+ *   flow_findings.c what is remarkable about a request
  *   flow_gather.c   which facts belong to a request
  *   flow_kinds.c    tables: kinds of requests, of steps, of causes
- *   flow_outcome.c  status, end, what went wrong, what is remarkable
+ *   flow_outcome.c  status, end, what went wrong
  *   flow_record.c   the flow as lists show it
  *   flow_spans.c    the tree of spans and the time budget
  *

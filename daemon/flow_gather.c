@@ -19,94 +19,9 @@ enum { UUID_LENGTH = 36 };
 /* -- Facts ---------------------------------------------------------------- */
 
 static const char *
-text_member(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text && *text ? text : NULL;
-}
-
-uint64_t
-flow_number(const json_t *object, const char *name)
-{
-	json_int_t value = json_integer_value(json_object_get(object, name));
-
-	return value > 0 ? (uint64_t) value : 0;
-}
-
-const char *
-flow_text(const struct flow_fact *fact, const char *attribute)
-{
-	return fact ? text_member(fact->attributes, attribute) : NULL;
-}
-
-bool
-flow_true(const struct flow_fact *fact, const char *attribute)
-{
-	return json_is_true(json_object_get(fact->attributes, attribute));
-}
-
-const char *
-flow_first(const json_t *set)
-{
-	void *first = json_object_iter((json_t *) (uintptr_t) set);
-
-	return first ? json_object_iter_key(first) : NULL;
-}
-
-uint64_t
-flow_began(const struct flow_fact *fact)
-{
-	uint64_t began_ns = flow_number(fact->attributes, "began_ns");
-
-	return began_ns ? began_ns : fact->start_ns;
-}
-
-static enum fact_family
-family_of(const char *kind)
-{
-	static const char *const kinds[] = {
-		[FAMILY_API] = "api.request", [FAMILY_CALL] = "rpc.call",
-		[FAMILY_SERVED] = "rpc.served", [FAMILY_ERROR] = "log.error",
-		[FAMILY_CHILD] = "request.child", [FAMILY_MIGRATION] = "nova.migration",
-		[FAMILY_CHANGE] = "vm.change",
-	};
-	size_t length = strlen(kind);
-
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (kinds[i] && streq(kind, kinds[i]))
-			return (enum fact_family) i;
-	return length > 5 && streq(kind + length - 5, ".step") ? FAMILY_STEP : FAMILY_OTHER;
-}
-
-static const char *
 or_empty(const char *text)
 {
 	return text ? text : "";
-}
-
-static struct flow_fact
-fact_of(json_t *json)
-{
-	const json_t *attributes = json_object_get(json, "attributes");
-	enum fact_family family = family_of(or_empty(text_member(json, "kind")));
-
-	return (struct flow_fact) {
-		.json = json,
-		.attributes = attributes,
-		.id = or_empty(text_member(json, "id")),
-		.kind = or_empty(text_member(json, "kind")),
-		.host = or_empty(text_member(json, "host")),
-		.key = or_empty(text_member(json, "key")),
-		.status = or_empty(text_member(json, "status")),
-		.name = or_empty(text_member(attributes, family == FAMILY_ERROR ? "cause" :
-					     family == FAMILY_API ? "service" : "name")),
-		.service = or_empty(text_member(attributes, "service")),
-		.request_id = or_empty(text_member(attributes, "request_id")),
-		.family = family,
-		.start_ns = flow_number(json, "start_ns"),
-		.end_ns = flow_number(json, "end_ns"),
-	};
 }
 
 /* Adds a fact, once. */
@@ -114,7 +29,7 @@ static struct flow_fact *
 add(struct flow *flow, json_t *json, bool surely)
 {
 	struct flow_fact *fact;
-	const char *id = or_empty(text_member(json, "id"));
+	const char *id = or_empty(flow_member(json, "id"));
 
 	if (json_object_get(flow->by_id, id))
 		return NULL;
@@ -128,7 +43,7 @@ add(struct flow *flow, json_t *json, bool surely)
 		flow->facts = xrealloc(flow->facts, flow->capacity * sizeof *flow->facts);
 	}
 	fact = xcalloc(1, sizeof *fact);
-	*fact = fact_of(json_incref(json));
+	*fact = flow_fact_of(json_incref(json));
 	fact->surely = surely;
 	flow->facts[flow->n++] = fact;
 	return fact;
@@ -139,187 +54,6 @@ name(json_t *set, const char *id)
 {
 	if (id && *id && json_object_size(set) < FLOW_MAX_SUBJECTS)
 		json_object_set_new(set, id, json_true());
-}
-
-/* -- On whose behalf ------------------------------------------------------ */
-
-/* All facts of two kinds that name a request. */
-static json_t *
-both_of(struct store *store, const char *request, const char *kind, const char *other)
-{
-	json_t *facts = store_facts_naming_in(store, request, kind, 0, INT64_MAX, NULL);
-	json_t *more = store_facts_naming_in(store, request, other, 0, INT64_MAX, NULL);
-
-	if (facts)
-		json_array_extend(facts, more);
-	json_decref(more);
-	return facts;
-}
-
-/* The facts that say who served a request, and on whose behalf. */
-static json_t *
-claims_of(struct store *store, const char *request)
-{
-	return both_of(store, request, "=api.request", "=request.child");
-}
-
-/* Neutron tells Nova what became of a port: nobody asked for that. */
-static bool
-is_event_of_neutron(const struct flow_fact *fact)
-{
-	const char *path = flow_text(fact, "path");
-
-	return path && strstr(path, "/os-server-external-events");
-}
-
-/* Some clients pass on the id of their own previous request to the same API;
- * no service asks itself. */
-static bool
-is_own_client(struct store *store, const char *global, const char *service)
-{
-	json_t *claims = claims_of(store, global), *json;
-	bool same = false;
-	size_t i;
-
-	json_array_foreach(claims, i, json) {
-		struct flow_fact fact = fact_of(json);
-
-		same |= fact.family == FAMILY_API && streq(fact.key, global) &&
-			streq(fact.service, service);
-	}
-	json_decref(claims);
-	return same;
-}
-
-/* Whether a caller's line tells of this very request.  One that says nothing of
- * its own request may tell of another, served under the same id. */
-static bool
-tells_of(const struct flow_fact *link, const struct flow_fact *request)
-{
-	const char *url = flow_text(link, "url"), *path = flow_text(request, "path");
-	size_t n = path ? strcspn(path, "?") : 0, size;
-
-	if (*link->request_id || !url || !path)
-		return true;
-	size = strcspn(url, "?");
-	return n <= size && !memcmp(url + size - n, path, n) &&
-	       !starts_with(request->service, "glance");
-}
-
-/* Whether a service made the request, by any line of a caller. */
-static bool
-is_made(const json_t *claims, const struct flow_fact *link)
-{
-	json_t *json;
-	bool served = false;
-	size_t i;
-
-	json_array_foreach((json_t *) (uintptr_t) claims, i, json) {
-		struct flow_fact fact = fact_of(json);
-
-		if (fact.family != FAMILY_API || !streq(fact.key, link->key))
-			continue;
-		if (tells_of(link, &fact))
-			return true;
-		served = true;
-	}
-	return !served;
-}
-
-struct behalf {
-	char parent[FACT_KEY_SIZE];  /* "": none is known. */
-	char global[FACT_KEY_SIZE];  /* The id that the callee was told, or "". */
-	bool own;                    /* An operator may have asked for it. */
-	bool served;                 /* By an API that is traced. */
-};
-
-/* The caller says which request it made and under which of its own; the callee
- * says the global request id.  The former is finer, but comes from a line whose
- * request id may be stale. */
-static int root_of(struct store *store, const char *request, char ret[FACT_KEY_SIZE], int depth);
-
-static void
-behalf_of(struct store *store, const char *request, struct behalf *ret, int depth)
-{
-	json_t *claims = claims_of(store, request);
-	char root[FACT_KEY_SIZE], other[FACT_KEY_SIZE];
-	const char *link = NULL, *global = NULL;
-	json_t *json;
-	size_t i;
-
-	*ret = (struct behalf) { .own = true };
-	json_array_foreach(claims, i, json) {
-		struct flow_fact fact = fact_of(json);
-		const char *asked = flow_text(&fact, "global_request_id");
-
-		if (!streq(fact.key, request) || flow_text(&fact, "by"))
-			continue;
-		/* A service made it, even if its line does not say for whom. */
-		if (fact.family == FAMILY_CHILD && is_made(claims, &fact))
-			ret->own = false;
-		if (fact.family == FAMILY_CHILD && !link && *fact.request_id &&
-		    !streq(fact.request_id, request))
-			link = fact.request_id;
-		if (fact.family != FAMILY_API)
-			continue;
-		ret->served = true;
-		if (asked && !streq(asked, request) && !global &&
-		    !is_own_client(store, asked, fact.service))
-			global = asked;
-		/* Operators have no business with placement. */
-		if (is_event_of_neutron(&fact) || starts_with(fact.service, "placement"))
-			ret->own = false;
-	}
-	if (link && global && !streq(link, global) && depth < FLOW_MAX_DEPTH &&
-	    store_is_request_known(store, global) && !root_of(store, link, root, depth) &&
-	    !root_of(store, global, other, depth) && !streq(root, other))
-		link = NULL;
-	if (link)
-		snprintf(ret->parent, sizeof ret->parent, "%s", link);
-	else if (global && store_is_request_known(store, global))
-		snprintf(ret->parent, sizeof ret->parent, "%s", global);
-	if (global)
-		snprintf(ret->global, sizeof ret->global, "%s", global);
-	if (*ret->parent)
-		ret->own = false;
-	json_decref(claims);
-}
-
-/* Up to the root.  Those that go round in a circle have the first of them, by
- * name, as their root. */
-static int
-root_of(struct store *store, const char *request, char ret[FACT_KEY_SIZE], int depth)
-{
-	char ids[FLOW_MAX_DEPTH + 1][FACT_KEY_SIZE];
-	struct behalf behalf;
-	int n = 0;
-
-	snprintf(ids[0], sizeof ids[0], "%s", request);
-	for (;;) {
-		int seen = 0;
-
-		behalf_of(store, ids[n], &behalf, depth + n + 1);
-		while (seen <= n && !streq(ids[seen], behalf.parent))
-			seen++;
-		if (!*behalf.parent || depth + n + 1 >= FLOW_MAX_DEPTH) {
-			memcpy(ret, ids[n], FACT_KEY_SIZE);
-			break;
-		}
-		if (seen <= n) {
-			for (int i = memcpy(ret, ids[seen], FACT_KEY_SIZE) ? seen : 0; i <= n; i++)
-				if (strcmp(ids[i], ret) < 0)
-					memcpy(ret, ids[i], FACT_KEY_SIZE);
-			break;
-		}
-		memcpy(ids[++n], behalf.parent, FACT_KEY_SIZE);
-	}
-	return n || behalf.served ? 0 : -ENOENT;
-}
-
-int
-flow_root(struct store *store, const char *request, char ret[FACT_KEY_SIZE])
-{
-	return root_of(store, request, ret, 0);
 }
 
 /* -- What surely belongs to it -------------------------------------------- */
@@ -342,19 +76,19 @@ facts_of(struct flow *flow, json_t *cache, const char *request, struct error *er
 static int
 add_children(struct flow *flow, const char *request, struct error *error)
 {
-	json_t *claims = both_of(flow->store, request, "api.request", "request.child"), *json;
+	json_t *claims = flow_both(flow->store, request, "api.request", "request.child"), *json;
 	size_t i;
 
 	if (!claims)
 		return error_set(error, EIO, "what was asked for %s cannot be read", request);
 	json_array_foreach(claims, i, json) {
-		struct flow_fact fact = fact_of(json);
-		struct behalf behalf;
+		struct flow_fact fact = flow_fact_of(json);
+		struct flow_behalf behalf;
 
 		if (streq(fact.key, request) || json_object_get(flow->requests, fact.key) ||
 		    json_object_size(flow->requests) >= FLOW_MAX_REQUESTS)
 			continue;
-		behalf_of(flow->store, fact.key, &behalf, 0);
+		flow_behalf(flow->store, fact.key, &behalf, 0);
 		if (streq(behalf.parent, request))
 			json_object_set_new(flow->requests, fact.key, json_true());
 	}
@@ -492,7 +226,7 @@ is_own(const struct flow *flow, const struct flow_fact *fact)
 static int
 add_message(struct flow *flow, json_t *json, struct error *error)
 {
-	struct flow_fact fact = fact_of(json);
+	struct flow_fact fact = flow_fact_of(json);
 	json_t *ends = store_facts_naming(flow->store, fact.key, error), *end;
 	bool served = false, own = false;
 	size_t i;
@@ -500,7 +234,7 @@ add_message(struct flow *flow, json_t *json, struct error *error)
 	if (!ends)
 		return -EIO;
 	json_array_foreach(ends, i, end) {
-		struct flow_fact one = fact_of(end);
+		struct flow_fact one = flow_fact_of(end);
 
 		if (one.family != FAMILY_SERVED || !*one.request_id)
 			continue;
@@ -508,7 +242,7 @@ add_message(struct flow *flow, json_t *json, struct error *error)
 		own |= json_object_get(flow->requests, one.request_id) != NULL;
 	}
 	json_array_foreach(ends, i, end) {
-		struct flow_fact one = fact_of(end);
+		struct flow_fact one = flow_fact_of(end);
 
 		if (streq(one.key, fact.key) && (own || !served) &&
 		    (one.family == FAMILY_CALL || one.family == FAMILY_SERVED))
@@ -530,7 +264,7 @@ add_own(struct flow *flow, json_t *cache, struct error *error)
 		if (!facts)
 			return -EIO;
 		json_array_foreach(facts, i, json) {
-			struct flow_fact fact = fact_of(json);
+			struct flow_fact fact = flow_fact_of(json);
 			bool message = fact.family == FAMILY_CALL || fact.family == FAMILY_SERVED;
 
 			if (!is_own(flow, &fact) || json_object_get(flow->by_id, fact.id))
@@ -644,9 +378,9 @@ is_claimed(const struct flow *flow, const json_t *newer, const struct flow_fact 
 	size_t i;
 
 	json_array_foreach((json_t *) (uintptr_t) newer, i, one) {
-		const char *id = or_empty(text_member(one, "id"));
+		const char *id = or_empty(flow_member(one, "id"));
 		uint64_t start_ns = flow_number(one, "start_ns");
-		const struct flow_kind *kind = flow_kind_of(or_empty(text_member(one, "kind")));
+		const struct flow_kind *kind = flow_kind_of(or_empty(flow_member(one, "kind")));
 
 		if (!streq(id, flow->id) && start_ns <= fact->start_ns &&
 		    (start_ns > flow->start_ns ||
@@ -655,15 +389,6 @@ is_claimed(const struct flow *flow, const json_t *newer, const struct flow_fact 
 			return true;
 	}
 	return false;
-}
-
-bool
-flow_is_stray(struct store *store, const char *request)
-{
-	struct behalf behalf;
-
-	behalf_of(store, request, &behalf, 0);
-	return behalf.served && !behalf.own && !*behalf.parent;
 }
 
 /* A VM that goes to error without anybody having asked for anything: a service
@@ -703,7 +428,7 @@ add_loose_of(struct flow *flow, const char *subject, const char *kind, const jso
 	if (!facts)
 		return -EIO;
 	json_array_foreach(facts, i, json) {
-		struct flow_fact fact = fact_of(json);
+		struct flow_fact fact = flow_fact_of(json);
 		const char *instance = flow_text(&fact, "instance");
 
 		if (is_loose(flow, &fact) && flow_kind_takes(flow->kind, fact.name, fact.family) &&
@@ -754,8 +479,8 @@ name_linked(struct flow *flow, struct error *error)
 			return -EIO;
 		json_array_foreach(links, i, link) {
 			const json_t *said = json_object_get(link, "attributes");
-			const char *port = text_member(said, "port");
-			const char *key = or_empty(text_member(link, "key"));
+			const char *port = flow_member(said, "port");
+			const char *key = or_empty(flow_member(link, "key"));
 			const char *slash = strchr(key, '/');
 
 			if (flow_number(said, "t_ns") <= to_ns)
@@ -792,7 +517,7 @@ is_newer_migration(const struct flow *flow, const json_t *newer, uint64_t t_ns)
 		uint64_t start_ns = flow_number(one, "start_ns");
 
 		if (start_ns > flow->start_ns && start_ns <= t_ns &&
-		    flow_kind_of(or_empty(text_member(one, "kind")))->migrates)
+		    flow_kind_of(or_empty(flow_member(one, "kind")))->migrates)
 			return true;
 	}
 	return false;
@@ -876,11 +601,11 @@ name_kind(struct flow *flow)
 static int
 gather(struct flow *flow, json_t *cache, struct error *error)
 {
-	struct behalf behalf;
+	struct flow_behalf behalf;
 	int r;
 
 	json_object_set_new(flow->requests, flow->id, json_true());
-	behalf_of(flow->store, flow->id, &behalf, 0);
+	flow_behalf(flow->store, flow->id, &behalf, 0);
 	memcpy(flow->behalf, behalf.global, sizeof flow->behalf);
 	if (!behalf.own || !behalf.served)
 		return 0;

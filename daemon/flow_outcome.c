@@ -8,10 +8,6 @@
 #include "daemon/flow_private.h"
 #include "lib/util.h"
 
-/* A message that waits for so long before somebody takes it is remarkable. */
-#define QUEUE_NS (1 * NS_PER_S)
-enum { MAX_FINDINGS = 40 };
-
 static bool
 is_over(const struct flow_fact *fact)
 {
@@ -23,12 +19,6 @@ is_bad(const struct flow_fact *fact)
 {
 	return streq(fact->status, "error") ||
 	       (streq(fact->status, "cancelled") && starts_with(fact->kind, "nova."));
-}
-
-static uint64_t
-last_of(const struct flow_fact *fact)
-{
-	return MAX(fact->start_ns, fact->end_ns);
 }
 
 /* -- What happened -------------------------------------------------------- */
@@ -63,7 +53,7 @@ look_at(const struct flow *flow, const struct flow_fact *fact, struct seen *seen
 	bool own = streq(fact->request_id, flow->id);
 
 	if (fact->family == FAMILY_STEP && flow_matches(flow->done, fact->name) &&
-	    fact->end_ns && !streq(fact->status, "lost") && (!seen->done || last_of(fact) >= last_of(seen->done)))
+	    fact->end_ns && !streq(fact->status, "lost") && (!seen->done || flow_last(fact) >= flow_last(seen->done)))
 		seen->done = fact;
 	if (fact->family == FAMILY_STEP && own && fact->surely && is_bad(fact) && !seen->bad)
 		seen->bad = fact;
@@ -83,7 +73,7 @@ look_at(const struct flow *flow, const struct flow_fact *fact, struct seen *seen
 	seen->lost |= streq(fact->status, "lost");
 	seen->open |= streq(fact->status, "running") && fact->family == FAMILY_STEP;
 	if (fact->family != FAMILY_ERROR && fact->family != FAMILY_CHANGE)
-		seen->last_ns = MAX(seen->last_ns, last_of(fact));
+		seen->last_ns = MAX(seen->last_ns, flow_last(fact));
 }
 
 /* Of the VM's live migrations at that time, the last between these hosts. */
@@ -189,7 +179,7 @@ status_of_steps(const struct flow *flow, const struct seen *seen)
 	bool accepted = http_status == 202;
 
 	if (seen->done && !is_bad(seen->done) &&
-	    (!failed || last_of(seen->done) > seen->state->start_ns))
+	    (!failed || flow_last(seen->done) > seen->state->start_ns))
 		return "ok";
 	/* What the API did at once, it did. */
 	if (http_status && !accepted && !*flow->done)
@@ -205,15 +195,8 @@ status_of_steps(const struct flow *flow, const struct seen *seen)
 
 /* -- Errors --------------------------------------------------------------- */
 
-static json_t *
-text_json(const char *text)
-{
-	return text ? store_string(text) : json_null();
-}
-
-/* A copy of what a fact says of an error. */
-static json_t *
-error_of(const struct flow_fact *fact)
+json_t *
+flow_error_of(const struct flow_fact *fact)
 {
 	const json_t *error = json_object_get(fact->attributes, "error");
 	const char *exception = json_string_value(json_object_get(error, "exception"));
@@ -228,11 +211,11 @@ error_of(const struct flow_fact *fact)
 	if (detail && (!message || !strstr(message, detail)))
 		whole = message ? xasprintf("%s (%s)", message, detail) : xstrdup(detail);
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:I}", "service",
-			 text_json(*fact->service ? fact->service : NULL), "host",
-			 text_json(fact->host), "exception", text_json(exception), "message",
-			 text_json(whole ? whole : message), "cause",
-			 text_json(fact->family == FAMILY_ERROR && *fact->name ? fact->name : NULL),
-			 "t_ns", (json_int_t) last_of(fact));
+			 flow_text_json(*fact->service ? fact->service : NULL), "host",
+			 flow_text_json(fact->host), "exception", flow_text_json(exception), "message",
+			 flow_text_json(whole ? whole : message), "cause",
+			 flow_text_json(fact->family == FAMILY_ERROR && *fact->name ? fact->name : NULL),
+			 "t_ns", (json_int_t) flow_last(fact));
 }
 
 static json_t *
@@ -245,8 +228,8 @@ error_of_record(const json_t *record)
 							     "source"));
 
 	return json_pack("{s:s, s:o, s:n, s:o, s:s, s:I}", "service", "qemu", "host",
-			 text_json(host), "exception", "message",
-			 text_json(reason ? reason : status), "cause",
+			 flow_text_json(host), "exception", "message",
+			 flow_text_json(reason ? reason : status), "cause",
 			 status && streq(status, "cancelled") ? "migration-aborted" :
 			 "migration-failed", "t_ns",
 			 json_integer_value(json_object_get(record, "end_ns")));
@@ -268,11 +251,11 @@ add_exception(const struct flow *flow, const struct flow_fact *cause, json_t *er
 		if (one->family != FAMILY_ERROR || !exception || !streq(one->name, cause->name))
 			continue;
 		why = flow_text(one, "message");
-		json_object_set_new(error, "exception", text_json(exception));
+		json_object_set_new(error, "exception", flow_text_json(exception));
 		if (why && said && !strstr(said, why) && !strstr(why, said)) {
 			_cleanup_(freep) char *both = xasprintf("%s (%s)", why, said);
 
-			json_object_set_new(error, "message", text_json(both));
+			json_object_set_new(error, "message", flow_text_json(both));
 		}
 		return;
 	}
@@ -285,9 +268,9 @@ error_of_root(const struct flow *flow)
 	const struct flow_fact *root = flow->root;
 	const char *method = flow_text(root, "method"), *path = flow_text(root, "path");
 	uint64_t status = flow_number(root->attributes, "http_status");
-	json_t *error = error_of(root);
+	json_t *error = flow_error_of(root);
 
-	json_object_set_new(error, "method", text_json(method));
+	json_object_set_new(error, "method", flow_text_json(method));
 	json_object_set_new(error, "http_status", status ? json_integer((json_int_t) status) :
 			    json_null());
 	if (!json_is_string(json_object_get(error, "message")) && status) {
@@ -296,7 +279,7 @@ error_of_root(const struct flow *flow)
 							path ? (int) strcspn(path, "?") : 1,
 							path ? path : "?", (unsigned) status);
 
-		json_object_set_new(error, "message", text_json(text));
+		json_object_set_new(error, "message", flow_text_json(text));
 	}
 	return error;
 }
@@ -326,9 +309,9 @@ error_of_fate(const struct flow *flow, const struct flow_fact *fate)
 	else
 		text = xasprintf("the VM was set to error by %s, for no request", fate->service);
 	return json_pack("{s:o, s:o, s:n, s:o, s:s, s:I}", "service",
-			 text_json(cut ? cut->service : fate->service), "host",
-			 text_json(cut ? cut->host : fate->host), "exception", "message",
-			 text_json(text), "cause", "service-died", "t_ns",
+			 flow_text_json(cut ? cut->service : fate->service), "host",
+			 flow_text_json(cut ? cut->host : fate->host), "exception", "message",
+			 flow_text_json(text), "cause", "service-died", "t_ns",
 			 (json_int_t) fate->start_ns);
 }
 
@@ -378,7 +361,7 @@ add_reason(const struct flow *flow)
 	if (!reason || !message || strstr(message, reason))
 		return;
 	both = xasprintf("%s (QEMU: %s)", message, reason);
-	json_object_set_new(flow->error, "message", text_json(both));
+	json_object_set_new(flow->error, "message", flow_text_json(both));
 }
 
 static void
@@ -398,9 +381,9 @@ find_error(struct flow *flow, const struct seen *seen)
 	if (fact && fact == flow->root)
 		flow->error = error_of_root(flow);
 	else if (fact)
-		flow->error = error_of(fact);
+		flow->error = flow_error_of(fact);
 	if (flow->error && flow->kind->migrates && fact != flow->root)
-		json_object_set_new(flow->error, "cause", text_json(
+		json_object_set_new(flow->error, "cause", flow_text_json(
 			streq(fact->name, "error") ? "migration-failed" : fact->name));
 	if (flow->error) {
 		add_exception(flow, fact, flow->error);
@@ -408,162 +391,10 @@ find_error(struct flow *flow, const struct seen *seen)
 	} else if (word && !streq(word, "ok")) {
 		flow->error = error_of_record(seen->record);
 	} else if (seen->bad) {
-		flow->error = error_of(seen->bad);
+		flow->error = flow_error_of(seen->bad);
 	} else if (seen->fate) {
 		flow->error = error_of_fate(flow, seen->fate);
 	}
-}
-
-/* -- Findings ------------------------------------------------------------- */
-
-/* What was said before, or of the error itself, is not said again. */
-static bool
-is_said(const struct flow *flow, const char *rule, const char *text)
-{
-	json_t *finding;
-	size_t i;
-
-	json_array_foreach(flow->findings, i, finding)
-		if (streq(json_string_value(json_object_get(finding, "rule")), rule) &&
-		    streq(json_string_value(json_object_get(finding, "text")), text))
-			return true;
-	return false;
-}
-
-static void
-add_finding(struct flow *flow, const char *rule, char *text, const struct flow_fact *fact,
-	    json_t *evidence)
-{
-	if (is_said(flow, rule, text)) {
-		json_decref(evidence);
-		free(text);
-		return;
-	}
-	json_object_set_new(evidence, "fact", text_json(fact ? fact->id : NULL));
-	if (fact)
-		json_object_set_new(evidence, "t_ns", json_integer((json_int_t) fact->start_ns));
-	if (json_array_size(flow->findings) < MAX_FINDINGS)
-		json_array_append_new(flow->findings, json_pack(
-			"{s:o, s:o, s:o}", "rule", text_json(rule), "text", text_json(text),
-			"evidence", evidence));
-	else
-		json_decref(evidence);
-	free(text);
-}
-
-/* Whether the agent on that host said anything about the port meanwhile. */
-static bool
-agent_spoke(const struct flow *flow, const struct flow_fact *wait)
-{
-	const char *port = flow_text(wait, "port");
-
-	for (size_t i = 0; i < flow->n; i++) {
-		const struct flow_fact *fact = flow->facts[i];
-		const char *about = flow_text(fact, "port");
-
-		if (fact->family == FAMILY_STEP && strstr(fact->service, "agent") &&
-		    streq(fact->host, wait->host) && (!port || (about && streq(about, port))) &&
-		    fact->start_ns >= wait->start_ns && fact->start_ns <= last_of(wait))
-			return true;
-	}
-	return false;
-}
-
-static void
-find_vif_timeout(struct flow *flow, const struct flow_fact *fact)
-{
-	bool spoke = agent_spoke(flow, fact);
-	const char *port = flow_text(fact, "port");
-	double seconds = fact->end_ns > fact->start_ns ?
-		(double) (fact->end_ns - fact->start_ns) / NS_PER_S : 0;
-
-	add_finding(flow, "vif-plug-timeout",
-		    xasprintf("%s on %s waited %.1f s in vain for port %s to be plugged: %s",
-			      *fact->service ? fact->service : "nova-compute", fact->host, seconds,
-			      port ? port : "(unknown)", spoke ?
-			      "the agent there worked on it, but Neutron did not tell in time" :
-			      "the network agent there said nothing of it"),
-		    fact, json_pack("{s:o, s:s, s:b, s:I}", "port", text_json(port), "host",
-				    fact->host, "agent_spoke", (int) spoke, "waited_ns",
-				    (json_int_t) (fact->end_ns - MIN(fact->end_ns, fact->start_ns))));
-}
-
-static void
-find_mark(struct flow *flow, const struct flow_fact *fact)
-{
-	json_t *error = error_of(fact);
-	const char *message = json_string_value(json_object_get(error, "message"));
-	const char *exception = json_string_value(json_object_get(error, "exception"));
-
-	add_finding(flow, *fact->name ? fact->name : "error",
-		    xasprintf("%s on %s: %s", *fact->service ? fact->service : "a service",
-			      fact->host, message ? message : exception ? exception :
-			      "said no more"),
-		    fact, error);
-}
-
-static void
-find_slow_queue(struct flow *flow, const struct flow_fact *call)
-{
-	const struct flow_fact *served = call->other;
-	const char *topic = flow_text(call, "topic");
-	uint64_t queued_ns = served->start_ns - MIN(served->start_ns, call->start_ns);
-
-	if (queued_ns >= QUEUE_NS)
-		add_finding(flow, "rpc-queue",
-			    xasprintf("a message to %s waited %.1f s before %s on %s took it",
-				      topic ? topic : "a service", (double) queued_ns / NS_PER_S,
-				      *served->service ? served->service : "somebody",
-				      served->host),
-			    call, json_pack("{s:I, s:o}", "queued_ns", (json_int_t) queued_ns,
-					    "topic", text_json(topic)));
-}
-
-/* Nova says that it went well, the hypervisor that it did not. */
-static void
-find_contradiction(struct flow *flow, const struct seen *seen)
-{
-	const char *reason = json_string_value(json_object_get(seen->record, "reason"));
-	const char *id = json_string_value(json_object_get(seen->record, "id"));
-
-	if (reason)
-		add_finding(flow, "hypervisor", xstrdup(reason), NULL,
-			    json_pack("{s:o}", "migration", text_json(id)));
-}
-
-static bool
-is_vif_timeout(const struct flow_fact *fact)
-{
-	return fact->family == FAMILY_STEP && streq(fact->status, "timeout") &&
-	       flow_matches("*vif-plug* *vif_plug*", fact->name);
-}
-
-static void
-find_all(struct flow *flow, const struct seen *seen)
-{
-	bool waited = false, bad = flow->error != NULL;
-
-	for (size_t i = 0; i < flow->n; i++)
-		waited |= is_vif_timeout(flow->facts[i]);
-	for (size_t i = 0; i < flow->n; i++) {
-		const struct flow_fact *fact = flow->facts[i];
-		bool cause = flow->error && seen->worst && streq(fact->name, seen->worst->name);
-
-		if (is_vif_timeout(fact))
-			find_vif_timeout(flow, fact);
-		else if (fact->family == FAMILY_ERROR && !cause && *fact->name &&
-			 (bad || flow_is_remarkable(fact->name)) &&
-			 !(waited && streq(fact->name, "vif-plug-timeout")))
-			find_mark(flow, fact);
-		else if (fact->family == FAMILY_CALL && fact->other)
-			find_slow_queue(flow, fact);
-		else if (fact->family == FAMILY_CALL && streq(fact->status, "unanswered"))
-			add_finding(flow, "rpc-unanswered",
-				    xasprintf("nobody answered a call to %s",
-					      flow_text(fact, "topic") ? flow_text(fact, "topic") :
-					      "a service"), fact, json_object());
-	}
-	find_contradiction(flow, seen);
 }
 
 /* -- All ------------------------------------------------------------------ */
@@ -577,7 +408,7 @@ end_of(const struct flow *flow, const struct seen *seen)
 	if (http_status >= 400 || (http_status && http_status != 202 && !*flow->done))
 		return flow->root->end_ns;
 	if (streq(flow->status, "ok") && seen->done)
-		return last_of(seen->done);
+		return flow_last(seen->done);
 	if (streq(flow->status, "error") && has_failed(seen) && !flow->kind->migrates)
 		return seen->state->start_ns;
 	if (streq(flow->status, "error") && seen->fate && !seen->done)
@@ -594,7 +425,6 @@ flow_outcome(struct flow *flow)
 	uint64_t http_status = flow_number(flow->root->attributes, "http_status");
 	const char *status = NULL;
 
-	flow->findings = json_array();
 	flow->record = seen.record;
 	flow->told = seen.migration;
 	if (http_status >= 400 || (streq(flow->root->status, "error") && !seen.cast))
@@ -607,5 +437,5 @@ flow_outcome(struct flow *flow)
 	seen.worst = cause_of(flow, &seen);
 	if (streq(flow->status, "error") || streq(flow->status, "cancelled"))
 		find_error(flow, &seen);
-	find_all(flow, &seen);
+	flow_findings(flow, seen.worst);
 }

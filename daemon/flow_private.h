@@ -90,12 +90,10 @@ struct flow {
 	json_t *findings;            /* Array. */
 };
 
-/* flow_gather.c: finds all facts of a request.  Returns 1 when it is a flow,
- * 0 when not (made on behalf of another, or nothing worth one), or a negative
- * errno.  To be ended by flow_done() in any case. */
-int flow_gather(struct flow *flow, struct store *store, const char *id, struct error *error);
-void flow_done(struct flow *flow);
-const char *flow_text(const struct flow_fact *fact, const char *attribute);   /* NULL: none */
+/* flow_facts.c: a fact in the form of store_spans(), which it borrows. */
+struct flow_fact flow_fact_of(json_t *json);
+const char *flow_member(const json_t *object, const char *name);   /* Text; NULL: none. */
+const char *flow_text(const struct flow_fact *fact, const char *attribute);
 bool flow_true(const struct flow_fact *fact, const char *attribute);
 uint64_t flow_number(const json_t *object, const char *name);
 /* The first id of a set, or NULL. */
@@ -103,9 +101,30 @@ const char *flow_first(const json_t *set);
 /* Where an API request began: better than when its first line was seen. */
 uint64_t flow_began(const struct flow_fact *fact);
 
+/* When it was last heard of. */
+uint64_t flow_last(const struct flow_fact *fact);
+/* Text as JSON, null for none. */
+json_t *flow_text_json(const char *text);
+
+/* flow_behalf.c */
+struct flow_behalf {
+	char parent[FACT_KEY_SIZE];  /* "": none is known. */
+	char global[FACT_KEY_SIZE];  /* The id that the callee was told, or "". */
+	bool own;                    /* An operator may have asked for it. */
+	bool served;                 /* By an API that is traced. */
+};
+/* 'depth': how many requests it was followed up through already. */
+void flow_behalf(struct store *store, const char *request, struct flow_behalf *ret, int depth);
+/* All facts of two kinds that name a request; NULL on failure. */
+json_t *flow_both(struct store *store, const char *request, const char *kind, const char *other);
 /* Whether a service made this request, but nobody said for which of its own. */
 bool flow_is_stray(struct store *store, const char *request);
 
+/* flow_gather.c: finds all facts of a request.  Returns 1 when it is a flow,
+ * 0 when not (made on behalf of another, or nothing worth one), or a negative
+ * errno.  To be ended by flow_done() in any case. */
+int flow_gather(struct flow *flow, struct store *store, const char *id, struct error *error);
+void flow_done(struct flow *flow);
 /* flow_kinds.c */
 const struct flow_kind *flow_kind_of(const char *name);
 /* Whether requests of this kind do steps of this name. */
@@ -124,6 +143,10 @@ const char *flow_what(const struct flow_fact *fact);
 
 /* flow_outcome.c */
 void flow_outcome(struct flow *flow);
+/* What a fact says of an error, in the form of a flow's. */
+json_t *flow_error_of(const struct flow_fact *fact);
+/* flow_findings.c: sets 'findings'; what was the cause is no finding. */
+void flow_findings(struct flow *flow, const struct flow_fact *caused);
 /* flow_record.c: a new reference. */
 json_t *flow_record(const struct flow *flow);
 /* flow_spans.c: sets "spans", "budget", "dropped_spans". */

@@ -8,12 +8,6 @@
 #include "lib/util.h"
 
 static json_t *
-text_json(const char *text)
-{
-	return text && *text ? store_string(text) : json_null();
-}
-
-static json_t *
 ns_json(uint64_t ns)
 {
 	return ns ? json_integer((json_int_t) ns) : json_null();
@@ -43,8 +37,8 @@ resource_json(const struct flow *flow)
 		     streq(type, "port") ? flow_first(flow->ports) : NULL;
 	if (!type && !id)
 		return json_null();
-	return json_pack("{s:o, s:o, s:o}", "type", text_json(type), "id", text_json(id), "name",
-			 text_json(flow_text(flow->root, "resource_name")));
+	return json_pack("{s:o, s:o, s:o}", "type", flow_text_json(type), "id", flow_text_json(id), "name",
+			 flow_text_json(flow_text(flow->root, "resource_name")));
 }
 
 static json_t *
@@ -52,7 +46,7 @@ vm_json(const struct flow *flow)
 {
 	const char *uuid = flow_first(flow->instances);
 
-	return uuid ? json_pack("{s:o, s:n}", "uuid", text_json(uuid), "name") : json_null();
+	return uuid ? json_pack("{s:o, s:n}", "uuid", flow_text_json(uuid), "name") : json_null();
 }
 
 static void
@@ -65,7 +59,7 @@ set_hosts(const struct flow *flow, json_t *record)
 
 		if (!host)
 			host = json_string_value(json_object_get(flow->record, ends[i]));
-		json_object_set_new(record, ends[i], text_json(host));
+		json_object_set_new(record, ends[i], flow_text_json(host));
 	}
 }
 
@@ -76,29 +70,29 @@ flow_record(const struct flow *flow)
 	uint64_t api_ns = root->end_ns ? root->end_ns - MIN(root->end_ns, flow_began(root)) : 0;
 	json_t *record = json_object();
 
-	json_object_set_new(record, "id", text_json(flow->id));
-	json_object_set_new(record, "kind", text_json(flow->kind_name));
-	json_object_set_new(record, "request_id", text_json(flow->id));
-	json_object_set_new(record, "status", text_json(flow->status));
+	json_object_set_new(record, "id", flow_text_json(flow->id));
+	json_object_set_new(record, "kind", flow_text_json(flow->kind_name));
+	json_object_set_new(record, "request_id", flow_text_json(flow->id));
+	json_object_set_new(record, "status", flow_text_json(flow->status));
 	json_object_set_new(record, "start_ns", json_integer((json_int_t) flow->start_ns));
 	json_object_set_new(record, "end_ns", ns_json(flow->end_ns));
 	json_object_set_new(record, "total_ns", flow->end_ns ?
 			    json_integer((json_int_t) (flow->end_ns - flow->start_ns)) :
 			    json_null());
 	json_object_set_new(record, "vm", vm_json(flow));
-	json_object_set_new(record, "volume", text_json(flow_first(flow->volumes)));
-	json_object_set_new(record, "port", text_json(flow_first(flow->ports)));
+	json_object_set_new(record, "volume", flow_text_json(flow_first(flow->volumes)));
+	json_object_set_new(record, "port", flow_text_json(flow_first(flow->ports)));
 	json_object_set_new(record, "resource", resource_json(flow));
-	json_object_set_new(record, "user", text_json(any_text(flow, "user")));
-	json_object_set_new(record, "project", text_json(any_text(flow, "project")));
-	json_object_set_new(record, "host", text_json(root->host));
+	json_object_set_new(record, "user", flow_text_json(any_text(flow, "user")));
+	json_object_set_new(record, "project", flow_text_json(any_text(flow, "project")));
+	json_object_set_new(record, "host", flow_text_json(root->host));
 	set_hosts(flow, record);
-	json_object_set_new(record, "method", text_json(flow_text(root, "method")));
-	json_object_set_new(record, "path", text_json(flow_text(root, "path")));
+	json_object_set_new(record, "method", flow_text_json(flow_text(root, "method")));
+	json_object_set_new(record, "path", flow_text_json(flow_text(root, "path")));
 	json_object_set_new(record, "http_status",
 			    ns_json(flow_number(root->attributes, "http_status")));
 	json_object_set_new(record, "api_ns", ns_json(api_ns));
-	json_object_set_new(record, "migration", text_json(json_string_value(
+	json_object_set_new(record, "migration", flow_text_json(json_string_value(
 			    json_object_get(flow->record, "id"))));
 	json_object_set_new(record, "error", flow->error ? json_incref(flow->error) :
 			    json_null());

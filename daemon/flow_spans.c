@@ -10,12 +10,6 @@
 #include "lib/util.h"
 
 static json_t *
-text_json(const char *text)
-{
-	return text && *text ? store_string(text) : json_null();
-}
-
-static json_t *
 ns_json(uint64_t ns)
 {
 	return ns ? json_integer((json_int_t) ns) : json_null();
@@ -158,11 +152,11 @@ span_of(const struct flow *flow, struct flow_fact *fact)
 
 	fact->parent = parent_of(flow, fact);
 	return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:s, s:o}", "id",
-			 text_json(fact->id), "parent",
-			 text_json(fact->parent ? fact->parent->id : NULL), "layer", "application",
-			 "service", text_json(fact->service), "host", text_json(fact->host), "name",
-			 text_json(name), "start_ns", (json_int_t) begin_of(fact), "end_ns",
-			 ns_json(fact->end_ns), "status", text_json(fact->status), "joined_by",
+			 flow_text_json(fact->id), "parent",
+			 flow_text_json(fact->parent ? fact->parent->id : NULL), "layer", "application",
+			 "service", flow_text_json(fact->service), "host", flow_text_json(fact->host), "name",
+			 flow_text_json(name), "start_ns", (json_int_t) begin_of(fact), "end_ns",
+			 ns_json(fact->end_ns), "status", flow_text_json(fact->status), "joined_by",
 			 fact->surely ? "request" : "subject", "attributes", attributes_of(fact));
 }
 
@@ -176,11 +170,11 @@ hypervisor_span(const struct flow *flow, const char *id, const char *parent, con
 	const char *status = json_string_value(json_object_get(times, "status"));
 
 	return json_pack("{s:o, s:o, s:s, s:s, s:O?, s:o, s:I, s:o, s:o, s:o}", "id",
-			 text_json(id), "parent", text_json(parent), "layer", "virtualization",
+			 flow_text_json(id), "parent", flow_text_json(parent), "layer", "virtualization",
 			 "service", "qemu", "host", json_object_get(flow->record, "source"), "name",
-			 text_json(name), "start_ns", (json_int_t) flow_number(times, "start_ns"),
+			 flow_text_json(name), "start_ns", (json_int_t) flow_number(times, "start_ns"),
 			 "end_ns", ns_json(end_ns), "status",
-			 text_json(status ? status : end_ns ? "ok" : "running"), "attributes",
+			 flow_text_json(status ? status : end_ns ? "ok" : "running"), "attributes",
 			 attributes);
 }
 

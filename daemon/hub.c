@@ -262,7 +262,8 @@ written(void *context, const char *id, const json_t *record, struct error *error
 
 	if (r)
 		return r;
-	return alerts_migration(hub->store, hub->options.rules, id, record, hub->options.failed_hold_ns, error);
+	return alerts_migration(hub->store, hub->options.rules, id, record,
+				hub->options.failed_hold_ns, error);
 }
 
 static int

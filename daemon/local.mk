@@ -25,6 +25,9 @@ libdaemon_store_a_SOURCES = \
 	daemon/alert_rules.c daemon/alert_rules.h \
 	daemon/alerts.c daemon/alerts.h \
 	daemon/flow.c daemon/flow.h daemon/flow_private.h \
+	daemon/flow_behalf.c \
+	daemon/flow_facts.c \
+	daemon/flow_findings.c \
 	daemon/flow_gather.c \
 	daemon/flow_kinds.c \
 	daemon/flow_outcome.c \

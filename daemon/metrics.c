@@ -20,6 +20,8 @@ enum { MAX_SERIES = 1000, MAX_SEEN = 65536, MAX_BUCKETS = 20 };
 static const double long_times[] = { 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 10800, 0 };
 static const double short_times[] = { 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 0 };
 
+static const double request_times[] = { 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 0 };
+
 /* Of records that ended: a line each. */
 static const struct {
 	const char *topic, *name, *help;
@@ -36,6 +38,9 @@ static const struct {
 	{ "migration", "cloudtraced_migration_blackout_seconds",
 	  "From the guest's stop at the source until it ran at the destination.", "blackout_ns", false,
 	  "status", short_times },
+	{ "flow", "cloudtraced_request_duration_seconds",
+	  "How long requests took, with all that was done for them.", "total_ns", true, "kind",
+	  request_times },
 };
 
 struct series {
@@ -57,7 +62,7 @@ struct metrics {
 	char cursors[4][32];         /* By topic of 'topics'. */
 };
 
-static const char *const topics[] = { "migration" };
+static const char *const topics[] = { "migration", "flow" };
 
 struct metrics *
 metrics_new(void)
@@ -239,7 +244,7 @@ static void
 add_sample(struct buf *out, const char *name, const char *label, const char *value, double number)
 {
 	buf_add_string(out, name);
-	if (label) {
+	if (label && value) {
 		add_label(out, "{", label, value);
 		buf_add_char(out, '}');
 	}
@@ -446,6 +451,48 @@ write_sources(const json_t *nodes, struct buf *out)
 	}
 }
 
+/* -- Services ------------------------------------------------------------- */
+
+/* Over the last minutes; a line each. */
+static const struct {
+	const char *name, *member, *help;
+	double scale;
+} service_metrics[] = {
+	{ "cloudtraced_service_requests_per_second", "rate", "Requests that a service answers.", 1 },
+	{ "cloudtraced_service_requests_recent", "requests", "Requests of the last 5 min.", 1 },
+	{ "cloudtraced_service_errors_recent", "errors", "Those of them that failed.", 1 },
+	{ "cloudtraced_service_in_flight", "in_flight", "Requests that are being answered.", 1 },
+	{ "cloudtraced_service_latency_p50_seconds", "p50_ns", "Median latency of the last 5 min.", 1e-9 },
+	{ "cloudtraced_service_latency_p99_seconds", "p99_ns", "Its 99th percentile.", 1e-9 },
+	{ "cloudtraced_service_latency_max_seconds", "max_ns", "Its greatest.", 1e-9 },
+};
+
+static void
+write_services(struct store *store, struct buf *out)
+{
+	uint64_t now_ns = clock_wall_ns();
+	const struct store_filter recent = { .since_ns = now_ns > KEEP_NS ? now_ns - KEEP_NS : 0,
+					     .limit = MAX_SERIES };
+	json_t *list = store_service_list(store, &recent, NULL), *service;
+	size_t i;
+
+	for (unsigned m = 0; m < ARRAY_SIZE(service_metrics); m++) {
+		begin(out, service_metrics[m].name, "gauge", service_metrics[m].help);
+		json_array_foreach(list, i, service) {
+			const json_t *value = json_object_get(service, service_metrics[m].member);
+
+			if (!json_is_number(value))
+				continue;
+			buf_add_string(out, service_metrics[m].name);
+			add_label(out, "{", "service", text_of(service, "service"));
+			add_label(out, ",", "host", text_of(service, "host"));
+			buf_add_char(out, '}');
+			add_value(out, json_number_value(value) * service_metrics[m].scale);
+		}
+	}
+	json_decref(list);
+}
+
 /* -- Migrations ----------------------------------------------------------- */
 
 static const struct {
@@ -587,6 +634,7 @@ metrics_write(struct serve *serve, struct buf *out, struct error *error)
 		write_counters(json_object_get(summary, "counters"), out);
 		write_firing(firing, out);
 		write_sources(nodes, out);
+		write_services(serve->store, out);
 		write_migrations(recent, out);
 		for (unsigned i = 0; i < ARRAY_SIZE(histograms); i++)
 			write_histogram(serve->metrics, i, out);

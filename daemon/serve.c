@@ -86,6 +86,7 @@ on_notified(evutil_socket_t fd, short what, void *context)
 
 	if (read(fd, &count, sizeof count) < 0 && errno != EAGAIN)
 		log_warning("cannot read the notification: %s", strerror(errno));
+	serve->committed_ns = clock_mono_ns();
 	if (!evtimer_pending(serve->poll, NULL))
 		evtimer_add(serve->poll, &wait);
 }
@@ -336,6 +337,8 @@ serve_free(struct serve *serve)
 	serve_port_free(serve->http_port);
 	serve_tokens_free(serve->tokens);
 	metrics_free(serve->metrics);
+	serve_watch_forget_looks(serve);
+	json_decref(serve->status);
 	if (serve->notified)
 		event_free(serve->notified);
 	if (serve->poll)

@@ -75,6 +75,15 @@ struct serve_client {
 	bool behind;               /* Watches wait until the output is empty. */
 };
 
+/* Changes after a cursor, kept for the other watchers that are as far: most are. */
+struct serve_look {
+	char topic[16], since[64];   /* "" is all topics. */
+	uint64_t looked_ns;          /* Monotonic. */
+	json_t *changes;             /* As the store gave it; NULL: unused. */
+	char *items;                 /* Its items as text; made when it is needed. */
+};
+enum { SERVE_LOOKS = 16 };
+
 struct serve {
 	struct serve_options options;
 	struct event_base *base;
@@ -90,6 +99,11 @@ struct serve {
 	struct event *notified;
 	struct event *poll;      /* Timer: watchers' next look. */
 	uint64_t polled_ns;      /* Monotonic time of the last one. */
+	struct serve_look looks[SERVE_LOOKS];
+	unsigned next_look;
+	json_t *status;          /* The last answer of "status", for those who ask next. */
+	uint64_t status_ns;      /* Monotonic time of it. */
+	uint64_t committed_ns;   /* The same of the last commit that was heard of. */
 	bool stdio;              /* No daemon writes the store. */
 };
 
@@ -162,6 +176,7 @@ json_t *serve_watch_add(struct serve_client *client, const json_t *params, struc
 json_t *serve_watch_remove(struct serve_client *client, const json_t *params,
 			   struct rpc_error *error);
 void serve_watch_free_all(struct serve_client *client);
+void serve_watch_forget_looks(struct serve *serve);
 /* Queues what changed for the watches of one client; marks it as behind where
  * its output is in the way. */
 void serve_watch_update(struct serve_client *client);

@@ -6,6 +6,10 @@
 
 #include "daemon/kernel_answers.h"
 #include "daemon/serve_internal.h"
+#include "lib/clock.h"
+
+#define STATUS_FRESH_NS (100 * NS_PER_MS)
+#define STATUS_KEPT_NS  (500 * NS_PER_MS)
 
 typedef json_t *answer_fn(struct serve_client *client, const json_t *params,
 			  struct rpc_error *error);
@@ -70,13 +74,26 @@ kernel_filter_of(const json_t *params)
 	};
 }
 
+/* Many ask for it again and again, and it takes dozens of queries: an answer
+ * is good until something is committed, and a moment longer. */
 static json_t *
 answer_status(struct serve_client *client, const json_t *params, struct rpc_error *error)
 {
+	struct serve *serve = client->serve;
+	uint64_t now_ns = clock_mono_ns(), age_ns = now_ns - serve->status_ns;
 	struct error failure = { 0 };
-	json_t *status = serve_status(client->serve, &failure);
+	json_t *status;
 
-	return status ? status : serve_store_failed(&failure, error);
+	if (serve->status && !serve->stdio && age_ns < STATUS_KEPT_NS &&
+	    (serve->committed_ns < serve->status_ns || age_ns < STATUS_FRESH_NS))
+		return json_incref(serve->status);
+	status = serve_status(serve, &failure);
+	if (!status)
+		return serve_store_failed(&failure, error);
+	json_decref(serve->status);
+	serve->status = json_incref(status);
+	serve->status_ns = now_ns;
+	return status;
 }
 
 static json_t *

@@ -40,7 +40,7 @@ struct serve_port {
 	struct tls_context *tls; /* NULL: plain HTTP on a loopback address. */
 	int fd;
 	struct event *incoming, *resume;
-	TAILQ_HEAD(, handshake) handshakes;   /* Oldest first. */
+	TAILQ_HEAD(handshakes, handshake) handshakes;   /* Oldest first. */
 	unsigned handshake_count;
 };
 
@@ -473,12 +473,14 @@ serve_port_new(struct serve *serve, const char *address, bool http, struct serve
 void
 serve_port_free(struct serve_port *port)
 {
-	struct handshake *handshake;
+	struct handshake *handshake, *next;
 
 	if (!port)
 		return;
-	while ((handshake = TAILQ_FIRST(&port->handshakes)))
+	for (handshake = TAILQ_FIRST(&port->handshakes); handshake; handshake = next) {
+		next = TAILQ_NEXT(handshake, link);
 		handshake_free(handshake, false);
+	}
 	if (port->incoming)
 		event_free(port->incoming);
 	if (port->resume)

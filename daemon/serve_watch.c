@@ -9,9 +9,11 @@
 #include <string.h>
 
 #include "daemon/serve_internal.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 
 enum { CHANGES_AT_ONCE = 256 };
+#define LOOK_KEPT_NS (15 * NS_PER_MS)
 
 /* Where the members of a filter are looked for. */
 static const struct {
@@ -108,18 +110,57 @@ serve_watch_free_all(struct serve_client *client)
 	}
 }
 
-/* What changed after 'since'; without what the filter leaves out.  A thing that
- * is gone is told to all: the filter cannot see it any more. */
-static json_t *
-look(struct serve *serve, const char *topic, const json_t *filter, const char *since,
-     size_t *ret_count, struct error *error)
-{
-	json_t *changes = store_changes(serve->store, topic, since, CHANGES_AT_ONCE, error);
-	json_t *items = json_object_get(changes, "items");
+/* -- Looks, shared -------------------------------------------------------- */
 
-	if (ret_count)
-		*ret_count = json_array_size(items);
-	for (size_t i = json_array_size(items); filter && i-- > 0; ) {
+static void
+forget_look(struct serve_look *look)
+{
+	json_decref(look->changes);
+	free(look->items);
+	*look = (struct serve_look) { .changes = NULL };
+}
+
+void
+serve_watch_forget_looks(struct serve *serve)
+{
+	for (unsigned i = 0; i < SERVE_LOOKS; i++)
+		forget_look(&serve->looks[i]);
+}
+
+/* A look of a moment ago is as good as a new one, if nothing was committed since.
+ * NULL: the store failed. */
+static struct serve_look *
+look_since(struct serve *serve, const char *topic, const char *since, struct error *error)
+{
+	uint64_t now_ns = clock_mono_ns();
+	struct serve_look *look;
+	json_t *changes;
+
+	for (unsigned i = 0; i < SERVE_LOOKS; i++) {
+		look = &serve->looks[i];
+		if (look->changes && now_ns - look->looked_ns < LOOK_KEPT_NS &&
+		    look->looked_ns > serve->committed_ns &&
+		    streq(look->topic, topic ? topic : "") && streq(look->since, since))
+			return look;
+	}
+	changes = store_changes(serve->store, topic, since, CHANGES_AT_ONCE, error);
+	if (!changes)
+		return NULL;
+	look = &serve->looks[serve->next_look++ % SERVE_LOOKS];
+	forget_look(look);
+	look->changes = changes;
+	look->looked_ns = now_ns;
+	snprintf(look->topic, sizeof look->topic, "%s", topic ? topic : "");
+	snprintf(look->since, sizeof look->since, "%s", since);
+	return look;
+}
+
+/* Removes what the filter leaves out.  A thing that is gone is told to all: the
+ * filter cannot see it any more. */
+static void
+leave_out(struct serve *serve, const json_t *filter, json_t *items)
+{
+	for (size_t i = json_array_size(items); i-- > 0; ) {
 		const json_t *change = json_array_get(items, i), *item = json_object_get(change, "item");
 		json_t *subject = subject_of(serve, json_string_value(json_object_get(change, "topic")),
 					     item);
@@ -127,6 +168,25 @@ look(struct serve *serve, const char *topic, const json_t *filter, const char *s
 		if (json_is_object(item) && !serve_filter_matches(filter, item, subject))
 			json_array_remove(items, i);
 		json_decref(subject);
+	}
+}
+
+/* What changed after 'since' (NULL: nothing, from now), an object of its own. */
+static json_t *
+look(struct serve *serve, const char *topic, const json_t *filter, const char *since,
+     size_t *ret_count, struct error *error)
+{
+	struct serve_look *shared = since ? look_since(serve, topic, since, error) : NULL;
+	json_t *changes = !since ? store_changes(serve->store, topic, NULL, CHANGES_AT_ONCE, error) :
+			  shared ? json_copy(shared->changes) : NULL;
+	json_t *items = json_object_get(changes, "items");
+
+	if (ret_count)
+		*ret_count = json_array_size(items);
+	if (filter && json_array_size(items)) {
+		items = json_copy(items);
+		leave_out(serve, filter, items);
+		json_object_set_new(changes, "items", items);
 	}
 	return changes;
 }
@@ -203,12 +263,33 @@ serve_watch_remove(struct serve_client *client, const json_t *params, struct rpc
 	return NULL;
 }
 
+/* An update whose items are the same text for all who have no filter. */
+static int
+send_shared(struct serve_client *client, const struct serve_watch *watch, struct serve_look *shared)
+{
+	_cleanup_(buf_done) struct buf line = { 0 };
+
+	if (!shared->items)
+		shared->items = json_dumps(json_object_get(shared->changes, "items"), JSON_COMPACT);
+	if (!shared->items)
+		return -ENOMEM;
+	buf_printf(&line, "{\"jsonrpc\":\"2.0\",\"method\":\"update\",\"params\":{\"cursor\":\"%s\","
+		   "\"watch\":%" JSON_INTEGER_FORMAT ",\"items\":", watch->cursor, watch->id);
+	buf_add_string(&line, shared->items);
+	buf_add_string(&line, "}}\n");
+	if (line.size > client->serve->options.max_reply)
+		return -EMSGSIZE;
+	serve_client_queue(client, line.data, line.size);
+	return 0;
+}
+
 /* Queues one "update" or "lost".  Returns whether there may be more. */
 static bool
 update(struct serve_client *client, struct serve_watch *watch)
 {
 	static struct log_limit limit = LOG_LIMIT(3, UINT64_C(60000000000));
 	struct error failure = { 0 };
+	struct serve_look *shared = NULL;
 	size_t count;
 	char from[sizeof watch->cursor];
 	json_t *changes = look(client->serve, watch->topic, watch->filter, watch->cursor, &count,
@@ -230,7 +311,12 @@ update(struct serve_client *client, struct serve_watch *watch)
 		serve_client_send(client, rpc_notification_new("lost", changes));
 		return true;
 	}
-	if (json_array_size(json_object_get(changes, "items")))
+	if (!json_array_size(json_object_get(changes, "items")))
+		json_decref(changes);
+	else if (watch->filter || client->http ||
+		 !(shared = look_since(client->serve, watch->topic, from, NULL)) ||
+		 json_object_get(shared->changes, "items") != json_object_get(changes, "items") ||
+		 send_shared(client, watch, shared))
 		serve_client_send(client, rpc_notification_new("update", changes));
 	else
 		json_decref(changes);

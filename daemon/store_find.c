@@ -15,6 +15,9 @@ enum { DEFAULT_LIMIT = 100 };
 static const char *const things[] = {
 	"SELECT topic, id, name, 'id' FROM thing WHERE id = ?1",
 	"SELECT topic, id, name, 'name' FROM thing WHERE name = ?1",
+	"SELECT t.topic, t.id, ?1, 'name' FROM request q JOIN subject s ON s.request = q.id"
+	" JOIN thing t ON t.id = s.value AND q.kind = t.topic || '.create'"
+	" WHERE json_extract(q.doc, '$.resource.name') = ?1 AND t.name IS NULL",
 	"SELECT topic, id, name, 'mac' FROM thing WHERE mac = lower(?1)",
 	"SELECT topic, id, name, 'tap' FROM thing WHERE tap = ?1",
 	"SELECT topic, id, name, 'instance_name' FROM thing WHERE topic = 'vm'"

@@ -319,6 +319,27 @@ with_name(struct store *store, json_t *record)
 	return record;
 }
 
+/* Ports and volumes have the name that was asked for, if no log tells it. */
+static json_t *
+with_asked_name(struct store *store, const char *topic, json_t *thing)
+{
+	static const char sql[] =
+		"SELECT json_extract(q.doc, '$.resource.name') FROM subject s CROSS JOIN request q"
+		" ON q.id = s.request WHERE s.value = ?1 AND q.kind = ?2 || '.create'"
+		" ORDER BY s.start_ns, q.id LIMIT 1";
+	const char *id = text_member(thing, "id");
+	sqlite3_stmt *stmt;
+
+	if (streq(topic, "vm") || !id || text_member(thing, "name"))
+		return thing;
+	stmt = store_query(store, sql, "tt", id, topic);
+	if (stmt && sqlite3_step(stmt) == SQLITE_ROW)
+		json_object_set_new(thing, "name", store_column_text(stmt, 0));
+	if (stmt)
+		store_done(store, stmt, NULL, "read a name");
+	return thing;
+}
+
 static json_t *
 with_names(struct store *store, json_t *records)
 {
@@ -425,10 +446,14 @@ store_thing_list(struct store *store, const char *topic, const struct store_filt
 		" OR vm IN (SELECT id FROM thing WHERE topic = 'vm' AND name = ?4))"
 		" ORDER BY name IS NULL, name, id LIMIT ?5";
 	const struct store_filter *f = filter ? filter : &no_filter;
+	uint64_t limit = f->limit ? f->limit : DEFAULT_LIMIT;
+	json_t *things = documents(store, store_query(store, sql, "ttttu", topic, f->host, f->state,
+						      f->vm, limit), error, "list them"), *thing;
+	size_t i;
 
-	return with_names(store, documents(store, store_query(store, sql, "ttttu", topic, f->host, f->state, f->vm,
-					    (uint64_t) (f->limit ? f->limit : DEFAULT_LIMIT)),
-			 error, "list them"));
+	json_array_foreach(things, i, thing)
+		with_asked_name(store, topic, thing);
+	return with_names(store, things);
 }
 
 /* Of several of one name the newest, as far as is known. */
@@ -436,7 +461,9 @@ static json_t *
 thing_by_name(struct store *store, const char *topic, const char *name)
 {
 	static const char sql[] =
-		"SELECT doc FROM thing WHERE topic = ?1 AND name = ?2 ORDER BY gone_ns IS NOT NULL,"
+		"SELECT doc FROM thing WHERE topic = ?1 AND (name = ?2 OR id IN (SELECT s.value"
+		" FROM request q JOIN subject s ON s.request = q.id WHERE q.kind = ?1 || '.create'"
+		" AND json_extract(q.doc, '$.resource.name') = ?2)) ORDER BY gone_ns IS NOT NULL,"
 		" gone_ns DESC, coalesce(json_extract(doc, '$.changed_ns'), 0) DESC, id LIMIT 1";
 
 	return one_document(store, store_query(store, sql, "tt", topic, name), "read a thing");
@@ -459,6 +486,6 @@ store_thing_show(struct store *store, const char *topic, const char *id, struct 
 		error_set(error, ENOENT, "no %s is known by \"%s\"", topic, id);
 		return NULL;
 	}
-	thing_expand(store, topic, with_name(store, thing));
+	thing_expand(store, topic, with_name(store, with_asked_name(store, topic, thing)));
 	return thing;
 }

@@ -216,6 +216,14 @@ store_alert_list(struct store *store, const struct store_filter *filter, struct 
 	return list(store, "alerts", filter);
 }
 
+json_t *
+store_silences(struct store *store, uint64_t now_ns, struct error *error)
+{
+	json_t *silences = json_object_get(store->root, "silences");
+
+	return silences ? json_deep_copy(silences) : json_array();
+}
+
 /* -- Requests and what they are about -------------------------------------- */
 
 static const char *
@@ -386,14 +394,6 @@ store_find(struct store *store, const char *id, unsigned limit, struct error *er
 	for (i = 0; i < json_array_size(flows); i++)
 		json_object_del(json_array_get(flows, i), "spans");
 	return json_pack("{s:s, s:o, s:o}", "id", id, "things", found, "flows", flows);
-}
-
-json_t *
-store_silences(struct store *store, uint64_t now_ns, struct error *error)
-{
-	json_t *silences = json_object_get(store->root, "silences");
-
-	return silences ? json_deep_copy(silences) : json_array();
 }
 
 json_t *

@@ -4,7 +4,9 @@
  * the protocol and the views are tested without a trace:
  * { "migrations": [...], "alerts": [...], "nodes": [...], "flows": [...],
  *   "vms": [...], "services": [...], "volumes": [...], "ports": [...],
- *   "network": {...} (fake_network.c), what fake_kernel.c has, "counters": {...}, "kept_from": oldest cursor that is still known } */
+ *   "network": {...} (fake_network.c), what fake_kernel.c has,
+ *   "counters": {...}, "silences": [...],
+ *   "kept_from": oldest cursor that is still known } */
 #ifndef TESTS_FAKE_STORE_H
 #define TESTS_FAKE_STORE_H
 

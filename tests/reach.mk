@@ -2,3 +2,9 @@
 # TLS, HTTP, alerts, delivery, exports.
 TESTS += tests/test_tls.py tests/test_http.py tests/test_deliver.py tests/test_exports.py
 EXTRA_DIST += tests/test_tls.py tests/test_http.py tests/test_deliver.py tests/test_exports.py tests/lib/perfetto.proto contrib/prometheus-rules.yml contrib/grafana-dashboard.json tests/lib/certificates.py contrib/watch.py
+if HAVE_CMOCKA
+check_PROGRAMS += tests/test_alert_rules
+TESTS += tests/test_alert_rules
+tests_test_alert_rules_SOURCES = tests/test_alert_rules.c $(store_test_common)
+tests_test_alert_rules_LDADD = $(store_test_libs)
+endif

@@ -30,6 +30,13 @@ on_end(evutil_socket_t signal, short what, void *base)
 	event_base_loopbreak(base);
 }
 
+/* The file has its silences; nothing is kept. */
+static bool
+keep_silence(void *context, const char *id, json_t *silence)
+{
+	return true;
+}
+
 static int
 set(struct serve_options *options, const char *name, const char *value)
 {
@@ -89,6 +96,7 @@ main(int argc, char **argv)
 
 	log_init("serve-fixture", LOG_LEVEL_INFO);
 	options.started_ns = clock_wall_ns();
+	options.silence = keep_silence;
 	for (int i = 1; i < argc; i++)
 		if (streq(argv[i], "--stdio"))
 			stdio = true;

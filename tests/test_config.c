@@ -81,7 +81,10 @@ errors_name_file_and_line(void **state)
 		{ "history = soon\n", ":1: history: 'soon' is not a duration" },
 		{ "retention = 1s\n", ":1: retention: '1s' is out of range (60.0 s to 3650 d 0 h)" },
 		{ "reader = perl\n", ":1: reader: 'perl' is not one of own|babeltrace2" },
-		{ "\n[relayds]\nrelayd = a\n", ":3: [relayds]: a section is [alert NAME] or [receiver NAME]" },
+		{ "\n[relayds]\nrelayd = a\n",
+		  ":3: [relayds]: a section is [alert NAME] or [receiver NAME]" },
+		{ "[alert x]\nwehn = a = b\n", ":2: [alert x] has no key 'wehn'" },
+		{ "[receiver x]\ntype = pigeon\n", ":2: type: 'pigeon' is not one of" },
 		{ "relayd = host:99999\n", ":1: relayd: '99999' is not a port" },
 		{ "just words\n", ":1: this line is not 'key = value'" },
 	};

@@ -343,7 +343,7 @@ test_cause(void **state)
 	flow = flow_at("req-a");
 	assert_string_equal(member(flow, "status"), "ok");
 	assert_true(json_is_null(json_object_get(flow, "error")));
-	assert_int_equal(json_array_size(json_object_get(flow, "findings")), 2);
+	assert_int_equal(json_array_size(json_object_get(flow, "findings")), 1);
 	json_decref(flow);
 }
 

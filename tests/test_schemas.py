@@ -12,6 +12,9 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from test_serve import BUILD, CTL, SRC, WAIT, check, jsonschema  # noqa: E402
 
+# Services, a volume, a failed migration with all its layers, packets, threads.
+MORE = ("openstack/volume", "openstack/create-novalidhost", "full/fs-livemig-fail",
+        "kernel/a2-ovs-addon-live", "kernel/d-vcpu-contention")
 DAEMON = os.path.join(BUILD, "cloudtraced")
 TRACES = ("qemu/b-rounds", "qemu/c-cancel", "qemu/e-device-mismatch", "qemu/f-long-stopcopy",
           "qemu/g-postcopy")
@@ -85,6 +88,90 @@ def test_ctl(store):
         assert "Memory left to send" in text and "STAGE" in text, text
     for page in ("status", "node", "alert"):
         assert run(CTL, "--store", store, page, "-o", "wide").strip()
+
+
+def more(store):
+    """The store of MORE, read when it is first asked for."""
+    path = os.path.join(os.path.dirname(store), "more.db")
+    if not os.path.exists(path):
+        dirs = [run("sh", os.path.join(SRC, "tests", "lib", "corpus.sh"), t).decode().strip()
+                for t in MORE]
+        run(DAEMON, "--read", *dirs, "--store", path)
+    return path
+
+
+SHOWN = (("flow.list", "flow", "id"), ("vm.list", "vm", "uuid"), ("service.list", "service", "id"),
+         ("volume.list", "volume", "id"), ("port.list", "port", "id"))
+
+
+def test_things(store):
+    """requests, VMs, services, volumes and ports are as their schemas say, one by one too"""
+    path = more(store)
+    lists = replies(path, *[(method, {}) for method, _, _ in SHOWN])[1:]
+    for (method, noun, key), reply in zip(SHOWN, lists):
+        check("[%s]" % noun, reply["result"])
+        assert reply["result"], method
+        shown = replies(path, *[(noun + ".show", {"id": one[key]})
+                                for one in reply["result"]])[1:]
+        for one, its in zip(reply["result"], shown):
+            check(noun, its["result"])
+            assert its["result"][key] == one[key]
+    names = {one["result"]["id"] for one in replies(path, ("find", {"id": "vm9"}))[1:]}
+    assert names == {"vm9"}
+
+
+def test_budgets(store):
+    """the budget of each finished request is its time, and all spans hang together"""
+    path = more(store)
+    flows = [f for f in replies(path, ("flow.list", {}))[1]["result"] if f["end_ns"]]
+    assert len(flows) > 5
+    for reply in replies(path, *[("flow.show", {"id": f["id"]}) for f in flows])[1:]:
+        flow = reply["result"]
+        assert sum(part["ns"] for part in flow["budget"]) == flow["total_ns"], flow["id"]
+        ids = {span["id"] for span in flow["spans"]}
+        assert all(span["parent"] in ids for span in flow["spans"][1:]), flow["id"]
+
+
+def test_nodes(store):
+    """what kernels and Open vSwitch tell is as the schemas say"""
+    path = more(store)
+    hosts = [node["host"] for node in replies(path, ("node.list", {}))[1]["result"]]
+    known = 0
+    for method, schema in (("node.show", "node_show"), ("thread.list", "[thread]"),
+                           ("disk.list", "[disk]"), ("network.show", "network")):
+        for reply in replies(path, *[(method, {"host": host}) for host in hosts])[1:]:
+            if "result" in reply:
+                check(schema, reply["result"])
+                known += 1
+    assert known >= 4, known
+    for method, schema in (("top", "[top]"), ("network.bridges", "[network-bridge]"),
+                           ("network.ports", "[network-port]"), ("network.flows", "[network-flow]"),
+                           ("network.latency", "[network-latency]"),
+                           ("network.upcalls", "[network-upcalls]"),
+                           ("network.changes", "network-changes"), ("status", "status")):
+        reply = replies(path, (method, {"since_ns": 1} if method.startswith("network") else {}))[1]
+        check(schema, reply["result"])
+
+
+def test_ctl_things(store):
+    """cloudtracectl shows each request, VM, service, volume, port and node in every format"""
+    path = more(store)
+    for _, noun, key in SHOWN:
+        listed = json.loads(run(CTL, "--store", path, noun, "list", "-o", "json"))
+        for form in ("table", "wide", "ndjson", "csv"):
+            out = run(CTL, "--store", path, noun, "list", "-o", form).decode()
+            assert form not in ("ndjson", "csv") or \
+                len(out.splitlines()) == len(listed) + (form == "csv"), (noun, form)
+        for one in listed[:12]:
+            for form in ("table", "wide", "json", "csv"):
+                assert run(CTL, "--store", path, noun, "show", one[key], "-o", form), one
+    vm = json.loads(run(CTL, "--store", path, "vm", "list", "-o", "json"))[0]["uuid"]
+    history = json.loads(run(CTL, "--store", path, "vm", "history", vm, "-o", "json"))
+    assert len(run(CTL, "--store", path, "vm", "history", vm).splitlines()) == len(history) + 1
+    for words in (["network", "bridges"], ["network", "latency"], ["network", "upcalls"],
+                  ["network", "changes"], ["network", "flows"], ["top"], ["trace", vm]):
+        for form in ("table", "wide", "json", "csv"):
+            assert run(CTL, "--store", path, *words, "-o", form), (words, form)
 
 
 def main():

@@ -19,7 +19,8 @@ COMPUTES = ("compute-1", "compute-2")
 PROJECTS = ("keystone", "placement", "glance", "nova", "neutron", "cinder", "libvirt")
 
 # What a node has its own copy of, where it exists.
-OWN = [f"/{folder}/{project}" for project in PROJECTS for folder in ("etc", "var/lib", "var/log")] + \
+OWN = [f"/{folder}/{project}" for project in PROJECTS
+       for folder in ("etc", "var/lib", "var/log", "var/cache")] + \
     ["/var/lib/mysql", "/var/lib/rabbitmq", "/var/log/mysql", "/var/log/rabbitmq"]
 RUN = ("lock", "lttng", "mysqld", "sudo", *PROJECTS)
 

@@ -7,10 +7,10 @@ here=$(dirname "$(realpath "$0")")
 [ "$(id -u)" = 0 ] || { echo "run.sh: only root can make network namespaces" >&2; exit 1; }
 
 missing=
-for package in $(cat "$here/packages"); do
+while read -r package; do
 	dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null | grep -q ' installed$' ||
 		missing="$missing $package"
-done
+done <"$here/packages"
 if [ -n "$missing" ]; then
 	policy=/usr/sbin/policy-rc.d
 	if [ ! -e $policy ]; then
