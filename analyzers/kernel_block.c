@@ -549,7 +549,7 @@ tell_window(struct kernel_block *b, const struct step *step)
 		block_device_clear(keyed_at(&b->sum.devices, i));
 	keyed_clear(&b->sum.owners);
 	b->sum.late = b->sum.capped = b->sum.lost = 0;
-	b->active = b->requests.n > 0;
+	b->active = false;
 }
 
 static void

@@ -178,15 +178,18 @@ static const char *const lines[] = {
 	LINES("Starting instance..."), LINES("Took 1.50 seconds to build instance."),
 	LINES("Failed to build and run instance"), LINES("Live Migration failure: broken"),
 	LINES("Starting monitoring of live migration"), LINES("Migration operation has completed"),
-	LINES("Calling method 'x'"), LINES("a \\\"GET /v2.1/servers HTTP/1.1\\\" status: 200 len: 1 time: 0.2"),
+	LINES("Calling method 'x'"),
+	LINES("a \\\"GET /v2.1/servers HTTP/1.1\\\" status: 200 len: 1 time: 0.2"),
 	LINES("a \\\"POST /v2.1/servers HTTP/1.1\\\" status: 500 len: 1 time: 0.2"),
 	LINES("CALL msg_id: c exchange 'nova' topic 'conductor'"), LINES("received reply msg_id: c"),
 	LINES("Attempting to bind port p on host h for vnic_type n with profile x"), LINES("unknown"),
 	"{\"service\": \"nova-conductor\", \"pid\": 8, \"notification\": {\"event_type\": "
-	"\"compute.instance.update\", \"payload\": {\"instance_id\": \"i-1\", \"host\": \"a\", \"old_state\": "
+	"\"compute.instance.update\", \"payload\": {\"instance_id\": \"i-1\", \"host\": \"a\", "
+		"\"old_state\": "
 	"\"building\", \"state\": \"active\", \"new_task_state\": null, \"power_state\": \"running\"}}}",
 	"{\"service\": \"nova-conductor\", \"pid\": 8, \"notification\": {\"event_type\": "
-	"\"compute.instance.update\", \"payload\": {\"instance_id\": \"i-1\", \"host\": \"b\", \"old_state\": "
+	"\"compute.instance.update\", \"payload\": {\"instance_id\": \"i-1\", \"host\": \"b\", "
+		"\"old_state\": "
 	"\"active\", \"state\": \"error\", \"new_task_state\": \"x\", \"power_state\": \"shutdown\"}}}",
 };
 
