@@ -259,7 +259,8 @@ take_discarded_packets(struct bt2_stream *stream, const bt_message *message)
 {
 	const bt_stream_class *class = bt_stream_borrow_class_const(
 		bt_message_discarded_packets_borrow_stream_const(message));
-	struct ctf_loss loss = { .stream = stream->event.stream, .cpu = stream->cpu, .kernel = stream->kernel };
+	struct ctf_loss loss = { .stream = stream->event.stream, .cpu = stream->cpu,
+				 .kernel = stream->kernel };
 	const bt_clock_snapshot *begin, *end;
 
 	if (bt_message_discarded_packets_get_count(message, &loss.packets) !=
