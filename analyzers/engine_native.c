@@ -269,15 +269,16 @@ native_tell(const struct step *step, struct fact *fact)
 }
 
 static void
-wake(struct engine_host *host, unsigned analyzer)
+wake(struct engine_host *host, unsigned analyzer, uint64_t next_ns)
 {
 	struct native_run *run = &host->natives[analyzer];
 	const struct native *native = host->engine->table[analyzer]->native;
-	const struct step step = step_of(host, analyzer, run->wake_ns);
+	struct step step = step_of(host, analyzer, run->wake_ns);
 
 	run->last_ns = MAX(run->last_ns, run->wake_ns);
 	run->wake_ns = 0;
 	run->changed = true;
+	step.next_ns = next_ns;
 	if (native->watermark)
 		native->watermark(run->state, &step);
 }
@@ -292,7 +293,7 @@ wake_once(struct engine_host *host, unsigned analyzer)
 	if (!run->wake_ns || run->woken)
 		return;
 	run->woken = true;
-	wake(host, analyzer);
+	wake(host, analyzer, 0);
 }
 
 static void
@@ -398,7 +399,7 @@ advance(struct engine_host *host, unsigned analyzer, const struct ctf_event *eve
 		run_get(host, analyzer);
 	}
 	while (__builtin_expect(run->wake_ns && run->wake_ns <= event->t_ns, 0))
-		wake(host, analyzer);
+		wake(host, analyzer, event->t_ns);
 	run->last_ns = MAX(run->last_ns, event->t_ns);
 	run->woken = run->restored = false;
 	return run->last_ns;

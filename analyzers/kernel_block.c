@@ -60,7 +60,10 @@ static const struct field dump_fields[] = {
 	{ 0 }
 };
 
-enum { BIO_QUEUE, BIO_REMAP, BACK_MERGE, FRONT_MERGE, RQ_INSERT, RQ_ISSUE, RQ_COMPLETE, RQ_REQUEUE, DUMP };
+enum {
+	BIO_QUEUE, BIO_REMAP, BACK_MERGE, FRONT_MERGE, RQ_INSERT, RQ_ISSUE, RQ_COMPLETE, RQ_REQUEUE,
+	DUMP,
+};
 static const struct native_event events[] = {
 	[BIO_QUEUE] = { .name = "block_bio_queue", .reads = bio_fields },
 	[BIO_REMAP] = { .name = "block_bio_remap", .reads = remap_fields },
@@ -549,7 +552,7 @@ tell_window(struct kernel_block *b, const struct step *step)
 		block_device_clear(keyed_at(&b->sum.devices, i));
 	keyed_clear(&b->sum.owners);
 	b->sum.late = b->sum.capped = b->sum.lost = 0;
-	b->active = b->requests.n > 0;
+	b->active = false;
 }
 
 static void

@@ -511,10 +511,17 @@ static void
 kernel_cpu_watermark(void *state, const struct step *step)
 {
 	struct kernel_cpu *k = state;
+	const bool quiet = !k->active;
+	uint64_t end_ns = step->t_ns + KERNEL_WINDOW_NS;
 
 	kernel_cpu_tell(k, step, step->t_ns);
 	k->window_ns = k->first_ns = step->t_ns;
-	step_wake(step, step->t_ns + KERNEL_WINDOW_NS);
+	k->active = false;
+	/* What is silent for longer, or a clock that was set, is one window: not when
+	 * the last event was in this one, as the next is not known then when live. */
+	if (quiet)
+		end_ns = MAX(end_ns, step->next_ns / KERNEL_WINDOW_NS * KERNEL_WINDOW_NS);
+	step_wake(step, end_ns);
 }
 
 static void
@@ -597,6 +604,7 @@ kernel_cpu_event(void *state, const struct step *step, unsigned event)
 	/* Interrupts alone say nothing of threads. */
 	if (!k->window_ns && (event < IRQ_ENTRY || event > PACKET_IN))
 		open_window(k, step);
+	k->active = k->changed = true;
 	dispatch(k, step, cpu, event);
 	cpu = &k->cpus[step->cpu];   /* They may have moved. */
 	cpu->last_ns = step->t_ns;
@@ -656,7 +664,7 @@ static const struct native native = {
 const struct analyzer kernel_cpu_analyzer = {
 	.name = "kernel_cpu",
 	.summary = "Who runs, waits for a CPU or is blocked, and by what",
-	.version = 1,
+	.version = 2,
 	.roles = ROLE_COMPUTE | ROLE_NETWORK | ROLE_STORAGE | ROLE_CONTROLLER,
 	.kernel = true,
 	.rules = no_rules,

@@ -115,6 +115,7 @@ struct kernel_cpu {
 	size_t n_gone, gone_capacity;
 	uint32_t saved_gone;         /* Records of threads that are gone, in the open window. */
 	uint8_t changed, has_wakeups;
+	uint8_t active;              /* The window has events. */
 };
 
 /* -- kernel_threads.c ----------------------------------------------------- */

@@ -13,52 +13,6 @@
 
 enum { MAX_SUM_THREADS = 16384, MAX_SUM_LIST = 256, MAX_SUM_CPUS = 1024 };
 
-const char *const cpu_state_names[N_CPU_STATES] = {
-	"unknown", "running", "waiting", "blocked", "dead",
-};
-const char *const cpu_cause_names[N_CPU_CAUSES] = {
-	"unknown", "timer", "disk", "network", "task", "interrupt", "softirq", "new", "preempted",
-};
-const char *const cpu_role_names[N_CPU_ROLES] = {
-	"other", "vcpu", "qemu", "migration", "iothread", "vhost", "service", "softirq", "switch",
-};
-
-static const struct {
-	uint32_t reason;
-	const char *name;
-} exits[] = {
-#define VMX(N) (1U << 24 | (N))
-#define SVM(N) (2U << 24 | (N))
-	{ VMX(0), "exception" }, { VMX(1), "interrupt" }, { VMX(7), "interrupt-window" },
-	{ VMX(10), "cpuid" }, { VMX(12), "hlt" }, { VMX(28), "cr-access" }, { VMX(30), "io" },
-	{ VMX(31), "msr-read" }, { VMX(32), "msr-write" }, { VMX(40), "pause" },
-	{ VMX(44), "apic-access" }, { VMX(45), "eoi" }, { VMX(48), "ept-violation" },
-	{ VMX(49), "ept-misconfig" }, { VMX(52), "preemption-timer" }, { VMX(56), "apic-write" },
-	{ VMX(18), "vmcall" },
-	{ SVM(64), "exception" }, { SVM(96), "interrupt" }, { SVM(97), "nmi" },
-	{ SVM(100), "interrupt-window" }, { SVM(114), "cpuid" }, { SVM(119), "pause" },
-	{ SVM(120), "hlt" }, { SVM(123), "io" }, { SVM(124), "msr" }, { SVM(129), "vmmcall" },
-	{ SVM(1024), "npf" }, { SVM(1025), "avic-incomplete-ipi" },
-#undef VMX
-#undef SVM
-};
-
-const char *
-cpu_exit_name(uint32_t reason)
-{
-	static const char *const userspace[] = {
-		"user:unknown", "user:exception", "user:io", "user:hypercall", "user:debug", "user:hlt",
-		"user:mmio", "user:irq-window", "user:shutdown", "user:fail-entry", "user:intr",
-	};
-
-	if (reason >> 24 == EXIT_USERSPACE && (reason & 0xffffff) < ARRAY_SIZE(userspace))
-		return userspace[reason & 0xffffff];
-	for (size_t i = 0; i < ARRAY_SIZE(exits); i++)
-		if (exits[i].reason == reason)
-			return exits[i].name;
-	return NULL;
-}
-
 /* -- Reading one thread of a window ----------------------------------------------- */
 
 struct read_thread {
@@ -184,8 +138,9 @@ unpack_window(const struct fact_window *window, struct read_window *ret)
 {
 	struct unpack *in = &ret->in;
 
-	*in = (struct unpack) { .at = window->blob,
-				.end = (const unsigned char *) window->blob + window->size };
+	in->at = window->blob;
+	in->end = in->at + window->size;
+	in->bad = false;
 	if (!window->size || *in->at++ != CPU_WINDOW_VERSION || window->end_ns <= window->start_ns)
 		return -EINVAL;
 	ret->late = unpack_number(in);
@@ -642,6 +597,16 @@ cpu_sum_cpus(const struct cpu_sum *sum, const struct cpu_sum_cpu **ret)
 
 /* -- Windows as one ----------------------------------------------------------------- */
 
+static bool
+has_detail(const struct cpu_sum_thread *t)
+{
+	uint64_t causes = t->pending_ns;
+
+	for (unsigned i = 0; i < N_CPU_CAUSES; i++)
+		causes += t->causes[i];
+	return t->role || t->n_takers || t->n_exits || causes || t->guest_ns || t->halted_ns;
+}
+
 static void
 pack_sum(const struct cpu_sum_thread *t, struct buf *out)
 {
@@ -653,8 +618,8 @@ pack_sum(const struct cpu_sum_thread *t, struct buf *out)
 	for (unsigned i = 0; i < CPU_DEAD; i++)
 		varint_write(t->ns[i], out);
 	varint_write(t->switches, out);
-	varint_write(t->role ? 1 : 0, out);
-	if (!t->role)
+	varint_write(has_detail(t), out);
+	if (!has_detail(t))
 		return;
 	varint_write(MIN(t->n_takers, (size_t) MAX_SUM_LIST), out);
 	for (size_t i = 0; i < MIN(t->n_takers, (size_t) MAX_SUM_LIST); i++) {

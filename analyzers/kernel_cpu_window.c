@@ -242,7 +242,7 @@ kernel_cpu_tell(struct kernel_cpu *k, const struct step *step, uint64_t end_ns)
 struct saved_host {
 	uint64_t window_ns, first_ns, last_loss_ns, late, capped;
 	uint32_t n_marks, n_cpus;
-	uint64_t has_wakeups;
+	uint64_t has_wakeups, active;
 	struct mark marks[MAX_MARKS];
 };
 struct saved_cpu {
@@ -297,7 +297,7 @@ kernel_cpu_save(void *state,
 	struct saved_host host = {
 		.window_ns = k->window_ns, .first_ns = k->first_ns, .last_loss_ns = k->last_loss_ns,
 		.late = k->late, .capped = k->capped, .n_marks = k->n_marks, .n_cpus = k->n_cpus,
-		.has_wakeups = k->has_wakeups,
+		.has_wakeups = k->has_wakeups, .active = k->active,
 	};
 
 	memcpy(host.marks, k->marks, k->n_marks * sizeof *k->marks);
@@ -338,7 +338,8 @@ restore_host(struct kernel_cpu *k, const void *record, size_t size)
 		return -EINVAL;
 	memcpy(&host, record, size);
 	if (host.n_marks > MAX_MARKS || size != host_used(host.n_marks) ||
-	    host.n_cpus > MAX_CPUS || host.window_ns % KERNEL_WINDOW_NS || host.has_wakeups > 1)
+	    host.n_cpus > MAX_CPUS || host.window_ns % KERNEL_WINDOW_NS || host.has_wakeups > 1 ||
+	    host.active > 1)
 		return -EINVAL;
 	k->window_ns = host.window_ns;
 	k->first_ns = host.first_ns;
@@ -347,6 +348,7 @@ restore_host(struct kernel_cpu *k, const void *record, size_t size)
 	k->capped = host.capped;
 	k->n_marks = host.n_marks;
 	k->has_wakeups = host.has_wakeups != 0;
+	k->active = host.active != 0;
 	if (host.n_cpus)
 		kernel_cpu_get(k, (int32_t) host.n_cpus - 1);
 	memcpy(k->marks, host.marks, sizeof k->marks);

@@ -94,7 +94,7 @@ static void
 read_interface(struct net_sum *sum, struct unpack *in, const struct span *span)
 {
 	char name[16] = { 0 };
-	struct net_interface *to, spare;
+	struct net_interface *to, spare = { 0 };
 	uint64_t numbers[4];
 
 	unpack_text(in, name, sizeof name);

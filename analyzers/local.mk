@@ -8,7 +8,8 @@ libanalyzers_a_SOURCES = \
 	analyzers/windows.c analyzers/windows.h \
 	analyzers/facts.c analyzers/facts.h \
 	analyzers/kernel_cpu.c analyzers/kernel_cpu.h analyzers/kernel_threads.c \
-	analyzers/kernel_cpu_window.c analyzers/kernel_cpu_sum.c analyzers/kernel_cpu_sum.h \
+	analyzers/kernel_cpu_window.c analyzers/kernel_cpu_names.c \
+	analyzers/kernel_cpu_sum.c analyzers/kernel_cpu_sum.h \
 	analyzers/kernel_block.c analyzers/kernel_block_sum.c analyzers/kernel_block_sum.h \
 	analyzers/kernel_net.c analyzers/kernel_net_sum.c analyzers/kernel_net_sum.h \
 	analyzers/pack.h \

@@ -31,7 +31,7 @@ store_windows(struct store *store, const char *host, const char *kind, const cha
 			     const struct fact_window *window),
 	      void *context, struct error *error)
 {
-	/* No window is longer than 10 s, so an index by the start will do. */
+	/* Windows of silence can be long: it is the end that tells. */
 	static const char sql[] =
 		"SELECT host, key, start_ns, end_ns, blob FROM window"
 		" WHERE host = ?1 AND kind = ?2 AND (?3 IS NULL OR key = ?3)"
