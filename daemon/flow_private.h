@@ -120,6 +120,10 @@ json_t *flow_both(struct store *store, const char *request, const char *kind, co
 /* Whether a service made this request, but nobody said for which of its own. */
 bool flow_is_stray(struct store *store, const char *request);
 
+/* flow_datapath.c: adds a span for each change of Open vSwitch's ports that the flow
+ * asked for. */
+void flow_datapath(const struct flow *flow, json_t *spans);
+
 /* flow_gather.c: finds all facts of a request.  Returns 1 when it is a flow,
  * 0 when not (made on behalf of another, or nothing worth one), or a negative
  * errno.  To be ended by flow_done() in any case. */

@@ -208,10 +208,11 @@ add_hypervisor(const struct flow *flow, json_t *spans)
 		return;
 	json_array_append_new(spans, hypervisor_span(
 		flow, id, around_record(flow)->id, "live migration", flow->record, json_pack(
-			"{s:s, s:O?, s:O?, s:O?, s:O?}", "migration", id, "destination",
+			"{s:s, s:O?, s:O?, s:O?, s:O?, s:O?}", "migration", id, "destination",
 			json_object_get(flow->record, "destination"), "downtime_ns",
 			json_object_get(flow->record, "downtime_ns"), "blackout_ns",
-			json_object_get(flow->record, "blackout_ns"), "reason",
+			json_object_get(flow->record, "blackout_ns"), "network_blackout_ns",
+			json_object_get(flow->record, "network_blackout_ns"), "reason",
 			json_object_get(flow->record, "reason"))));
 	json_array_foreach(json_object_get(flow->record, "stages"), i, stage) {
 		_cleanup_(freep) char *stage_id = xasprintf("%s/%zu", id, i);
@@ -435,6 +436,7 @@ flow_spans(struct flow *flow, json_t *record)
 			dropped++;
 	}
 	add_hypervisor(flow, spans);
+	flow_datapath(flow, spans);
 	json_object_set_new(record, "spans", spans);
 	json_object_set_new(record, "budget", budget_of(flow));
 	json_object_set_new(record, "dropped_spans", json_integer(dropped));

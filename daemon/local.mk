@@ -26,6 +26,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/alerts.c daemon/alerts.h \
 	daemon/flow.c daemon/flow.h daemon/flow_private.h \
 	daemon/flow_behalf.c \
+	daemon/flow_datapath.c \
 	daemon/flow_facts.c \
 	daemon/flow_findings.c \
 	daemon/flow_gather.c \

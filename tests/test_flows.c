@@ -422,6 +422,51 @@ test_migration(void **state)
 	facts_done(facts, 3);
 }
 
+/* What Open vSwitch did for one of its ports while it ran, and nothing else. */
+static void
+test_datapath(void **state)
+{
+	static const struct { const char *host, *name; uint64_t t; } changes[] = {
+		{ "c1", "tap33333333-33", S(3) },
+		{ "c2", "tap33333333-33", S(9) },   /* Later. */
+		{ "c3", "tap44444444-44", S(3) },   /* Another port. */
+		{ "c4", "br-int", S(3) },
+	};
+	json_t *flow, *one, *found = NULL;
+	size_t i, n = 0;
+
+	api("req-a", 0, S(1), ", 'operation': 'server.create'");
+	span("c1", "neutron.step", "port.update/" PORT, S(2), S(4), "{'name': 'port.update',"
+	     " 'service': 'neutron-server', 'request_id': 'req-a', 'rid_ok': true,"
+	     " 'port': '" PORT "', 'instance': '" VM "'}");
+	step("c1", "instance.create", "req-a", true, VM, S(2), S(5));
+	for (i = 0; i < ARRAY_SIZE(changes); i++) {
+		char *text = xasprintf("{'op': 'vport_new', 'tid': 9, 'comm': 'ovs-vswitchd',"
+				       " 'name': '%s', 'ret': 0, 'took_ns': 1000}",
+				       changes[i].name);
+
+		tell_as(FACT_MARK, changes[i].host, "ovs.change", "vport_new/9", T0 + changes[i].t,
+			0, NULL, text);
+		free(text);
+	}
+	flow = store_flow_show(store, "req-a", NULL);
+	json_array_foreach(json_object_get(flow, "spans"), i, one) {
+		if (streq(member(one, "service"), "openvswitch")) {
+			found = one;
+			n++;
+		}
+	}
+	assert_int_equal(n, 1);
+	assert_string_equal(member(found, "host"), "c1");
+	assert_string_equal(member(found, "name"), "vport_new");
+	assert_string_equal(member(found, "layer"), "virtualization");
+	assert_int_equal(json_integer_value(json_object_get(found, "start_ns")), T0 + S(3) - 1000);
+	json_array_foreach(json_object_get(flow, "spans"), i, one)
+		if (streq(member(one, "id"), member(found, "parent")))
+			assert_string_equal(member(one, "name"), "port.update");
+	json_decref(flow);
+}
+
 /* -- VMs, ports, volumes -------------------------------------------------- */
 
 /* A second migration is not the first one's. */
@@ -600,6 +645,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_budget, begin, end),
 		cmocka_unit_test_setup_teardown(test_migration, begin, end),
 		cmocka_unit_test_setup_teardown(test_migrations_apart, begin, end),
+		cmocka_unit_test_setup_teardown(test_datapath, begin, end),
 		cmocka_unit_test_setup_teardown(test_vm, begin, end),
 		cmocka_unit_test_setup_teardown(test_parts, begin, end),
 		cmocka_unit_test_setup_teardown(test_services, begin, end),
