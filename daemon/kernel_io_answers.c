@@ -325,12 +325,67 @@ place_json(struct store *store, const json_t *vm_disk, const struct kernel_filte
 			 "source", "cloudtrace_node:disk", "levels", levels);
 }
 
+/* What Nova and Cinder logged of it: where it is attached, as what, by which path. */
+static void
+add_attachments(struct store *store, const char *host, const char *volume, enum fact_type type,
+		const char *kind, const char *source, json_t *attachments)
+{
+	json_t *things = store_things(store, type, host, kind, NULL), *thing, *one;
+	static const char *const names[] = { "host", "instance", "device", "path", "attachment_id",
+					     "connection" };
+	size_t i;
+
+	json_array_foreach(things, i, thing) {
+		const char *of = string_of(thing, "volume");
+
+		/* What a compute node says of a volume stands in its link. */
+		if (!of || !streq(of, volume) || (type == FACT_ENTITY &&
+		    !string_of(thing, "attachment_id") && !string_of(thing, "connection")))
+			continue;
+		one = json_pack("{s:s}", "source", string_of(thing, "source") ?: source);
+		for (size_t k = 0; k < ARRAY_SIZE(names); k++)
+			json_object_set(one, names[k], json_object_get(thing, names[k]) ?: json_null());
+		json_array_append_new(attachments, one);
+	}
+	json_decref(things);
+}
+
+/* Where no process told of its disk, a path of Nova's log may be a block device
+ * that the kernel names. */
+static void
+add_place_of_path(struct store *store, const json_t *attachment, const struct kernel_filter *filter,
+		  json_t *places)
+{
+	const char *path = string_of(attachment, "path"), *host = string_of(attachment, "host");
+	const char *name = path && strrchr(path, '/') ? strrchr(path, '/') + 1 : NULL;
+	json_t *devices = name && host ? store_things(store, FACT_ENTITY, host, "block.device", NULL) : NULL;
+	struct kernel_filter here = *filter;
+	json_t *device, *disks, *levels;
+	size_t i;
+
+	json_array_foreach(devices, i, device) {
+		if (!string_of(device, "name") || !streq(string_of(device, "name"), name))
+			continue;
+		here.host = host;
+		levels = json_array();
+		disks = kernel_disks(store, &here, NULL);
+		add_levels(levels, disks, string_of(device, "key"), string_of(attachment, "source"), 0);
+		json_decref(disks);
+		json_array_append_new(places, json_pack("{s:s, s:n, s:s, s:s, s:O, s:o}", "host", host,
+							"pid", "path", path, "kind", "block", "source",
+							json_object_get(attachment, "source"), "levels",
+							levels));
+		break;
+	}
+	json_decref(devices);
+}
+
 json_t *
 kernel_volume_chain(struct store *store, const char *volume, const struct kernel_filter *filter,
 		    struct error *error)
 {
 	json_t *vm_disks = store_things(store, FACT_ENTITY, filter->host, "qemu.disk", error);
-	json_t *places = json_array(), *disk;
+	json_t *places = json_array(), *attachments = json_array(), *disk;
 	size_t i;
 
 	json_array_foreach(vm_disks, i, disk)
@@ -340,7 +395,15 @@ kernel_volume_chain(struct store *store, const char *volume, const struct kernel
 	json_decref(vm_disks);
 	if (!vm_disks) {
 		json_decref(places);
+		json_decref(attachments);
 		return NULL;
 	}
-	return json_pack("{s:s, s:o}", "volume", volume, "places", places);
+	add_attachments(store, filter->host, volume, FACT_LINK, "vm.volume", "nova-compute",
+			attachments);
+	add_attachments(store, NULL, volume, FACT_ENTITY, "volume", "cinder", attachments);
+	json_array_foreach(attachments, i, disk)
+		if (!json_array_size(places))
+			add_place_of_path(store, disk, filter, places);
+	return json_pack("{s:s, s:o, s:o}", "volume", volume, "attachments", attachments, "places",
+			 places);
 }

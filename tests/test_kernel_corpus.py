@@ -227,6 +227,15 @@ def test_lossy(store):
     report("and no thread is longer than the trace", "" if threads and not too_long else too_long)
 
 
+def test_volumes(store):
+    sources = collections.Counter()
+    for volume in store.call("volume.list"):
+        for attachment in store.call("volume.chain", id=volume["id"])["attachments"]:
+            sources[attachment["source"]] += 1
+    report("volumes: attachments by Nova's log and Cinder's",
+           "" if sources["nova-compute"] and sources["cinder"] else sources)
+
+
 def test_again(name, every):
     run = subprocess.run([os.path.join(BUILD, "tests/kernel_again"), str(every), unpack(name)],
                          capture_output=True, text=True, timeout=240)
@@ -239,7 +248,8 @@ def main():
         print("# without python3-jsonschema forms are not checked")
     with tempfile.TemporaryDirectory() as folder:
         for test, trace in ((test_migration, "full/kv-normal"), (test_block, "kernel/c-block-lvm"),
-                            (test_vcpus, "kernel/d-vcpu-contention"), (test_lossy, "kernel/i-lossy")):
+                            (test_vcpus, "kernel/d-vcpu-contention"), (test_lossy, "kernel/i-lossy"),
+                            (test_volumes, "openstack/volume")):
             store = Store(folder, trace)
             test(store)
             store.close()
