@@ -280,8 +280,12 @@ test_disks_and_packets(void **state)
 		net_sum_init(&packets[k], one.start_ns, one.end_ns);
 		for (size_t i = 0; i < (k ? 1 : n); i++)
 			assert_int_equal(net_sum_add(&packets[k], k ? &one : &windows[i]), 0);
-		for (uint32_t i = 0; i < packets[k].connections.n; i++)
-			bytes[k] += ((struct net_connection *) keyed_at(&packets[k].connections, i))->traffic.bytes;
+		for (uint32_t i = 0; i < packets[k].connections.n; i++) {
+			const struct net_connection *one_of =
+				keyed_at(&packets[k].connections, i);
+
+			bytes[k] += one_of->traffic.bytes;
+		}
 		net_sum_done(&packets[k]);
 	}
 	assert_true(bytes[0] > 0);
