@@ -327,12 +327,69 @@ test_damaged(void **state)
 	assert_true(refused > N_MUTATIONS / 20);
 }
 
+struct most {
+	size_t blob, windows;
+};
+
+static void
+note_size(void *context, const struct fact *fact)
+{
+	struct most *most = context;
+
+	json_decref(fact->attributes);
+	if (fact->type != FACT_WINDOW)
+		return;
+	most->blob = MAX(most->blob, fact->blob_size);
+	most->windows++;
+}
+
+/* Threads without end, all alive: memory and windows have their limits, and it is
+ * said that they were reached. */
+static void
+test_many_threads(void **state)
+{
+	struct most most = { 0 };
+	const struct fact_sink sink = { .fact = note_size, .context = &most };
+	struct engine *engine = engine_new(analyzers, &engine_defaults, &sink);
+	const struct ctf_interest *interest = engine_interest(engine);
+	struct engine_host *host = engine_host(engine, "compute-01");
+	const unsigned wanted = (unsigned) ctf_interest_find(interest, "sched_switch");
+	size_t bytes = 0;
+
+	for (unsigned tid = 1; tid <= 200000; tid++) {
+		struct ctf_value values[CTF_MAX_SLOTS];
+		struct ctf_event event = { .wanted = wanted, .values = values };
+
+		event.t_ns = event.raw_ns = START_NS + (uint64_t) tid * 50000;
+		event.n_values = ctf_interest_n_fields(interest, wanted);
+		for (unsigned i = 0; i < event.n_values; i++) {
+			const char *name = ctf_interest_field_name(interest, wanted, i, NULL);
+
+			values[i] = (struct ctf_value) { .type = CTF_UNSIGNED };
+			if (strstr(name, "comm"))
+				values[i] = (struct ctf_value) { .type = CTF_STRING, .size = 7,
+								 .s = tid % 3 ? "postgre" : "vhost-1" };
+			else
+				values[i].u = streq(name, "next_tid") ? tid : streq(name, "prev_tid") ?
+					tid - 1 : streq(name, "prev_state");
+		}
+		engine_event(host, &event);
+		if (tid % 1000 == 0)
+			bytes = MAX(bytes, engine_native_bytes(engine));
+	}
+	assert_true(bytes > 0 && bytes < 32 << 20);
+	assert_true(most.windows >= 99);
+	assert_true(most.blob > 1000 && most.blob < 256 << 10);
+	engine_free(engine);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_joined_is_the_sum), cmocka_unit_test(test_cut_anywhere),
 		cmocka_unit_test(test_disks_and_packets), cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_many_threads),
 	};
 
 	return cmocka_run_group_tests(tests, make_windows, free_windows);
