@@ -212,9 +212,56 @@ def test_vcpus(store):
     report("each VM is there by its process", "" if vms == pids and
            pids <= {r["pid"] for r in top} else f"{vms}, not {pids}")
     stolen = [n for n in node["neighbours"] if n["victim"]["pid"] in pids and n["taker"]["pid"] in pids]
+    test_schedstat(store)
     report("VMs that shared a CPU took it from each other",
            "" if {(n["victim"]["pid"], n["taker"]["pid"]) for n in stolen} >=
            {(a, b) for a in pids for b in pids if a != b} else node["neighbours"])
+
+
+PHASES = ("before", "free", "pinned", "stress", "after")
+
+
+def snapshots(store):
+    """What /proc had for each vCPU at the end of each phase, and between which
+    times it was read: the second "cat" of each thread, in the order of the file."""
+    marks, cats, ends = {}, [], {}
+    for e in store.events(("lttng_logger", "sched_process_exec", "sched_process_exit")):
+        p = e["payload"]
+        if e["name"] == "lttng_logger":
+            marks[p["msg"].split(":")[1]] = e["t"]
+        elif e["name"] == "sched_process_exit":
+            ends[p["tid"]] = e["t"]
+        elif p["filename"].endswith("/cat"):
+            cats.append((e["t"], p["tid"]))
+    bounds = dict(zip(PHASES, ((0, "free-start"), ("free-end", "pinned-start"),
+                               ("pinned-end", "stress-start"), ("stress-end", "unpinned-start"),
+                               ("unpinned-end", None))))
+    for phase, (first, last) in bounds.items():
+        within = [(t, ends[tid]) for t, tid in cats
+                  if marks.get(first, 0) < t < marks.get(last, 1 << 63)]
+        path = f"truth-files/compute2/qemu-threads-{phase}.jsonl"
+        for i, line in enumerate(open(os.path.join(store.trace, path), encoding="utf-8")):
+            thread = json.loads(line)
+            if thread["comm"].startswith("CPU "):
+                yield (phase, thread["tid"]), ([int(n) for n in thread["schedstat"].split()[:2]],
+                                               within[2 * i + 1])
+
+
+def test_schedstat(store):
+    known, wrong = dict(snapshots(store)), []
+    for (phase, tid), (now, read) in known.items():
+        if phase == PHASES[0]:
+            continue
+        before, read_before = known[PHASES[PHASES.index(phase) - 1], tid]
+        inner, outer = (store.call("thread.list", host="compute2", tid=tid, since_ns=a, until_ns=b)[0]
+                        for a, b in ((read_before[1], read[0]), (read_before[0], read[1])))
+        slack = (read[0] - read_before[1]) / 100
+        for k, name in enumerate(("running_ns", "waiting_ns")):
+            if not inner[name] - slack <= now[k] - before[k] <= outer[name] + slack:
+                wrong.append(f"{phase} {tid} {name}: {now[k] - before[k]}, not within {inner[name]} "
+                             f"and {outer[name]}")
+    report("vCPUs' time by phase within 1 % of /proc's schedstat",
+           "\n".join(wrong) if len(known) == 15 else f"{len(known)} figures")
 
 
 def test_lossy(store):
