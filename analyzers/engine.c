@@ -551,15 +551,16 @@ pick_rule(struct engine *engine, const struct action *action, const struct flow 
 
 /* Gives the event to the flow of that key: 'event', or step->values. */
 static void
-take(struct step *step, const struct route *route, unsigned column, uint64_t key,
+take(const struct step *given, const struct route *route, unsigned column, uint64_t key,
      const struct ctf_event *event)
 {
-	struct engine_host *host = step->host;
+	struct step step = *given;
+	struct engine_host *host = step.host;
 	struct engine *engine = host->engine;
 	uint64_t values[MAX_VALUES_SIZE / sizeof(uint64_t)];
 	struct entry *entry = entry_find(host, route->analyzer, key);
 	const unsigned state = entry ? entry->flow->state : FLOW_IDLE;
-	const struct action *action = route->cells[column * step->analyzer->n_states + state];
+	const struct action *action = route->cells[column * step.analyzer->n_states + state];
 	const struct rule *rule;
 
 	if (!action) {
@@ -573,10 +574,10 @@ take(struct step *step, const struct route *route, unsigned column, uint64_t key
 		engine->counters.capped++;
 		return;
 	}
-	step->t_ns = MAX(step->t_ns, entry->flow->last_ns);
+	step.t_ns = MAX(step.t_ns, entry->flow->last_ns);
 	if (event)
-		step->values = values;
-	rule = pick_rule(engine, action, entry->flow, step, event, values);
+		step.values = values;
+	rule = pick_rule(engine, action, entry->flow, &step, event, values);
 	if (!rule) {
 		engine->counters.ignored++;
 		if (!entry->flow->last_event)
@@ -585,11 +586,11 @@ take(struct step *step, const struct route *route, unsigned column, uint64_t key
 	}
 	engine->counters.used++;
 	entry->changed = true;
-	entry->flow->last_ns = step->t_ns;
+	entry->flow->last_ns = step.t_ns;
 	entry->flow->last_event = route->event + 1;
 	entry->flow->events++;
-	move(entry, step, rule, rule->to == STAY ? state : (unsigned) rule->to);
-	if (step->analyzer->states[entry->flow->state].final)
+	move(entry, &step, rule, rule->to == STAY ? state : (unsigned) rule->to);
+	if (step.analyzer->states[entry->flow->state].final)
 		entry_end(host, entry);
 	else
 		entry_settle(host, entry);

@@ -351,7 +351,7 @@ cloudtrace_next(struct cloudtrace *daemon, int timeout_ms, json_t **ret_notifica
 {
 	uint64_t deadline = timeout_ms < 0 ? UINT64_MAX :
 			    clock_mono_ns() + (uint64_t) timeout_ms * NS_PER_MS;
-	json_t *message;
+	json_t *message = NULL;
 	int r;
 
 	if (json_array_size(daemon->waiting)) {

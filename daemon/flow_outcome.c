@@ -383,10 +383,10 @@ find_error(struct flow *flow, const struct seen *seen)
 		flow->error = error_of_root(flow);
 	else if (fact)
 		flow->error = flow_error_of(fact);
-	if (flow->error && flow->kind->migrates && fact != flow->root)
+	if (fact && flow->kind->migrates && fact != flow->root)
 		json_object_set_new(flow->error, "cause", flow_text_json(
 			streq(fact->name, "error") ? "migration-failed" : fact->name));
-	if (flow->error) {
+	if (fact) {
 		add_exception(flow, fact, flow->error);
 		add_reason(flow);
 	} else if (word && !streq(word, "ok")) {
@@ -410,7 +410,8 @@ end_of(const struct flow *flow, const struct seen *seen)
 		return flow->root->end_ns;
 	if (streq(flow->status, "ok") && seen->done)
 		return flow_last(seen->done);
-	if (streq(flow->status, "error") && has_failed(seen) && !flow->kind->migrates)
+	if (streq(flow->status, "error") && seen->state && has_failed(seen) &&
+	    !flow->kind->migrates)
 		return seen->state->start_ns;
 	if (streq(flow->status, "error") && seen->fate && !seen->done)
 		return MAX(seen->last_ns, seen->fate->start_ns);

@@ -46,7 +46,9 @@ histogram_low(unsigned bucket)
 static uint64_t
 width(unsigned bucket)
 {
-	return bucket < 2 * PER_POWER ? 1 : UINT64_C(1) << (bucket / PER_POWER - 1);
+	const unsigned power = bucket / PER_POWER;
+
+	return power < 2 ? 1 : UINT64_C(1) << (power - 1);
 }
 
 /* Makes buckets 'first' to 'last' be there. */
