@@ -89,7 +89,7 @@ int
 main(int argc, char **argv)
 {
 	struct serve_options options = serve_defaults;
-	struct event_base *base = event_base_new();
+	struct event_base *base;
 	struct error error = { 0 };
 	bool stdio = false;
 	int r;
@@ -104,6 +104,7 @@ main(int argc, char **argv)
 			return 2;
 		else
 			i++;
+	base = event_base_new();
 	if (stdio)
 		r = serve_stdio(base, &options, 0, 1, &error);
 	else
