@@ -492,7 +492,8 @@ on_error(struct relayd_session *session, struct bufferevent *bev, short what)
 		fail(session, "cannot connect: %s; is lttng-relayd running there?",
 		     evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
 	else if (what & BEV_EVENT_ERROR)
-		fail(session, "the %s connection broke: %s", which,
+		fail(session, "the %s connection broke in the middle of session '%s' of '%s': %s;"
+		     " its log may say why", which, session->name, session->hostname,
 		     evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
 	else
 		fail(session, "it closed the %s connection in the middle of session '%s'"

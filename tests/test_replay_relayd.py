@@ -340,7 +340,9 @@ def test_relayd_dies(relayd):
     relayd.process.kill()
     _, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 1, process.returncode
-    assert f"relayd 127.0.0.1:{relayd.control}" in err and "closed" in err, err
+    # Which of the two the kernel tells depends on whether bytes of ours were unread.
+    assert f"relayd 127.0.0.1:{relayd.control}" in err, err
+    assert "closed the" in err or "connection broke" in err, err
 
 
 def test_relayd_pauses(relayd):
