@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/expand.h"
 
+#include "daemon/join_steps.h"
 #include "daemon/kernel_answers.h"
 
 void
 migration_expand(struct store *store, json_t *migration)
 {
+	json_object_set_new(migration, "steps", join_steps(store, migration));
 	kernel_add_migration(store, migration);
 }

@@ -26,7 +26,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/alerts.c daemon/alerts.h \
 	daemon/flow.c daemon/flow.h daemon/flow_private.h \
 	daemon/flow_behalf.c \
-	daemon/flow_datapath.c \
+	daemon/flow_datapath.c daemon/flow_steps.c \
 	daemon/flow_facts.c \
 	daemon/flow_findings.c \
 	daemon/flow_gather.c \
@@ -59,6 +59,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/drain.c daemon/drain.h daemon/drain_eta.c \
 	daemon/settle.c daemon/settle.h \
 	daemon/expand.c daemon/expand.h \
+	daemon/join_steps.c daemon/join_steps.h \
 	daemon/store_service.c \
 	daemon/store_windows.c \
 	daemon/kernel_answers.h daemon/kernel_cpu_answers.c daemon/kernel_cpu_answers.h \

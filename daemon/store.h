@@ -304,6 +304,9 @@ json_t *store_addresses_of_process(struct store *store, const char *host, uint64
 /* What belongs to a process: of the kinds with keys "PID/...". */
 json_t *store_parts_of_process(struct store *store, const char *host, const char *kind,
 			       const char *pid, struct error *error);
+/* Marks of that kind with such keys in [from_ns, to_ns], oldest first. */
+json_t *store_marks_of_process(struct store *store, const char *host, const char *kind, uint64_t pid,
+			       uint64_t from_ns, uint64_t to_ns, struct error *error);
 /* Sides of migrations on that host that began before t_ns + before_ns and did not end
  * before t_ns - after_ns, by that host's clock. */
 json_t *store_sides_near(struct store *store, const char *host, uint64_t t_ns,
