@@ -56,7 +56,7 @@ static const struct step {
 struct side_of {
 	const char *name, *host;
 	uint64_t pid;
-	int64_t offset_ns;             /* Of its clock, ahead of the source's. */
+	bool takes_over;               /* The guest goes on there. */
 	uint64_t begin_ns, end_ns;     /* Of the migration, by its clock; end 0: open. */
 };
 
@@ -124,8 +124,27 @@ find_range(const json_t *marks, const struct side_of *side, size_t *ret_first, s
 	while (first && first < end && !is_among(name_of(json_array_get(marks, first)), begins) &&
 	       number(json_array_get(marks, first), "start_ns") < side->begin_ns)
 		first++;
+	/* With the guest running at the destination its migration is over. */
+	for (size_t i = first; i < end && side->takes_over; i++)
+		if (streq(name_of(json_array_get(marks, i)), "guest-running"))
+			end = i + 1;
 	*ret_first = first;
 	*ret_end = MAX(first, end);
+}
+
+/* A mirror is ready again after each write: once is enough. */
+static bool
+is_repeated(const json_t *marks, size_t first, size_t i)
+{
+	if (!streq(name_of(json_array_get(marks, i)), "mirror-ready"))
+		return false;
+	while (i-- > first) {
+		const char *before = name_of(json_array_get(marks, i));
+
+		if (streq(before, "mirror-start") || streq(before, "mirror-ready"))
+			return streq(before, "mirror-ready");
+	}
+	return false;
 }
 
 static json_t *
@@ -156,7 +175,7 @@ add_side(struct store *store, json_t *list, const struct side_of *side)
 		const json_t *mark = json_array_get(marks, i);
 		const struct step *step = find_step(name_of(mark));
 
-		if (step)
+		if (step && !is_repeated(marks, first, i))
 			json_array_append_new(list, json_pack(
 				"{s:I, s:s, s:s, s:I, s:s, s:s, s:o}", "t_ns",
 				(json_int_t) number(mark, "start_ns"), "side", side->name, "host",
@@ -202,6 +221,7 @@ join_steps(struct store *store, const json_t *migration)
 	json_t *here = json_array(), *there = json_array(), *list;
 
 	destination.name = "destination";
+	destination.takes_over = true;
 	destination.host = json_string_value(json_object_get(migration, "destination"));
 	destination.pid = number(migration, "destination_pid");
 	destination.begin_ns = (uint64_t) ((int64_t) source.begin_ns + offset_ns);
