@@ -159,13 +159,16 @@ def events(lab, port):
     stream.close()
     again = Events(port, "topic=migration", last=first["id"])
     got = again.next()["data"]
-    tap.ok(got["items"] and got["items"][0]["op"] == "insert", "Last-Event-ID goes on where it was", got)
+    # A side that was told by itself before its partner was known is taken back: "delete".
+    tap.ok("insert" in [item["op"] for item in got["items"]], "Last-Event-ID goes on where it was", got)
     again.close()
     filtered.socket.settimeout(0.3)
+    told = []
     try:
-        tap.ok(not filtered.file.readline(), "the filter leaves out")
+        told = [item for item in filtered.next()["data"]["items"] if item["op"] != "delete"]
     except OSError:
-        tap.ok(True, "the filter leaves out")
+        pass
+    tap.same(told, [], "the filter leaves out")
     tap.same(ask(port, "GET", "/events?topic=nonsense")[0], 400, "a wrong topic")
     tap.same(ask(port, "GET", "/events?topic=alert&since=x")[0], 400, "a wrong cursor")
     text = ask(port, "GET", "/metrics")[2]
