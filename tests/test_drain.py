@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""A host that is being emptied, as it was known at many times while a real cloud did
+"""Two live migrations beside each other; and a host that is being emptied, as it was known at many times while a real cloud did
 that, against what happened: who leaves, in which phase, and until when."""
 import json
 import os
@@ -26,16 +26,20 @@ def report(name, why):
         print("#", str(why)[:2000], flush=True)
 
 
-def ask(store, host, **params):
+def call(store, schema, method, **params):
     run = subprocess.run([os.path.join(BUILD, "cloudtraced"), "--store", store, "--stdio"], check=True,
                          text=True, stdout=subprocess.PIPE, input=json.dumps(
-                             {"jsonrpc": "2.0", "id": 1, "method": "node.drain_status",
-                              "params": {"host": host, **params}}) + "\n")
+                             {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}) + "\n")
     reply = json.loads(run.stdout.splitlines()[1])
     if "error" in reply:
-        raise AssertionError(reply["error"])
-    check("drain", reply["result"])
+        check("error", reply)
+        return reply["error"]
+    check(schema, reply["result"])
     return reply["result"]
+
+
+def ask(store, host, **params):
+    return call(store, "drain", "node.drain_status", host=host, **params)
 
 
 def read(folder, trace):
@@ -105,10 +109,55 @@ def check_host(folder, trace, whole, host, vms, least, most_error):
     return seen
 
 
+def differences_add_up(answer):
+    parts = answer["parts"]
+    if sum(p["difference_ns"] for p in parts) != answer["difference_ns"]:
+        return f"parts differ by {sum(p['difference_ns'] for p in parts)}: {answer['text']}"
+    if sum(p["a_ns"] for p in parts) != answer["a"]["total_ns"]:
+        return f"parts of A: {parts}"
+    return ""
+
+
+def check_compare(store):
+    """The second of two migrations waits for the first: that is what made it longer."""
+    rows = ask(store, "compute-1", since_ns=1)["migrations"]
+    first, second = rows[0], rows[1]
+    a = call(store, "compare", "compare", a=second["request_id"], b=first["request_id"])
+    b = call(store, "compare", "compare", a=first["request_id"], b=second["request_id"])
+    report("requests: the wait for a slot made the difference", "" if
+           a["parts"][0]["what"] == "waiting for a slot" and a["parts"][0]["percent"] > 80 and
+           "longer than B" in a["text"] and "waiting for a slot (nova-compute on compute-1)" in
+           a["text"] else a["text"])
+    report("requests: parts add up", differences_add_up(a) or differences_add_up(b))
+    report("requests: the other way round it is the opposite", "" if
+           a["difference_ns"] == -b["difference_ns"] and {p["what"]: p["difference_ns"]
+           for p in a["parts"]}["waiting for a slot"] > 0 > b["parts"][0]["difference_ns"] and
+           "less than B" in b["text"] else (a["text"], b["text"]))
+    both = [s for s in a["steps"] if s["a"] and s["b"]]
+    report("requests: most steps are of both", "" if len(both) > 0.9 * len(a["steps"]) and
+           "pre_live_migration" in [s["name"] for s in both] else a["steps"])
+    m = call(store, "compare", "compare", a=second["migration"], b=first["migration"])
+    mixed = call(store, "compare", "compare", a=second["request_id"], b=first["migration"])
+    report("migrations: parts add up, and a request stands for its own",
+           differences_add_up(m) or ("" if m == mixed and m["topic"] == "migration" and
+                                     {f["name"] for f in m["figures"]} >= {"memory", "sent", "downtime"}
+                                     else mixed))
+    creates = [f for f in call(store, "[flow]", "flow.list") if f["kind"] == "server.create"]
+    other = call(store, "compare", "compare", a=creates[0]["id"], b=first["migration"])
+    report("two of different sorts are refused", "" if other.get("data", {}).get("kind") ==
+           "invalid-params" else other)
+    alone = call(store, "compare", "compare", a=creates[0]["id"])
+    report("too few peers are said to be", "" if alone["peers"]["n"] == 2 and
+           alone["peers"]["faster_percent"] is None and "too few" in alone["text"] else alone["text"])
+    shown = call(store, "flow", "flow.show", id=creates[0]["id"])
+    report("flow.show has its peers", "" if shown["peers"] == alone["peers"] else shown["peers"])
+
+
 def main():
     trace = unpack("full/fs-parallel")
     with tempfile.TemporaryDirectory() as folder:
         whole = read(folder, trace)
+        check_compare(whole)
         seen = check_host(folder, trace, whole, "compute-1", 2, POINTS // 2, 0.15)
         # nova-compute takes one at a time here: the second waits for the first.
         waits = [a for _, a in seen if a["counts"]["queued"] == 1 and a["counts"]["running"] == 1]
