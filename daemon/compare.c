@@ -87,13 +87,16 @@ take_migration(struct compared *ret, struct store *store, const char *id, struct
 static int
 take(struct compared *ret, struct store *store, const char *id, struct error *error)
 {
-	int r = take_migration(ret, store, id, error);
+	struct error first = { 0 }, second = { 0 };
+	int r = take_migration(ret, store, id, &first);
 
-	if (r != -ENOENT)
-		return r;
-	r = take_flow(ret, store, id, error);
-	return r != -ENOENT ? r : error_set(error, ENOENT, "no request and no migration is known by \"%s\"",
-					    id);
+	if (r == -ENOENT)
+		r = take_flow(ret, store, id, &second);
+	if (r == -ENOENT)
+		return error_set(error, ENOENT, "no request and no migration is known by \"%s\"", id);
+	if (r < 0)
+		error_set(error, -r, "%s", second.text[0] ? second.text : first.text);
+	return r;
 }
 
 static void
