@@ -28,8 +28,9 @@ sync_begin(struct sync_pool *pool, uint64_t window_ns, uint64_t span_ns)
 	const uint64_t windows = pool->filled_ns && window_ns > pool->filled_ns ?
 		(window_ns - pool->filled_ns) / span_ns : pool->filled_ns ? 0 : SYNC_ACCOUNT;
 
-	pool->account = (uint32_t) MIN(pool->account + MIN(windows, (uint64_t) SYNC_ACCOUNT) *
-				       SYNC_REFILL, (uint64_t) SYNC_ACCOUNT);
+	const uint64_t gain = windows < SYNC_ACCOUNT ? windows * SYNC_REFILL : SYNC_ACCOUNT;
+
+	pool->account = (uint32_t) MIN(pool->account + gain, (uint64_t) SYNC_ACCOUNT);
 	pool->filled_ns = MAX(pool->filled_ns, window_ns);
 	pool->n = 0;
 }

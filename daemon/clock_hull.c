@@ -189,29 +189,35 @@ struct view {
 	int64_t reach;               /* The largest |x|: what rounding a slope can do. */
 };
 
-/* The hull of the points as loosened by their distance, which is all a line can touch. */
+void
+clock_hull_loosen(struct clock_hull *hull, const struct clock_hull *from, int64_t t_ns)
+{
+	for (uint32_t i = 0; i < from->n; i++) {
+		const struct clock_point *p = &from->points[i];
+		const int64_t distance = p->x > t_ns ? p->x - t_ns : t_ns - p->x;
+		int64_t y;
+
+		if (distance > MAX_DISTANCE_NS)
+			continue;
+		if (__builtin_add_overflow(p->y, (int64_t) clock_slack_ns((uint64_t) distance), &y))
+			y = INT64_MAX;
+		clock_hull_add(hull, p->x, y);
+	}
+}
+
 static void
 look(const struct clock_hull *hull, int64_t t_ns, unsigned kind, struct view *view)
 {
-	struct clock_hull loose = { 0 };
-
 	for (uint32_t i = 0; i < hull->n; i++) {
-		const struct clock_point *p = &hull->points[i];
-		const int64_t distance = p->x > t_ns ? p->x - t_ns : t_ns - p->x;
+		const int64_t x = hull->points[i].x - t_ns;
 
-		if (distance <= MAX_DISTANCE_NS)
-			clock_hull_add(&loose, p->x, (int64_t) MIN(
-				(wide) p->y + (wide) clock_slack_ns((uint64_t) distance), (wide) INT64_MAX));
-	}
-	view->n[kind] = loose.n;
-	for (uint32_t i = 0; i < loose.n; i++) {
-		const int64_t x = loose.points[i].x - t_ns;
-
+		if (x > MAX_DISTANCE_NS || x < -MAX_DISTANCE_NS)
+			continue;
 		/* Below, all is turned upside down. */
-		view->points[kind][i] = (struct seen) { kind ? -x : x, loose.points[i].y * STEPS };
+		view->points[kind][view->n[kind]++] = (struct seen) {
+			kind ? -x : x, hull->points[i].y * STEPS };
 		view->reach = MAX(view->reach, x < 0 ? -x : x);
 	}
-	clock_hull_done(&loose);
 }
 
 /* The highest line of that slope, at the time that is asked for. */
@@ -274,8 +280,10 @@ border(const struct view *view, int64_t inside, int64_t outside)
 static int64_t
 rounded_up(wide value)
 {
+	const wide most = INT64_MAX;
+
 	value = (value + (value > 0 ? STEPS - 1 : 0)) / STEPS;
-	return (int64_t) MAX(MIN(value, (wide) INT64_MAX), -(wide) INT64_MAX);
+	return (int64_t) (value > most ? most : value < -most ? -most : value);
 }
 
 int

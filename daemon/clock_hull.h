@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "lib/buf.h"
 
@@ -45,10 +46,12 @@ struct clock_range {
 	int32_t drift_ppb;
 };
 
+/* Adds the points of one hull to another, each loosened by clock_slack_ns() of its
+ * distance from t_ns: what they say of t_ns though drifts change. */
+void clock_hull_loosen(struct clock_hull *hull, const struct clock_hull *from, int64_t t_ns);
 /* The offsets at t_ns of all lines that no point contradicts: exact but for rounding
- * to the outside by 2 ns at most.  A clock's drift may change: each point is taken to be
- * looser by clock_slack_ns() of its distance in time.
- * -ENOENT: one of the hulls is empty; -ERANGE: no line is possible. */
+ * to the outside, by 10 ns at most.  -ENOENT: one of the hulls is empty; -ERANGE: no
+ * line is possible. */
 int clock_hull_range(const struct clock_hull *above, const struct clock_hull *below, int64_t t_ns,
 		     struct clock_range *ret);
 
