@@ -341,3 +341,29 @@ clock_relation(struct store *store, const char *a, const char *b, uint64_t t_ns,
 	}
 	return r;
 }
+
+char *
+clock_reference(struct store *store, uint64_t *ret_ns)
+{
+	struct clock_graph *graph;
+	const struct clock_host *found = NULL;
+	char *name = NULL;
+	uint64_t t_ns;
+
+	if (store_clock_newest(store, &t_ns))
+		return NULL;
+	graph = graph_read(store, t_ns, reaches[0]);
+	for (unsigned i = 0; i < graph->n_hosts; i++) {
+		const struct clock_host *host = &graph->hosts[i];
+
+		if (host->degree && (!found || host->degree > found->degree ||
+				     (host->degree == found->degree && strcmp(host->name, found->name) < 0)))
+			found = host;
+	}
+	if (found) {
+		name = xstrdup(found->name);
+		*ret_ns = t_ns;
+	}
+	graph_free(graph);
+	return name;
+}

@@ -304,6 +304,9 @@ int store_clock_pairs(struct store *store, uint64_t from_ns, uint64_t to_ns,
 		      void (*give)(void *context, const char *a, const char *b, int64_t width_ns),
 		      void *context, struct error *error);
 
+/* The middle of the newest time that two hosts met in, both ways.  -ENOENT: there is none. */
+int store_clock_newest(struct store *store, uint64_t *ret_ns);
+
 /* -- The network (network.h) ----------------------------------------------- */
 
 /* Facts of any type, {"id","host","kind","key","start_ns","end_ns","status",

@@ -281,6 +281,22 @@ store_clock_pairs(struct store *store, uint64_t from_ns, uint64_t to_ns,
 	return store_done(store, stmt, error, "read pairs of clocks");
 }
 
+int
+store_clock_newest(struct store *store, uint64_t *ret_ns)
+{
+	static const char sql[] = "SELECT start_ns FROM clock_slot WHERE width < ?1"
+				  " ORDER BY start_ns DESC LIMIT 1";
+	sqlite3_stmt *stmt = store_query(store, sql, "i", (int64_t) INT64_MAX);
+	int r = -ENOENT;
+
+	if (stmt && sqlite3_step(stmt) == SQLITE_ROW) {
+		*ret_ns = (uint64_t) sqlite3_column_int64(stmt, 0) + SLOT_NS / 2;
+		r = 0;
+	}
+	store_done(store, stmt, NULL, "look for clocks");
+	return r;
+}
+
 /* -- Age --------------------------------------------------------------------- */
 
 /* The oldest slots of a pair that become one; 1, or 0: there are none. */
