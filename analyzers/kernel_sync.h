@@ -22,7 +22,7 @@ enum {
 	SYNC_WINDOW_VERSION = 1,
 	MAX_SYNC_SAMPLES = 256,      /* Of a window. */
 	SYNC_REFILL = 10,            /* What the account gains in a window of 100 ms... */
-	SYNC_ACCOUNT = 2048,         /* and holds at most. */
+	SYNC_ACCOUNT = 8192,         /* and holds at most. */
 };
 
 struct sync_sample {

@@ -150,13 +150,16 @@ clock_add_nodes(struct store *store, json_t *nodes)
 	json_array_foreach(nodes, i, node) {
 		const char *host = json_string_value(json_object_get(node, "host"));
 		struct clock_relation relation;
+		uint64_t at_ns;
 
-		if (!host || !reference || clock_relation(store, reference, host, t_ns, &relation) ||
+		if (!host || !reference ||
+		    clock_relation_near(store, reference, host, t_ns, &relation, &at_ns) ||
 		    relation.error_ns > INT64_MAX)
 			continue;
 		json_object_set_new(node, "clock", json_pack(
-			"{s:s, s:I, s:I, s:f}", "reference", reference, "offset_ns",
+			"{s:s, s:I, s:I, s:f, s:I}", "reference", reference, "offset_ns",
 			(json_int_t) relation.offset_ns, "error_ns", (json_int_t) relation.error_ns,
-			"drift_ppm", (double) relation.drift_ppb / 1000));
+			"drift_ppm", (double) relation.drift_ppb / 1000,
+			"at_ns", (json_int_t) at_ns));
 	}
 }

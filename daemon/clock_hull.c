@@ -175,7 +175,7 @@ clock_slack_ns(uint64_t distance_ns)
 	const uint64_t us = MIN(distance_ns, (uint64_t) MAX_DISTANCE_NS) / 1000;
 
 	/* 1e-7 / s * d^2 / 2, and 1e-4 * d. */
-	return MIN(us * us / 20000000, us / 10) + 1;
+	return MIN(us * us / 20000000000, us / 10) + 1;
 }
 
 /* A point as seen from the time that is asked for. */
@@ -306,7 +306,8 @@ clock_hull_range(const struct clock_hull *above, const struct clock_hull *below,
 		high = border(view, best, MAX_SLOPE);
 		ret->most_ns = rounded_up(height(view, 0, highest(view, 0, low, high)) + view->reach);
 		ret->least_ns = -rounded_up(height(view, 1, highest(view, 1, low, high)) + view->reach);
-		ret->drift_ppb = (int32_t) (best / 1000);
+		ret->least_ppb = (int32_t) (low / 1000);
+		ret->most_ppb = (int32_t) (high / 1000);
 	}
 	free(view);
 	return r;

@@ -43,7 +43,7 @@ ssize_t clock_hull_read(struct clock_hull *hull, const void *bytes, size_t size)
 
 struct clock_range {
 	int64_t least_ns, most_ns;   /* The offset is in between. */
-	int32_t drift_ppb;
+	int32_t least_ppb, most_ppb; /* So are their drifts. */
 };
 
 /* Adds the points of one hull to another, each loosened by clock_slack_ns() of its

@@ -13,7 +13,7 @@
 #include "lib/clock.h"
 #include "lib/util.h"
 
-enum { MAX_CLOCK_HOSTS = 1024, MAX_HOPS = 8 };
+enum { MAX_CLOCK_HOSTS = 1024, MAX_HOPS = 8, WIDE_DRIFT_PPB = 100000 };
 
 /* How far around a time is looked for what relates two clocks, as long as nothing does. */
 static const uint64_t reaches[] = { 60 * NS_PER_S, 3600 * NS_PER_S, 86400 * NS_PER_S };
@@ -145,6 +145,16 @@ minus(uint64_t t_ns, int64_t offset_ns)
 	return t < 0 ? 0 : t > INT64_MAX ? INT64_MAX : (uint64_t) t;
 }
 
+/* The middle of what is possible, or where that says little the one nearest to none:
+ * few clocks are off by more than some ppm. */
+static int32_t
+likely_drift(const struct clock_range *range)
+{
+	if (range->most_ppb - range->least_ppb < WIDE_DRIFT_PPB)
+		return (range->least_ppb + range->most_ppb) / 2;
+	return range->least_ppb > 0 ? range->least_ppb : MIN(range->most_ppb, 0);
+}
+
 static int
 pair_relation(struct store *store, const char *a, const char *b, uint64_t t_ns,
 	      struct clock_relation *ret)
@@ -169,7 +179,7 @@ pair_relation(struct store *store, const char *a, const char *b, uint64_t t_ns,
 	*ret = (struct clock_relation) {
 		.error_ns = ((uint64_t) range.most_ns - (uint64_t) range.least_ns + 1) / 2,
 		.offset_ns = (int64_t) (((__int128) range.least_ns + range.most_ns) / 2),
-		.drift_ppb = range.drift_ppb, .how = CLOCK_PACKETS,
+		.drift_ppb = likely_drift(&range), .how = CLOCK_PACKETS,
 	};
 	if (turned) {
 		ret->offset_ns = -ret->offset_ns;
@@ -338,6 +348,54 @@ clock_relation(struct store *store, const char *a, const char *b, uint64_t t_ns,
 			r = tree_relation(store, graph, (unsigned) to, t_ns, ret);
 		}
 		graph_free(graph);
+	}
+	return r;
+}
+
+/* The times of the tightest points of the slot that is given first, or a sum of none. */
+struct tightest {
+	uint64_t x[2];
+	bool found;
+};
+
+static void
+take_tightest(void *context, const struct clock_hull *above, const struct clock_hull *below)
+{
+	const struct clock_hull *const hulls[] = { above, below };
+	struct tightest *tightest = context;
+
+	if (tightest->found || !above->n || !below->n)
+		return;
+	tightest->found = true;
+	for (int k = 0; k < 2; k++) {
+		uint32_t least = 0;
+
+		for (uint32_t i = 1; i < hulls[k]->n; i++)
+			if (hulls[k]->points[i].y < hulls[k]->points[least].y)
+				least = i;
+		tightest->x[k] = (uint64_t) hulls[k]->points[least].x;
+	}
+}
+
+int
+clock_relation_near(struct store *store, const char *a, const char *b, uint64_t t_ns,
+		    struct clock_relation *ret, uint64_t *ret_ns)
+{
+	const bool turned = strcmp(a, b) > 0;
+	struct tightest tightest = { 0 };
+	struct clock_relation relation;
+	int r = clock_relation(store, a, b, t_ns, ret);
+
+	*ret_ns = t_ns;
+	store_clock_slots(store, turned ? b : a, turned ? a : b, t_ns, reaches[0], take_tightest,
+			  &tightest, NULL);
+	for (int k = 0; k < 2 && !r && tightest.found; k++) {
+		const uint64_t at_ns = turned ? minus(tightest.x[k], ret->offset_ns) : tightest.x[k];
+
+		if (clock_relation(store, a, b, at_ns, &relation) || relation.error_ns >= ret->error_ns)
+			continue;
+		*ret = relation;
+		*ret_ns = at_ns;
 	}
 	return r;
 }
