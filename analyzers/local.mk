@@ -12,6 +12,7 @@ libanalyzers_a_SOURCES = \
 	analyzers/kernel_cpu_sum.c analyzers/kernel_cpu_sum.h \
 	analyzers/kernel_block.c analyzers/kernel_block_sum.c analyzers/kernel_block_sum.h \
 	analyzers/kernel_net.c analyzers/kernel_net_sum.c analyzers/kernel_net_sum.h \
+	analyzers/kernel_sync.c analyzers/kernel_sync.h \
 	analyzers/pack.h \
 	analyzers/forecast.c analyzers/forecast.h \
 	analyzers/node.c analyzers/node.h analyzers/node_host.c \

@@ -24,6 +24,9 @@ libdaemon_store_a_SOURCES = \
 	daemon/alert_condition.c daemon/alert_condition.h \
 	daemon/alert_rules.c daemon/alert_rules.h \
 	daemon/alerts.c daemon/alerts.h \
+	daemon/clock_apply.c daemon/clock_apply.h \
+	daemon/clock_hull.c daemon/clock_hull.h \
+	daemon/clock_relation.c daemon/clock_relation.h \
 	daemon/flow.c daemon/flow.h daemon/flow_private.h \
 	daemon/flow_behalf.c \
 	daemon/flow_datapath.c daemon/flow_steps.c \
@@ -44,6 +47,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/store_alerts.c \
 	daemon/store_answers.c \
 	daemon/store_changes.c \
+	daemon/store_clock.c \
 	daemon/store_dump.c \
 	daemon/store_facts.c \
 	daemon/store_json.c \

@@ -288,6 +288,25 @@ int store_peers(struct store *store, const char *topic, const struct store_peer 
 		void (*give)(void *context, const struct store_peer *peer), void *context,
 		struct error *error);
 
+/* -- Clocks (clock_relation.h) ------------------------------------------------ */
+
+struct clock_hull;
+enum { STORE_MAX_CLOCK_SLOTS = 64, STORE_MAX_CLOCK_PAIRS = 10000 };
+/* What two hosts (a before b by name) say of each other's clocks around t_ns of a's,
+ * nearest first. */
+int store_clock_slots(struct store *store, const char *a, const char *b, uint64_t t_ns, uint64_t within_ns,
+		      void (*give)(void *context, const struct clock_hull *above,
+				   const struct clock_hull *below),
+		      void *context, struct error *error);
+/* Pairs that met in [from_ns, to_ns], by name.  'width_ns': about twice their error;
+ * INT64_MAX: messages went but one way. */
+int store_clock_pairs(struct store *store, uint64_t from_ns, uint64_t to_ns,
+		      void (*give)(void *context, const char *a, const char *b, int64_t width_ns),
+		      void *context, struct error *error);
+
+/* The middle of the newest time that two hosts met in, both ways.  -ENOENT: there is none. */
+int store_clock_newest(struct store *store, uint64_t *ret_ns);
+
 /* -- The network (network.h) ----------------------------------------------- */
 
 /* Facts of any type, {"id","host","kind","key","start_ns","end_ns","status",
