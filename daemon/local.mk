@@ -24,6 +24,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/alert_condition.c daemon/alert_condition.h \
 	daemon/alert_rules.c daemon/alert_rules.h \
 	daemon/alerts.c daemon/alerts.h \
+	daemon/clock_relation.c daemon/clock_relation.h \
 	daemon/flow.c daemon/flow.h daemon/flow_private.h \
 	daemon/flow_behalf.c \
 	daemon/flow_datapath.c \
