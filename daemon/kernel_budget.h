@@ -50,6 +50,13 @@ json_t *kernel_budgets(struct store *store, const char *host,
 void budget_add(json_t *to, const json_t *from);
 void budget_add_part(json_t *to, const char *what, uint64_t ns, const char *by, const char *why);
 void budget_finish(json_t *budget);
+/* A list of one part: that the kernel of the host (NULL: of what host is not known) was not
+ * traced.  A new reference. */
+json_t *budget_unknown(const char *host, uint64_t ns);
+/* Adds "budget" to each closed stage and round of a migration as migration.show gives it
+ * (what the threads that migrate did at the source), and to the whole: its stages, each with
+ * its "parts", and what lies between them. */
+void budget_add_migration(struct store *store, json_t *migration);
 /* The sum of all parts. */
 uint64_t budget_total(const json_t *budget);
 
