@@ -10,6 +10,8 @@ libanalyzers_a_SOURCES = \
 	analyzers/kernel_cpu.c analyzers/kernel_cpu.h analyzers/kernel_threads.c \
 	analyzers/kernel_cpu_window.c analyzers/kernel_cpu_names.c \
 	analyzers/kernel_cpu_sum.c analyzers/kernel_cpu_sum.h \
+	analyzers/kernel_cpu_read.c analyzers/kernel_cpu_read.h \
+	analyzers/kernel_cpu_split.c analyzers/kernel_cpu_split.h \
 	analyzers/kernel_block.c analyzers/kernel_block_sum.c analyzers/kernel_block_sum.h \
 	analyzers/kernel_net.c analyzers/kernel_net_sum.c analyzers/kernel_net_sum.h \
 	analyzers/kernel_sync.c analyzers/kernel_sync.h \

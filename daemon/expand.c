@@ -4,6 +4,7 @@
 #include "daemon/clock_apply.h"
 #include "daemon/join_steps.h"
 #include "daemon/kernel_answers.h"
+#include "daemon/kernel_budget.h"
 
 void
 migration_expand(struct store *store, json_t *migration)
@@ -12,4 +13,5 @@ migration_expand(struct store *store, json_t *migration)
 	clock_add_migration(store, migration);
 	json_object_set_new(migration, "steps", join_steps(store, migration));
 	kernel_add_migration(store, migration);
+	budget_add_migration(store, migration);
 }

@@ -66,6 +66,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/join_steps.c daemon/join_steps.h \
 	daemon/store_service.c \
 	daemon/store_windows.c \
+	daemon/kernel_budget.c daemon/kernel_budget.h daemon/migration_budget.c \
 	daemon/kernel_answers.h daemon/kernel_cpu_answers.c daemon/kernel_cpu_answers.h \
 	daemon/kernel_io_answers.c daemon/kernel_migration_answers.c \
 	daemon/kernel_node_answers.c \
