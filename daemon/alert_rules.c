@@ -11,12 +11,14 @@
 #include <xxhash.h>
 
 #include "daemon/alert_condition.h"
+#include "daemon/alert_windows.h"
 #include "lib/clock.h"
 #include "lib/util.h"
 
 enum { ALERT_ID_SIZE = 17, MAX_HITS = 5000, MAX_SUBJECT = 160, MAX_SOURCES = 65536 };
 
-enum target { TARGET_SPAN, TARGET_MARK, TARGET_SAMPLE, TARGET_MIGRATION, TARGET_FLOW, TARGET_SOURCE };
+enum target { TARGET_SPAN, TARGET_MARK, TARGET_SAMPLE, TARGET_WINDOW,
+	      TARGET_MIGRATION, TARGET_FLOW, TARGET_SOURCE };
 
 static const struct {
 	const char *name;
@@ -24,7 +26,7 @@ static const struct {
 	bool has_kind;
 } targets[] = {
 	{ "span", TARGET_SPAN, true }, { "mark", TARGET_MARK, true }, { "sample", TARGET_SAMPLE, true },
-	{ "migration", TARGET_MIGRATION, false }, { "flow", TARGET_FLOW, false },
+	{ "window", TARGET_WINDOW, true }, { "migration", TARGET_MIGRATION, false }, { "flow", TARGET_FLOW, false },
 	{ "source", TARGET_SOURCE, false },
 };
 
@@ -58,6 +60,7 @@ struct alert_rules {
 	unsigned n;
 	struct touched *touched;
 	struct counted *sources;
+	struct alert_windows *windows;
 };
 
 /* -- Compiling ------------------------------------------------------------ */
@@ -74,10 +77,12 @@ parse_target(const struct config_rule *from, struct rule *rule, struct error *er
 			continue;
 		rule->target = targets[i].target;
 		rule->kind = xstrdup(kind);
+		if (rule->target == TARGET_WINDOW && !alert_windows_kind(kind))
+			break;
 		return 0;
 	}
-	return error_set(error, EINVAL, "on: '%s' is not 'span|mark|sample KIND', 'migration', 'flow' or "
-			 "'source'", from->on);
+	return error_set(error, EINVAL, "on: '%s' is not 'span|mark|sample KIND', 'window cpu|block', "
+			 "'migration', 'flow' or 'source'", from->on);
 }
 
 static int
@@ -117,8 +122,13 @@ compile(const struct config_rule *from, struct rule *rule, struct error *error)
 	if (!r)
 		r = condition_parse(from->when, &rule->condition, error);
 	if (!r && (rule->count > 1 || rule->absent_ns) &&
-	    (rule->condition.open_ns || rule->target > TARGET_SAMPLE))
+	    (rule->condition.open_ns || rule->target > TARGET_WINDOW))
 		r = error_set(error, EINVAL, "count and absent are for facts that are over");
+	if (!r && rule->target == TARGET_WINDOW && (rule->condition.open_ns || rule->absent_ns ||
+						    *rule->subject))
+		r = error_set(error, EINVAL, "windows have no 'open', absent or subject");
+	if (!r && rule->target == TARGET_WINDOW && rule->within_ns < 2 * ALERT_SPAN_NS)
+		r = error_set(error, EINVAL, "windows are judged every 10 s: within is 20 s or more");
 	return r;
 }
 
@@ -130,6 +140,7 @@ alert_rules_new(const struct config_rule *from, unsigned n, struct alert_rules *
 	int r = 0;
 
 	rules->rules = xcalloc(n + 1, sizeof *rules->rules);
+	rules->windows = alert_windows_new();
 	for (unsigned i = 0; i < n && !r; i++) {
 		struct error inner = { 0 };
 
@@ -176,6 +187,7 @@ alert_rules_free(struct alert_rules *rules)
 		free(rule->text);
 	}
 	forget_touched(rules);
+	alert_windows_free(rules->windows);
 	HASH_ITER(hh, rules->sources, source, next) {
 		HASH_DEL(rules->sources, source);
 		free(source);
@@ -387,16 +399,36 @@ uncount(struct alert_rules *rules, struct store *store, const char *id, struct e
 	return 0;
 }
 
+/* The figures of the span of windows with which an alert begins; NULL: it is no
+ * more there. */
+static json_t *
+first_figures(const struct rule *rule, struct store *store, const char *subject, uint64_t start_ns)
+{
+	_cleanup_(freep) char *host = xstrndup(subject, strcspn(subject, "/"));
+	const struct alert_span span = { host, rule->kind, start_ns - ALERT_SPAN_NS };
+
+	return alert_span_object(store, &span, subject);
+}
+
 static int
 put_counted(const struct touched *touched, struct store *store, uint64_t start_ns, uint64_t end_ns,
 	    unsigned n, json_t *ids, struct error *error)
 {
 	const struct rule *rule = touched->rule;
+	bool of_window = rule->target == TARGET_WINDOW;
 	char id[ALERT_ID_SIZE], what[MAX_SUBJECT + 32];
-	json_t *object = json_object(), *alert;
+	json_t *object, *alert;
 
 	snprintf(what, sizeof what, "%s %llu", touched->subject, (unsigned long long) start_ns);
 	alert_id(rule->name, what, id);
+	object = of_window ? first_figures(rule, store, touched->subject, start_ns) : json_object();
+	if (!object && (alert = store_alert(store, id))) {
+		/* The windows are gone, so what was said of them stays. */
+		json_object_set_new(alert, "end_ns", json_integer((json_int_t) end_ns));
+		json_object_set_new(ids, id, json_true());
+		return put(store, id, alert, error);
+	}
+	object = object ? object : json_object();
 	json_object_set_new(object, "subject", store_string(touched->subject));
 	json_object_set_new(object, "count", json_integer(n));
 	json_object_set_new(object, "within_ns", json_integer((json_int_t) rule->within_ns));
@@ -499,14 +531,105 @@ settle_absence(const struct touched *touched, struct store *store, struct error 
 	return r;
 }
 
+static bool
+is_about(const struct rule *rule, enum target target, const char *kind)
+{
+	return !rule->off && !rule->builtin && rule->target == target && streq(rule->kind, kind);
+}
+
+/* -- Windows -------------------------------------------------------------- */
+
+/* What one rule finds in a span: each hit is of a subject, at the span's end. */
+static int
+judge_objects(struct alert_rules *rules, const struct rule *rule, struct store *store,
+	      const struct alert_span *span, const json_t *objects, struct error *error)
+{
+	char id[ALERT_SPAN_ID_SIZE];
+	json_t *object;
+	size_t i;
+	int r = 0;
+
+	alert_span_id(span, id);
+	json_array_foreach(objects, i, object) {
+		const char *subject = json_string_value(json_object_get(object, "subject"));
+
+		if (r || strlen(subject) >= MAX_SUBJECT || !condition_holds(&rule->condition, object))
+			continue;
+		r = store_put_hit(store, rule->name, subject, span->from_ns + ALERT_SPAN_NS, id, error);
+		touch(rules, rule, subject, span->from_ns + ALERT_SPAN_NS, NULL);
+	}
+	return r;
+}
+
+static int
+judge_span(void *context, struct store *store, const struct alert_span *span, struct error *error)
+{
+	struct alert_rules *rules = context;
+	char id[ALERT_SPAN_ID_SIZE];
+	json_t *objects;
+	int r;
+
+	alert_span_id(span, id);
+	r = uncount(rules, store, id, error);
+	objects = r ? NULL : alert_span_objects(store, span, error);
+	if (!r && !objects)
+		r = -EIO;
+	for (unsigned i = 0; i < rules->n && !r; i++)
+		if (is_about(&rules->rules[i], TARGET_WINDOW, span->kind))
+			r = judge_objects(rules, &rules->rules[i], store, span, objects, error);
+	json_decref(objects);
+	return r;
+}
+
+/* More is known of what alerts are about: they are told anew. */
+static int
+judge_named(struct alert_rules *rules, struct store *store, const struct fact *fact,
+	    struct error *error)
+{
+	char subject[MAX_SUBJECT];
+	const char *kind = alert_windows_named(fact, subject, sizeof subject);
+	json_t *hits, *hit;
+	size_t i;
+
+	for (unsigned k = 0; kind && k < rules->n; k++) {
+		if (!is_about(&rules->rules[k], TARGET_WINDOW, kind))
+			continue;
+		hits = store_hits(store, rules->rules[k].name, subject, 0, INT64_MAX, MAX_HITS, error);
+		if (!hits)
+			return -EIO;
+		json_array_foreach(hits, i, hit)
+			alert_windows_touch(rules->windows, fact->host, kind,
+					    (uint64_t) json_integer_value(hit));
+		json_decref(hits);
+	}
+	return 0;
+}
+
+static int
+window_fact(struct alert_rules *rules, struct store *store, const struct fact *fact,
+	    struct error *error)
+{
+	for (unsigned i = 0; i < rules->n; i++)
+		if (is_about(&rules->rules[i], TARGET_WINDOW, fact->kind))
+			return alert_windows_fact(rules->windows, store, fact, error);
+	return 0;
+}
+
+int
+alert_rules_windows(struct alert_rules *rules, struct store *store, struct error *error)
+{
+	return rules ? alert_windows_all(rules->windows, store, error) : 0;
+}
+
 int
 alert_rules_settle(struct alert_rules *rules, struct store *store, struct error *error)
 {
 	struct touched *touched;
-	int r = 0;
+	int r;
 
 	if (!rules)
 		return 0;
+	r = alert_windows_settle(rules->windows, store, judge_span, rules, error);
 	for (touched = rules->touched; touched && !r; touched = touched->hh.next)
 		r = touched->rule->absent_ns ? settle_absence(touched, store, error) :
 		    settle_count(touched, store, error);
@@ -516,12 +639,6 @@ alert_rules_settle(struct alert_rules *rules, struct store *store, struct error 
 }
 
 /* -- What is judged ------------------------------------------------------- */
-
-static bool
-is_about(const struct rule *rule, enum target target, const char *kind)
-{
-	return !rule->off && !rule->builtin && rule->target == target && streq(rule->kind, kind);
-}
 
 static json_t *
 object_of(const struct fact *fact, const char *id)
@@ -567,8 +684,11 @@ alert_rules_fact(struct alert_rules *rules, struct store *store, const struct fa
 	bool was_counted = false;
 	int r = 0;
 
-	if (!rules || (unsigned) fact->type >= ARRAY_SIZE(types) || fact->type == FACT_ENTITY ||
-	    fact->type == FACT_LINK)
+	if (rules && fact->type == FACT_WINDOW)
+		return window_fact(rules, store, fact, error);
+	if (rules && (fact->type == FACT_ENTITY || fact->type == FACT_LINK))
+		return judge_named(rules, store, fact, error);
+	if (!rules || (unsigned) fact->type >= ARRAY_SIZE(types))
 		return 0;
 	for (unsigned i = 0; i < rules->n && !r; i++) {
 		const struct rule *rule = &rules->rules[i];

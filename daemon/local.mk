@@ -23,6 +23,7 @@ noinst_LIBRARIES += libdaemon_store.a
 libdaemon_store_a_SOURCES = \
 	daemon/alert_condition.c daemon/alert_condition.h \
 	daemon/alert_rules.c daemon/alert_rules.h \
+	daemon/alert_windows.c daemon/alert_windows.h \
 	daemon/alerts.c daemon/alerts.h \
 	daemon/flow.c daemon/flow.h daemon/flow_private.h \
 	daemon/flow_behalf.c \
