@@ -22,7 +22,9 @@ libdaemon_serve_a_SOURCES = \
 noinst_LIBRARIES += libdaemon_store.a
 libdaemon_store_a_SOURCES = \
 	daemon/alert_condition.c daemon/alert_condition.h \
-	daemon/alert_rules.c daemon/alert_rules.h \
+	daemon/alert_rules.c daemon/alert_rules.h daemon/alert_rules_private.h \
+	daemon/alert_rules_rpc.c daemon/alert_rules_source.c \
+	daemon/alert_windows.c daemon/alert_windows.h \
 	daemon/alerts.c daemon/alerts.h \
 	daemon/clock_apply.c daemon/clock_apply.h \
 	daemon/clock_hull.c daemon/clock_hull.h \

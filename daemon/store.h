@@ -240,6 +240,18 @@ int store_windows(struct store *store, const char *host, const char *kind, const
 				 const struct fact_window *window),
 		  void *context, struct error *error);
 
+/* The newest window of a host that began before 't_ns', without its blob: 1, 0: there is
+ * none, or negative. */
+int store_window_before(struct store *store, const char *host, const char *kind, uint64_t t_ns,
+			struct fact_window *ret, struct error *error);
+/* Whether one begins at 't_ns' or later: 1, 0, or negative. */
+int store_window_follows(struct store *store, const char *host, const char *kind, uint64_t t_ns,
+			 struct error *error);
+/* Gives the span of each window of a kind, without its blob; 'window' as above. */
+int store_each_window(struct store *store, const char *kind,
+		      bool (*window)(void *context, const char *host, const char *kind,
+				     const struct fact_window *window),
+		      void *context, struct error *error);
 /* The end of the newest window of that kind, 0: there is none; 'host' may be NULL. */
 int store_windows_end(struct store *store, const char *host, const char *kind, uint64_t *ret_ns,
 		      struct error *error);
