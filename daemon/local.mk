@@ -27,6 +27,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/flow.c daemon/flow.h daemon/flow_private.h \
 	daemon/flow_behalf.c \
 	daemon/flow_datapath.c \
+	daemon/flow_evidence.c \
 	daemon/flow_facts.c \
 	daemon/flow_findings.c \
 	daemon/flow_gather.c \
@@ -34,6 +35,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/flow_outcome.c \
 	daemon/flow_record.c \
 	daemon/flow_spans.c \
+	daemon/flow_unknown.c \
 	daemon/hub.c daemon/hub.h \
 	daemon/join.h \
 	daemon/join_migration.c \
@@ -59,6 +61,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/drain.c daemon/drain.h daemon/drain_eta.c \
 	daemon/settle.c daemon/settle.h \
 	daemon/expand.c daemon/expand.h \
+	daemon/unknown.c daemon/unknown.h \
 	daemon/store_service.c \
 	daemon/store_windows.c \
 	daemon/kernel_answers.h daemon/kernel_cpu_answers.c daemon/kernel_cpu_answers.h \
