@@ -60,7 +60,9 @@ look_at(const struct flow *flow, const struct flow_fact *fact, struct seen *seen
 		seen->bad = fact;
 	if (fact->family == FAMILY_CHANGE && what && streq(what, "vm_state"))
 		*(own ? &seen->state : &seen->fate) = fact;
-	if (fact->family == FAMILY_STEP && streq(fact->name, "live_migration"))
+	/* A second that names but the VM is a later request's that is not known. */
+	if (fact->family == FAMILY_STEP && streq(fact->name, "live_migration") &&
+	    (!seen->monitored || fact->surely))
 		seen->monitored = fact;
 	if (fact->family == FAMILY_MIGRATION)
 		seen->migration = fact;

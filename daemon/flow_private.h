@@ -80,6 +80,7 @@ struct flow {
 	uint64_t start_ns;
 	uint64_t core_ns;            /* End of what surely is of it. */
 	bool core_open;              /* Some of that goes on. */
+	uint64_t loose_to_ns;        /* Where another request about the same begins, or INT64_MAX. */
 	json_t *migrations;          /* Records of live migrations, array. */
 	/* Set by flow_outcome.c: */
 	const char *status;

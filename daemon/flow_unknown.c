@@ -16,19 +16,6 @@ name_host(json_t *hosts, const char *host)
 		json_object_set_new(hosts, host, json_true());
 }
 
-/* Nodes that have a part in it, in the order in which they come up. */
-static json_t *
-hosts_of(const struct flow *flow)
-{
-	json_t *hosts = json_object();
-
-	for (size_t i = 0; i < flow->n; i++)
-		name_host(hosts, flow->facts[i]->host);
-	name_host(hosts, json_string_value(json_object_get(flow->record, "source")));
-	name_host(hosts, json_string_value(json_object_get(flow->record, "destination")));
-	return hosts;
-}
-
 /* The host that a message is for, of "compute.HOST" or "cinder-volume.HOST@BACKEND";
  * false: not for one host. */
 static bool
@@ -41,6 +28,24 @@ addressee(const struct flow_fact *call, char *ret, size_t size)
 		return false;
 	snprintf(ret, size, "%.*s", (int) strcspn(dot + 1, "@#"), dot + 1);
 	return *ret;
+}
+
+/* Nodes that have a part in it, in the order in which they come up. */
+static json_t *
+hosts_of(const struct flow *flow)
+{
+	json_t *hosts = json_object();
+	char host[128];
+
+	for (size_t i = 0; i < flow->n; i++) {
+		name_host(hosts, flow->facts[i]->host);
+		if (flow->facts[i]->family == FAMILY_CALL &&
+		    addressee(flow->facts[i], host, sizeof host) && store_is_host(flow->store, host))
+			name_host(hosts, host);
+	}
+	name_host(hosts, json_string_value(json_object_get(flow->record, "source")));
+	name_host(hosts, json_string_value(json_object_get(flow->record, "destination")));
+	return hosts;
 }
 
 static double
@@ -147,6 +152,52 @@ has_ended(struct store *store, const char *host, uint64_t *ret_last_ns)
 	return ended;
 }
 
+/* Whether a message of this topic was taken on the host, as far as was seen. */
+static bool
+serves(const struct flow *flow, const char *topic, const char *host)
+{
+	for (size_t i = 0; i < flow->n; i++) {
+		const struct flow_fact *fact = flow->facts[i];
+		const char *of = flow_text(fact->other, "topic");
+
+		if (fact->family == FAMILY_SERVED && of && streq(of, topic) && streq(fact->host, host))
+			return true;
+	}
+	return false;
+}
+
+/* Whether the host was asked after that time, and nobody was seen to take it. */
+static bool
+is_unheard(const struct flow *flow, const char *host, uint64_t t_ns)
+{
+	for (size_t i = 0; i < flow->n; i++) {
+		const struct flow_fact *call = flow->facts[i];
+		const char *topic = flow_text(call, "topic");
+		char to[128];
+
+		if (call->family == FAMILY_CALL && !call->other && call->surely && topic &&
+		    call->start_ns > t_ns && (addressee(call, to, sizeof to) ? streq(to, host) :
+					      serves(flow, topic, host)))
+			return true;
+	}
+	return false;
+}
+
+/* Nodes that can have been asked when their trace was over. */
+static void
+tell_deaf(const struct flow *flow, const json_t *hosts, json_t *list)
+{
+	const char *host;
+	json_t *unused;
+	uint64_t last_ns;
+
+	json_object_foreach((json_t *) (uintptr_t) hosts, host, unused)
+		if (has_ended(flow->store, host, &last_ns) && last_ns && is_unheard(flow, host, last_ns))
+			unknown_add(list, host, "trace-ends", last_ns, 0,
+				    "%s: its trace ends at %.3f s: what it was asked after that, and did,"
+				    " is not known", host, after(flow, last_ns));
+}
+
 /* Of what is not over: whose trace is. */
 static void
 tell_ended(const struct flow *flow, const json_t *hosts, json_t *list)
@@ -155,7 +206,7 @@ tell_ended(const struct flow *flow, const json_t *hosts, json_t *list)
 	json_t *unused;
 	uint64_t last_ns;
 
-	if (!streq(flow->status, "running") && !streq(flow->status, "lost"))
+	if (json_array_size(list) || (!streq(flow->status, "running") && !streq(flow->status, "lost")))
 		return;
 	json_object_foreach((json_t *) (uintptr_t) hosts, host, unused)
 		if (has_ended(flow->store, host, &last_ns) && last_ns)
@@ -173,6 +224,7 @@ flow_unknown(const struct flow *flow, json_t *record)
 
 	tell_untraced(flow, list);
 	tell_lost(flow, list);
+	tell_deaf(flow, hosts, list);
 	tell_ended(flow, hosts, list);
 	json_object_foreach(hosts, host, unused)
 		unknown_add_losses(list, flow->store, host, &span);

@@ -168,7 +168,7 @@ tell_missing(json_t *list, struct store *store, const json_t *migration, const s
 
 	if (!named)
 		unknown_add(list, NULL, "no-hypervisor", from_ns, to_ns,
-			    "the %s: no trace of a QEMU that can be it: which host it is, %s are not known",
+			    "the %s: no QEMU that can be it was seen: %s are not known",
 			    end->name, end->misses);
 	else if (!unknown_is_traced(store, named))
 		unknown_add(list, named, "no-trace", from_ns, to_ns,
@@ -196,6 +196,22 @@ tell_cut(json_t *list, struct store *store, const json_t *migration, const struc
 			    " trace ended; what it did from then on is not known", host, end->name,
 			    (double) ((int64_t) last_ns - span->ahead_ns - (int64_t) span->start_ns) / 1e9);
 	json_decref(side);
+}
+
+/* A destination that is left alone tells of a failure whatever the source meant. */
+static void
+tell_outcome(json_t *list, struct store *store, const json_t *migration)
+{
+	const char *status = text_of(migration, "status"), *id = text_of(migration, "source_id");
+	json_t *source = id ? store_span(store, id) : NULL;
+	const char *silent = text_of(source, "status");
+
+	if (status && streq(status, "failed") && (!id || (silent && streq(silent, "lost"))))
+		unknown_add(list, text_of(migration, "source"), "outcome",
+			    time_of(migration, "end_ns"), 0,
+			    "only the destination's end was seen: whether it failed or was cancelled at the"
+			    " source is not known");
+	json_decref(source);
 }
 
 static void
@@ -257,6 +273,7 @@ unknown_of_migration(struct store *store, const json_t *migration)
 		tell_cut(list, store, migration, &ends[i], host, &span);
 		unknown_add_losses(list, store, host, &span);
 	}
+	tell_outcome(list, store, migration);
 	tell_inferred(list, migration);
 	tell_kernels(list, store, migration);
 	json_decref(flow);
