@@ -32,6 +32,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/flow.c daemon/flow.h daemon/flow_private.h \
 	daemon/flow_behalf.c \
 	daemon/flow_datapath.c daemon/flow_steps.c \
+	daemon/flow_evidence.c \
 	daemon/flow_facts.c \
 	daemon/flow_findings.c \
 	daemon/flow_gather.c \
@@ -39,6 +40,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/flow_outcome.c \
 	daemon/flow_record.c \
 	daemon/flow_spans.c \
+	daemon/flow_unknown.c \
 	daemon/hub.c daemon/hub.h \
 	daemon/join.h \
 	daemon/join_migration.c \
@@ -66,6 +68,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/settle.c daemon/settle.h \
 	daemon/expand.c daemon/expand.h \
 	daemon/join_steps.c daemon/join_steps.h \
+	daemon/unknown.c daemon/unknown.h \
 	daemon/store_service.c \
 	daemon/store_windows.c \
 	daemon/kernel_budget.c daemon/kernel_budget.h daemon/migration_budget.c \
