@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/settle.h"
 #include "lib/util.h"
 
 enum { MAX_STEPS = 64, MAX_THREADS = 16 };
@@ -20,48 +21,68 @@ time_of(const json_t *object, const char *name)
 	return value > 0 ? (uint64_t) value : 0;
 }
 
+static json_t *
+ask_threads(struct store *store, const struct settled_question *q)
+{
+	const struct kernel_filter filter = { .since_ns = q->from_ns, .until_ns = q->to_ns,
+					      .host = q->host, .pid = q->pid, .limit = MAX_THREADS };
+
+	return kernel_threads(store, &filter, NULL);
+}
+
 /* Threads of a process that are of interest. */
 static json_t *
 threads_of(struct store *store, const char *host, uint64_t pid, uint64_t from_ns, uint64_t to_ns)
 {
-	const struct kernel_filter filter = { .since_ns = from_ns, .until_ns = to_ns, .host = host,
-					      .pid = pid, .limit = MAX_THREADS };
+	const struct settled_question question = { .what = "threads", .host = host, .pid = pid,
+						   .from_ns = from_ns, .to_ns = to_ns };
 
-	return host && pid ? kernel_threads(store, &filter, NULL) : NULL;
+	return host && pid ? settled_ask(store, &question, ask_threads) : NULL;
 }
 
-/* The port that the migration goes to: behind the last colon of its address. */
-static const char *
+/* The port that the migration goes to: behind the last colon of its address; 0: unknown. */
+static uint64_t
 port_of(const json_t *migration)
 {
 	const char *uri = json_string_value(json_object_get(migration, "uri"));
 	const char *colon = uri ? strrchr(uri, ':') : NULL;
+	uint64_t port;
 
-	return colon && colon[1] && strspn(colon + 1, "0123456789") == strlen(colon + 1) ?
-		colon : NULL;
+	return colon && !parse_u64(colon + 1, &port) ? port : 0;
 }
 
-/* Its connections, as the source sends on them. */
+/* 'pid' is the port. */
 static json_t *
-connections_of(struct store *store, const char *host, const char *port, uint64_t from_ns,
-	       uint64_t to_ns)
+ask_connections(struct store *store, const struct settled_question *q)
 {
-	const struct kernel_filter filter = { .since_ns = from_ns, .until_ns = to_ns, .host = host,
-					      .limit = 10000 };
-	json_t *network = host && port ? kernel_network(store, &filter, NULL) : NULL, *one;
+	const struct kernel_filter filter = { .since_ns = q->from_ns, .until_ns = q->to_ns,
+					      .host = q->host, .limit = 10000 };
+	json_t *network = kernel_network(store, &filter, NULL), *one;
 	json_t *list = json_array();
+	uint64_t port;
 	size_t i;
 
 	json_array_foreach(json_object_get(network, "connections"), i, one) {
 		const char *to = json_string_value(json_object_get(one, "to"));
 		const char *colon = to ? strrchr(to, ':') : NULL;
 
-		if (colon && streq(colon, port) &&
+		if (colon && !parse_u64(colon + 1, &port) && port == q->pid &&
 		    streq(json_string_value(json_object_get(one, "seen")), "send"))
 			json_array_append(list, one);
 	}
 	json_decref(network);
 	return list;
+}
+
+/* Its connections, as the source sends on them. */
+static json_t *
+connections_of(struct store *store, const char *host, uint64_t port, uint64_t from_ns,
+	       uint64_t to_ns)
+{
+	const struct settled_question question = { .what = "connections", .host = host, .pid = port,
+						   .from_ns = from_ns, .to_ns = to_ns };
+
+	return host && port ? settled_ask(store, &question, ask_connections) : json_array();
 }
 
 static void
@@ -94,21 +115,41 @@ add_step(struct store *store, const json_t *migration, json_t *steps, const char
 		connections_of(store, source, port_of(migration), from_ns, to_ns)));
 }
 
+static json_t *
+ask_traced(struct store *store, const struct settled_question *q)
+{
+	uint64_t first_ns, last_ns;
+
+	return json_boolean(store_windows_span(store, q->host, "cpu", &first_ns, &last_ns));
+}
+
+/* Whether the kernel of one of its ends was traced. */
+static bool
+is_traced(struct store *store, const json_t *migration, const char *end)
+{
+	const struct settled_question question = {
+		.what = "traced", .host = json_string_value(json_object_get(migration, end)),
+		.from_ns = time_of(migration, "start_ns"), .to_ns = time_of(migration, "end_ns"),
+	};
+	json_t *traced = question.host ? settled_ask(store, &question, ask_traced) : NULL;
+	const bool is = json_is_true(traced);
+
+	json_decref(traced);
+	return is;
+}
+
 void
 kernel_add_migration(struct store *store, json_t *migration)
 {
-	json_t *steps = json_array(), *span;
-	uint64_t first_ns, last_ns;
+	const bool source = is_traced(store, migration, "source");
+	const bool destination = is_traced(store, migration, "destination");
+	json_t *steps, *span;
 	char name[48];
 	size_t i;
 
-	if (!store_windows_span(store, json_string_value(json_object_get(migration, "source")), "cpu",
-				&first_ns, &last_ns) &&
-	    !store_windows_span(store, json_string_value(json_object_get(migration, "destination")),
-				"cpu", &first_ns, &last_ns)) {
-		json_decref(steps);
+	if (!source && !destination)
 		return;
-	}
+	steps = json_array();
 	json_array_foreach(json_object_get(migration, "stages"), i, span) {
 		const char *stage = json_string_value(json_object_get(span, "name"));
 

@@ -52,6 +52,9 @@ libdaemon_store_a_SOURCES = \
 	daemon/store_recover.c \
 	daemon/store_ref.c \
 	daemon/store_request.c \
+	daemon/store_settled.c \
+	daemon/settle.c daemon/settle.h \
+	daemon/expand.c daemon/expand.h \
 	daemon/store_service.c \
 	daemon/store_windows.c \
 	daemon/kernel_answers.h daemon/kernel_cpu_answers.c daemon/kernel_cpu_answers.h \

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/expand.h"
 #include "daemon/kernel_answers.h"
 #include "daemon/serve_internal.h"
 #include "lib/clock.h"
@@ -114,7 +115,7 @@ answer_migration_show(struct serve_client *client, const json_t *params, struct 
 
 	if (!one)
 		return serve_store_failed(&failure, error);
-	kernel_add_migration(client->serve->store, one);
+	migration_expand(client->serve->store, one);
 	return one;
 }
 

@@ -75,9 +75,11 @@ int store_put_position(struct store *store, const char *stream_key,
 int store_put_flow(struct store *store, const char *host, const char *analyzer, const char *key,
 		   const void *blob, size_t size, struct error *error);
 int store_put_horizon(struct store *store, const char *host, uint64_t t_ns, struct error *error);
-/* Forgets what ended before 't_ns', in many short transactions: not to be
- * called within one.  Returns 0 or negative errno. */
-int store_retain(struct store *store, uint64_t t_ns, struct error *error);
+/* Forgets what ended before 't_ns', and windows that did before 'windows_ns', in many
+ * short transactions: not to be called within one.  What records need of windows is
+ * settled first (settle.h), and old windows are thinned.  Returns 0, 1 when there is
+ * more to do soon, or a negative errno. */
+int store_retain(struct store *store, uint64_t t_ns, uint64_t windows_ns, struct error *error);
 
 /* Joins windows that are old, by the newest of their host, kind and key: those of less than
  * 1 s after 1 h, those of less than 10 s after 1 day.  'kinds' says how (ended by
@@ -242,6 +244,33 @@ int store_windows(struct store *store, const char *host, const char *kind, const
 int store_windows_end(struct store *store, const char *host, const char *kind, uint64_t *ret_ns,
 		      struct error *error);
 
+/* -- Settled answers (settle.h) -------------------------------------------- */
+
+/* While one is set, answers are kept, for a record that ends at 'keep_ns'. */
+struct store_settling {
+	uint64_t keep_ns;
+	bool last_chance;            /* Whether or not more may be known later. */
+	unsigned waiting;            /* Answers that are not ripe. */
+	bool failed;
+};
+/* Sets it, NULL: ends it. */
+void store_settle(struct store *store, struct store_settling *settling);
+struct store_settling *store_settling(const struct store *store);
+/* The answer of that question: null when it is that nothing is known; NULL when it is not kept. */
+json_t *store_settled(struct store *store, const char *question);
+int store_put_settled(struct store *store, const char *question, const json_t *answer,
+		      struct error *error);
+/* All answers about a migration or flow are kept. */
+int store_put_settled_owner(struct store *store, const char *topic, const char *id, uint64_t end_ns,
+			    struct error *error);
+/* Of windows that were never joined: the first and the last end.  False: there are none. */
+bool store_fine_windows(struct store *store, uint64_t *ret_oldest_ns, uint64_t *ret_newest_ns);
+/* Migrations and flows with answers to be kept: those that reach to 'from_ns' and ended
+ * before 'before_ns', and migrations that run since before it, as an array of
+ * {"topic","id","start_ns","end_ns"}, oldest first. */
+json_t *store_unsettled(struct store *store, uint64_t from_ns, uint64_t before_ns, unsigned limit,
+			struct error *error);
+
 /* -- The network (network.h) ----------------------------------------------- */
 
 /* Facts of any type, {"id","host","kind","key","start_ns","end_ns","status",
@@ -262,7 +291,7 @@ json_t *store_parts_of_process(struct store *store, const char *host, const char
  * before t_ns - after_ns, by that host's clock. */
 json_t *store_sides_near(struct store *store, const char *host, uint64_t t_ns,
 			 uint64_t before_ns, uint64_t after_ns, struct error *error);
-/* Begin of the first and end of the last window of the kind, of 'host' (NULL: any).
+/* Begin of the first and end of the last window of the kind (NULL: any), of 'host' (NULL: any).
  * False: there are none. */
 bool store_windows_span(struct store *store, const char *host, const char *kind,
 			uint64_t *ret_first_ns, uint64_t *ret_last_ns);

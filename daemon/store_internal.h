@@ -9,6 +9,8 @@
  *   store_recover.c   positions, flows, horizons; retention
  *   store_network.c   facts of the network
  *   store_windows.c   windows, and how they are thinned with age
+ *   store_settled.c   answers that outlive their windows
+ *   store_peers.c     figures to compare migrations and requests by
  *   store_facts.c     facts as the hub reads them
  *   store_ref.c       facts by what they name
  *   store_request.c   requests, VMs, volumes, ports: records and answers
@@ -26,7 +28,7 @@
 #include "daemon/store.h"
 #include "lib/util.h"
 
-enum { STORE_MAX_STATEMENTS = 160 };
+enum { STORE_MAX_STATEMENTS = 192 };
 
 struct statement {
 	const char *sql;            /* Identity: the address of a string constant. */
@@ -49,6 +51,7 @@ struct store {
 	char *lock_path;
 	struct statement cache[STORE_MAX_STATEMENTS];
 	unsigned n_cached;
+	struct store_settling *settling; /* NULL: not at the moment. */
 	/* Of the open transaction: */
 	struct kept_span *kept;
 	char *kept_host;            /* Host of the last fact: its node is there... */
@@ -98,6 +101,12 @@ json_t *store_spans_json(struct store *store, sqlite3_stmt *stmt, struct error *
 int store_put_refs(struct store *store, const char *id, const struct fact *fact,
 		   struct error *error);
 
+/* What it asks of windows may have changed: its answers are to be settled anew. */
+int store_unsettle(struct store *store, const char *topic, const char *id, struct error *error);
+/* Joins windows as store_thin(), but none that ends after 'before_ns', and for a
+ * while only.  Returns 1 when that left some, 0, or a negative errno. */
+int store_thin_some(struct store *store, const struct window_kind *const *kinds,
+		    uint64_t before_ns, struct error *error);
 /* Notes that the thing changed, for watchers. */
 int store_changed(struct store *store, const char *topic, const char *id, struct error *error);
 /* JSON as it is kept: compact, keys in order.  To be freed. */

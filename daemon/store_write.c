@@ -232,8 +232,11 @@ store_put_migration(struct store *store, const char *id, const json_t *migration
 			      (int64_t) (!joined || strstr(joined, "duration")), doc);
 		free(doc);
 	}
-	if (r > 0)
+	if (r > 0) {
 		r = store_changed(store, "migration", id, error);
+		if (!r && migration)
+			r = store_unsettle(store, "migration", id, error);
+	}
 	return MIN(r, 0);
 }
 

@@ -5,6 +5,7 @@
  * "network": {...} } }, "top": [...], "chains": [...]. */
 #include <errno.h>
 
+#include "daemon/expand.h"
 #include "daemon/kernel_answers.h"
 #include "tests/fake_store.h"
 
@@ -82,6 +83,6 @@ kernel_volume_chain(struct store *store, const char *volume, const struct kernel
 }
 
 void
-kernel_add_migration(struct store *store, json_t *migration)
+migration_expand(struct store *store, json_t *migration)
 {
 }

@@ -25,6 +25,14 @@ tests_test_hub_order_SOURCES = tests/test_hub_order.c $(store_test_common)
 tests_test_hub_order_LDADD = $(store_test_libs)
 endif
 
+# Answers that outlive their windows.
+check_PROGRAMS += tests/age-store
+tests_age_store_SOURCES = tests/age_store.c
+tests_age_store_LDADD = libdaemon_store.a libanalyzers.a libctf.a libct.a $(SQLITE_LIBS) \
+	$(JANSSON_LIBS) $(XXHASH_LIBS) $(BT2_LIBS) -lm
+TESTS += tests/test_settle.py
+EXTRA_DIST += tests/test_settle.py
+
 # The facts of real traces in other orders (tests/test_flows_corpus.py).
 check_PROGRAMS += tests/shuffled_facts
 tests_shuffled_facts_SOURCES = tests/shuffled_facts.c
