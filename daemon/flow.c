@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/flow_private.h"
+#include "daemon/why.h"
 #include "lib/util.h"
 
 enum { MAX_ROUNDS = 16 };          /* In which a request is looked at again. */
@@ -263,4 +264,5 @@ flow_expand(struct store *store, json_t *record)
 		json_object_set_new(record, "dropped_spans", json_integer(0));
 	}
 	flow_done(&flow);
+	json_object_set_new(record, "findings", why_flow(store, record));
 }

@@ -120,6 +120,17 @@ static const struct rpc_param find_params[] = {
 	{ .name = NULL }
 };
 
+static const struct rpc_param why_params[] = {
+	{ "id", RPC_STRING, true,
+	  .doc = "what find takes, or of an alert; of a VM its newest operation is meant" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param alert_show_params[] = {
+	{ "id", RPC_STRING, true, .doc = "an alert's id" },
+	{ .name = NULL }
+};
+
 #define NETWORK_HOST { "host", RPC_STRING, .doc = "only of this host" }
 #define NETWORK_SINCE { "since_ns", RPC_INTEGER, \
 	.doc = "from this time on; absent: 5 minutes up to the newest window" }
@@ -276,6 +287,10 @@ const struct rpc_method rpc_methods[METHOD_COUNT] = {
 		"one port with the steps of its binding and its requests" },
 	[METHOD_FIND] = { "find", RPC_RO, find_params, "find",
 		"things and requests that have this id or name in them" },
+	[METHOD_WHY] = { "why", RPC_RO, why_params, "why",
+		"why a request or migration failed or took so long: sentences with their evidence" },
+	[METHOD_ALERT_SHOW] = { "alert.show", RPC_RO, alert_show_params, "alert",
+		"one alert with what was found out about its subject" },
 	[METHOD_NETWORK_BRIDGES] = { "network.bridges", RPC_RO, network_params, "[network-bridge]",
 		"Open vSwitch bridges: their ports, rates, latencies" },
 	[METHOD_NETWORK_PORTS] = { "network.ports", RPC_RO, network_params, "[network-port]",
