@@ -6,6 +6,7 @@
 #include "daemon/kernel_answers.h"
 #include "daemon/kernel_budget.h"
 #include "daemon/unknown.h"
+#include "daemon/why.h"
 
 void
 migration_expand(struct store *store, json_t *migration)
@@ -16,4 +17,5 @@ migration_expand(struct store *store, json_t *migration)
 	kernel_add_migration(store, migration);
 	budget_add_migration(store, migration);
 	json_object_set_new(migration, "unknown", unknown_of_migration(store, migration));
+	json_object_set_new(migration, "findings", why_migration(store, migration));
 }

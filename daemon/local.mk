@@ -77,7 +77,12 @@ libdaemon_store_a_SOURCES = \
 	daemon/kernel_node_answers.c \
 	daemon/store_write.c \
 	daemon/thing.c daemon/thing.h \
-	daemon/touch.c daemon/touch.h
+	daemon/touch.c daemon/touch.h \
+	daemon/why.c daemon/why.h daemon/why_private.h \
+	daemon/why_answer.c \
+	daemon/why_flow.c \
+	daemon/why_kernel.c \
+	daemon/why_qemu.c
 
 # The program.
 sbin_PROGRAMS += cloudtraced
