@@ -31,6 +31,14 @@ struct clock_relation {
 int clock_relation(struct store *store, const char *a, const char *b, uint64_t t_ns,
 		   struct clock_relation *ret);
 
+/* The same at the time around t_ns at which it is known best: *ret_ns, by a's clock. */
+int clock_relation_near(struct store *store, const char *a, const char *b, uint64_t t_ns,
+			struct clock_relation *ret, uint64_t *ret_ns);
+
+/* The host that met most others lately, and the middle of its last time with another.
+ * To be freed; NULL: nobody met anybody. */
+char *clock_reference(struct store *store, uint64_t *ret_ns);
+
 /* The name of 'how' in answers: "same", "packets", "messages", "migration". */
 const char *clock_how_name(enum clock_how how);
 

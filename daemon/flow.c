@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/flow_private.h"
+#include "daemon/parts.h"
 #include "lib/util.h"
 
 enum { MAX_ROUNDS = 16 };          /* In which a request is looked at again. */
@@ -84,6 +85,16 @@ subjects_of(const struct flow *flow)
 }
 
 static int
+keep_peer(struct settling *settling, const struct flow *flow, const json_t *record)
+{
+	json_t *parts = flow_parts(flow);
+	int r = peers_keep(settling->store, "flow", flow->id, record, parts, settling->error);
+
+	json_decref(parts);
+	return r;
+}
+
+static int
 write_flow(struct settling *settling, struct flow *flow)
 {
 	json_t *record, *subjects = subjects_of(flow);
@@ -111,6 +122,8 @@ write_flow(struct settling *settling, struct flow *flow)
 		r = put_into_migration(settling, migration_before);
 	if (!r)
 		r = put_into_migration(settling, migration);
+	if (!r)
+		r = keep_peer(settling, flow, record);
 	json_decref(before);
 	json_decref(record);
 	json_decref(subjects);

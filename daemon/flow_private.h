@@ -123,6 +123,8 @@ bool flow_is_stray(struct store *store, const char *request);
 /* flow_datapath.c: adds a span for each change of Open vSwitch's ports that the flow
  * asked for. */
 void flow_datapath(const struct flow *flow, json_t *spans);
+/* flow_steps.c: adds the steps of its live migration, those that last and those of a moment. */
+void flow_steps(const struct flow *flow, json_t *spans);
 
 /* flow_gather.c: finds all facts of a request.  Returns 1 when it is a flow,
  * 0 when not (made on behalf of another, or nothing worth one), or a negative
@@ -153,6 +155,8 @@ json_t *flow_error_of(const struct flow_fact *fact);
 void flow_findings(struct flow *flow, const struct flow_fact *caused);
 /* flow_record.c: a new reference. */
 json_t *flow_record(const struct flow *flow);
+/* flow_parts.c: its parts (parts.h), after flow_outcome(); NULL: it has not ended. */
+json_t *flow_parts(const struct flow *flow);
 /* flow_spans.c: sets "spans", "budget", "dropped_spans". */
 void flow_spans(struct flow *flow, json_t *record);
 

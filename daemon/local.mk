@@ -22,12 +22,16 @@ libdaemon_serve_a_SOURCES = \
 noinst_LIBRARIES += libdaemon_store.a
 libdaemon_store_a_SOURCES = \
 	daemon/alert_condition.c daemon/alert_condition.h \
-	daemon/alert_rules.c daemon/alert_rules.h \
+	daemon/alert_rules.c daemon/alert_rules.h daemon/alert_rules_private.h \
+	daemon/alert_rules_rpc.c daemon/alert_rules_source.c \
+	daemon/alert_windows.c daemon/alert_windows.h \
 	daemon/alerts.c daemon/alerts.h \
+	daemon/clock_apply.c daemon/clock_apply.h \
+	daemon/clock_hull.c daemon/clock_hull.h \
 	daemon/clock_relation.c daemon/clock_relation.h \
 	daemon/flow.c daemon/flow.h daemon/flow_private.h \
 	daemon/flow_behalf.c \
-	daemon/flow_datapath.c \
+	daemon/flow_datapath.c daemon/flow_steps.c \
 	daemon/flow_facts.c \
 	daemon/flow_findings.c \
 	daemon/flow_gather.c \
@@ -45,6 +49,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/store_alerts.c \
 	daemon/store_answers.c \
 	daemon/store_changes.c \
+	daemon/store_clock.c \
 	daemon/store_dump.c \
 	daemon/store_facts.c \
 	daemon/store_json.c \
@@ -53,9 +58,14 @@ libdaemon_store_a_SOURCES = \
 	daemon/store_recover.c \
 	daemon/store_ref.c \
 	daemon/store_request.c \
+	daemon/store_peers.c \
 	daemon/store_settled.c \
+	daemon/parts.c daemon/parts.h daemon/peers.c daemon/compare.c \
+	daemon/flow_parts.c \
+	daemon/drain.c daemon/drain.h daemon/drain_eta.c \
 	daemon/settle.c daemon/settle.h \
 	daemon/expand.c daemon/expand.h \
+	daemon/join_steps.c daemon/join_steps.h \
 	daemon/store_service.c \
 	daemon/store_windows.c \
 	daemon/kernel_budget.c daemon/kernel_budget.h daemon/migration_budget.c \

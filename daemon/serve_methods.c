@@ -4,8 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/clock_apply.h"
+#include "daemon/drain.h"
 #include "daemon/expand.h"
+#include "daemon/flow.h"
 #include "daemon/kernel_answers.h"
+#include "daemon/parts.h"
 #include "daemon/serve_internal.h"
 #include "lib/clock.h"
 
@@ -104,7 +108,19 @@ answer_migration_list(struct serve_client *client, const json_t *params, struct 
 	struct error failure = { 0 };
 	json_t *list = store_migration_list(client->serve->store, &filter, &failure);
 
+	clock_add_migrations(client->serve->store, list);
 	return list ? list : serve_store_failed(&failure, error);
+}
+
+/* Takes over 'parts'; null for what goes on. */
+static json_t *
+with_peers(struct store *store, const char *topic, json_t *record, json_t *parts)
+{
+	json_t *peers = peers_of(store, topic, record, parts);
+
+	json_object_set_new(record, "peers", peers ? peers : json_null());
+	json_decref(parts);
+	return record;
 }
 
 static json_t *
@@ -116,7 +132,7 @@ answer_migration_show(struct serve_client *client, const json_t *params, struct 
 	if (!one)
 		return serve_store_failed(&failure, error);
 	migration_expand(client->serve->store, one);
-	return one;
+	return with_peers(client->serve->store, "migration", one, parts_of_migration(one));
 }
 
 static json_t *
@@ -125,6 +141,7 @@ answer_node_list(struct serve_client *client, const json_t *params, struct rpc_e
 	struct error failure = { 0 };
 	json_t *list = store_node_list(client->serve->store, &failure);
 
+	clock_add_nodes(client->serve->store, list);
 	for (size_t i = json_array_size(list); i-- > 0; )
 		if (!serve_filter_matches(params, json_array_get(list, i), NULL))
 			json_array_remove(list, i);
@@ -211,7 +228,10 @@ answer_flow_show(struct serve_client *client, const json_t *params, struct rpc_e
 	struct error failure = { 0 };
 	json_t *one = store_flow_show(client->serve->store, string_of(params, "id"), &failure);
 
-	return one ? one : serve_store_failed(&failure, error);
+	if (!one)
+		return serve_store_failed(&failure, error);
+	return with_peers(client->serve->store, "flow", one,
+			  flow_parts_of(client->serve->store, string_of(one, "id")));
 }
 
 static json_t *
@@ -304,6 +324,34 @@ answer_find(struct serve_client *client, const json_t *params, struct rpc_error 
 }
 
 static json_t *
+answer_compare(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct error failure = { 0 };
+	json_t *answer = compare(client->serve->store, string_of(params, "a"), string_of(params, "b"),
+				 &failure);
+
+	if (!answer && failure.code == EINVAL) {
+		rpc_error_set(error, RPC_INVALID_PARAMS, "b", NULL, "%s", failure.text);
+		return NULL;
+	}
+	return answer ? answer : serve_store_failed(&failure, error);
+}
+
+static json_t *
+answer_drain(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct error failure = { 0 };
+	json_t *answer = drain_status(client->serve->store, string_of(params, "host"),
+				      number_of(params, "since_ns"), &failure);
+
+	if (!answer && failure.code == ENOENT) {
+		rpc_error_set(error, RPC_NOT_FOUND, "host", "\"node.list\" has them", "%s", failure.text);
+		return NULL;
+	}
+	return answer ? answer : serve_store_failed(&failure, error);
+}
+
+static json_t *
 answer_counters(struct serve_client *client, const json_t *params, struct rpc_error *error)
 {
 	struct error failure = { 0 };
@@ -348,6 +396,8 @@ static answer_fn *const answers[METHOD_COUNT] = {
 	[METHOD_PORT_LIST] = answer_port_list,
 	[METHOD_PORT_SHOW] = answer_port_show,
 	[METHOD_FIND] = answer_find,
+	[METHOD_COMPARE] = answer_compare,
+	[METHOD_NODE_DRAIN_STATUS] = answer_drain,
 	[METHOD_NETWORK_BRIDGES] = serve_network_bridges,
 	[METHOD_NETWORK_PORTS] = serve_network_ports,
 	[METHOD_NETWORK_FLOWS] = serve_network_flows,

@@ -240,6 +240,18 @@ int store_windows(struct store *store, const char *host, const char *kind, const
 				 const struct fact_window *window),
 		  void *context, struct error *error);
 
+/* The newest window of a host that began before 't_ns', without its blob: 1, 0: there is
+ * none, or negative. */
+int store_window_before(struct store *store, const char *host, const char *kind, uint64_t t_ns,
+			struct fact_window *ret, struct error *error);
+/* Whether one begins at 't_ns' or later: 1, 0, or negative. */
+int store_window_follows(struct store *store, const char *host, const char *kind, uint64_t t_ns,
+			 struct error *error);
+/* Gives the span of each window of a kind, without its blob; 'window' as above. */
+int store_each_window(struct store *store, const char *kind,
+		      bool (*window)(void *context, const char *host, const char *kind,
+				     const struct fact_window *window),
+		      void *context, struct error *error);
 /* The end of the newest window of that kind, 0: there is none; 'host' may be NULL. */
 int store_windows_end(struct store *store, const char *host, const char *kind, uint64_t *ret_ns,
 		      struct error *error);
@@ -271,6 +283,42 @@ bool store_fine_windows(struct store *store, uint64_t *ret_oldest_ns, uint64_t *
 json_t *store_unsettled(struct store *store, uint64_t from_ns, uint64_t before_ns, unsigned limit,
 			struct error *error);
 
+/* -- Peers (parts.h) --------------------------------------------------------- */
+
+struct store_peer {
+	const char *kind;            /* Of a flow; mode of a migration. */
+	uint64_t size;               /* Class of a migration's memory; 0: none. */
+	uint64_t start_ns, total_ns;
+	const json_t *parts;         /* Borrowed. */
+};
+/* Keeps what a migration or flow (topic) is compared by, NULL forgets it. */
+int store_put_peer(struct store *store, const char *topic, const char *id, const struct store_peer *peer,
+		   struct error *error);
+/* Those of kind and size of 'like' that began after 'since_ns', but for one, newest first. */
+int store_peers(struct store *store, const char *topic, const struct store_peer *like, const char *but,
+		uint64_t since_ns, unsigned limit,
+		void (*give)(void *context, const struct store_peer *peer), void *context,
+		struct error *error);
+
+/* -- Clocks (clock_relation.h) ------------------------------------------------ */
+
+struct clock_hull;
+enum { STORE_MAX_CLOCK_SLOTS = 64, STORE_MAX_CLOCK_PAIRS = 10000 };
+/* What two hosts (a before b by name) say of each other's clocks around t_ns of a's,
+ * nearest first. */
+int store_clock_slots(struct store *store, const char *a, const char *b, uint64_t t_ns, uint64_t within_ns,
+		      void (*give)(void *context, const struct clock_hull *above,
+				   const struct clock_hull *below),
+		      void *context, struct error *error);
+/* Pairs that met in [from_ns, to_ns], by name.  'width_ns': about twice their error;
+ * INT64_MAX: messages went but one way. */
+int store_clock_pairs(struct store *store, uint64_t from_ns, uint64_t to_ns,
+		      void (*give)(void *context, const char *a, const char *b, int64_t width_ns),
+		      void *context, struct error *error);
+
+/* The middle of the newest time that two hosts met in, both ways.  -ENOENT: there is none. */
+int store_clock_newest(struct store *store, uint64_t *ret_ns);
+
 /* -- The network (network.h) ----------------------------------------------- */
 
 /* Facts of any type, {"id","host","kind","key","start_ns","end_ns","status",
@@ -287,6 +335,9 @@ json_t *store_addresses_of_process(struct store *store, const char *host, uint64
 /* What belongs to a process: of the kinds with keys "PID/...". */
 json_t *store_parts_of_process(struct store *store, const char *host, const char *kind,
 			       const char *pid, struct error *error);
+/* Marks of that kind with such keys in [from_ns, to_ns], oldest first. */
+json_t *store_marks_of_process(struct store *store, const char *host, const char *kind, uint64_t pid,
+			       uint64_t from_ns, uint64_t to_ns, struct error *error);
 /* Sides of migrations on that host that began before t_ns + before_ns and did not end
  * before t_ns - after_ns, by that host's clock. */
 json_t *store_sides_near(struct store *store, const char *host, uint64_t t_ns,
@@ -318,6 +369,10 @@ json_t *store_migration_show(struct store *store, const char *id, struct error *
 json_t *store_alert_list(struct store *store, const struct store_filter *filter,
 			 struct error *error);
 json_t *store_node_list(struct store *store, struct error *error);
+/* Whether something came from that host. */
+bool store_is_host(struct store *store, const char *host);
+/* The newest event that was read of any host: what is "now" for what is kept. */
+uint64_t store_newest_ns(struct store *store);
 /* Requests (proto/schemas/flow.json), newest first, without spans and budget. */
 json_t *store_flow_list(struct store *store, const struct store_filter *filter,
 			struct error *error);
