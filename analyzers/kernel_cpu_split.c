@@ -92,8 +92,8 @@ by_target(const void *a, const void *b)
 		return p->pid < q->pid ? -1 : 1;
 	if (p->tid != q->tid)
 		return p->tid < q->tid ? -1 : 1;
-	if (p->migration != q->migration)
-		return p->migration ? 1 : -1;
+	if (p->who != q->who)
+		return p->who < q->who ? -1 : 1;
 	if (p->from_ns != q->from_ns)
 		return p->from_ns < q->from_ns ? -1 : 1;
 	return x->index < y->index ? -1 : 1;
@@ -102,7 +102,7 @@ by_target(const void *a, const void *b)
 static bool
 is_same_target(const struct cpu_question *a, const struct cpu_question *b)
 {
-	return a->pid == b->pid && a->tid == b->tid && a->migration == b->migration;
+	return a->pid == b->pid && a->tid == b->tid && a->who == b->who;
 }
 
 struct cpu_split *
@@ -276,7 +276,7 @@ kind_of(const struct target *target, const struct cpu_question *asked, char by[1
 	bool runs = false, sleeps = false, lost = false, unseen = false, migrates = false;
 
 	memset(by, 0, 16);
-	for (size_t i = 0; i < target->n_threads && asked->migration; i++)
+	for (size_t i = 0; i < target->n_threads && asked->who == WHO_MIGRATION; i++)
 		migrates |= target->threads[i].migrates && target->threads[i].state != CPU_DEAD;
 	for (size_t i = 0; i < target->n_threads; i++) {
 		const struct follower *one = &target->threads[i];
@@ -408,6 +408,19 @@ add_changes(struct cpu_split *split, size_t target, const struct fact_window *wi
 	}
 }
 
+/* Services run under their own names, or in these. */
+static bool
+is_service(const struct read_thread *t)
+{
+	static const char *const names[] = { "python", "uwsgi", "apache2", "httpd", "gunicorn",
+					     "(wsgi:" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (starts_with(t->name, names[i]))
+			return true;
+	return t->role == CPU_SERVICE;
+}
+
 static bool
 is_about(const struct cpu_question *asked, const struct read_thread *t)
 {
@@ -415,7 +428,9 @@ is_about(const struct cpu_question *asked, const struct read_thread *t)
 		return t->tid == asked->tid && (!asked->pid || !t->pid || t->pid == asked->pid);
 	if (t->pid != asked->pid && (t->pid || t->tid != asked->pid))
 		return false;
-	return t->tid && (!asked->migration || t->tid == asked->pid || is_migrating(t));
+	if (asked->who == WHO_SERVICE)
+		return t->tid && is_service(t);
+	return t->tid && (asked->who != WHO_MIGRATION || t->tid == asked->pid || is_migrating(t));
 }
 
 static bool

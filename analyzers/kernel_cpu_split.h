@@ -33,11 +33,18 @@ struct cpu_part {
 	uint64_t ns;
 };
 
+enum cpu_who {
+	WHO_PROCESS,
+	WHO_MIGRATION,               /* QEMU's threads that migrate, while there are any; else
+				      * its main thread. */
+	WHO_SERVICE,                 /* Threads that can be a service's by their name: in a
+				      * container 'pid' may be another process of the host. */
+};
+
 struct cpu_question {
 	uint32_t pid;                /* 0: 'tid' says it all. */
 	uint32_t tid;                /* 0: the whole process. */
-	bool migration;              /* QEMU's threads that migrate, while there are any; else
-				      * its main thread. */
+	enum cpu_who who;
 	uint64_t from_ns, to_ns;
 };
 

@@ -183,7 +183,8 @@ read_questions(const char *text, uint64_t from_ns, size_t *ret_n)
 		if (sscanf(text, " %u,%llu,%llu,%llu,%llu", &who, &pid, &tid, &begin, &length) != 5)
 			break;
 		questions[n++] = (struct cpu_question) {
-			.pid = (uint32_t) pid, .tid = (uint32_t) tid, .migration = who == KERNEL_MIGRATION,
+			.pid = (uint32_t) pid, .tid = (uint32_t) tid, .who = who == KERNEL_MIGRATION ? WHO_MIGRATION :
+				who == KERNEL_SERVICE ? WHO_SERVICE : WHO_PROCESS,
 			.from_ns = from_ns + begin, .to_ns = from_ns + begin + length,
 		};
 	}

@@ -27,6 +27,7 @@ enum kernel_who {
 	KERNEL_PROCESS,              /* All threads of 'pid', or 'tid' alone where it is set. */
 	KERNEL_MIGRATION,            /* Those of QEMU 'pid' that migrate, while there are any; else
 				      * its main thread. */
+	KERNEL_SERVICE,              /* Of 'pid' those that can be a service's by their name. */
 };
 
 struct kernel_question {
