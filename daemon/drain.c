@@ -13,6 +13,8 @@
 enum { MAX_PAST = 20, MAX_LEFT = 1000, RATE_SAMPLES = 200 };
 /* What follows so soon after the one before is one evacuation. */
 #define GAP_NS (600 * NS_PER_S)
+/* How far back is looked for those that follow each other. */
+#define BACK_NS (7 * 86400 * NS_PER_S)
 /* The rate of a migration is measured over so long. */
 #define RATE_NS (5 * NS_PER_S)
 /* After this what a request does with its VM has been told. */
@@ -316,12 +318,16 @@ add_request(struct rows *rows, struct store *store, json_t *request, const char 
 	const json_t *vm = json_object_get(request, "vm");
 	const char *uuid = text_of(vm, "uuid"), *source = text_of(request, "source");
 	const char *to = text_of(request, "destination"), *migration = text_of(request, "migration");
-	struct stay stay = uuid ? stay_of(store, request, uuid) : (struct stay) { .host = "" };
 	struct drain_row *row;
+	struct stay stay;
 
+	/* Most are of other hosts, and say so. */
+	if (!uuid || (host && source && !streq(source, host)))
+		return;
+	stay = stay_of(store, request, uuid);
 	source = source ? source : stay.host;
 	to = to ? to : stay.to;
-	if (!uuid || !*source || (host && !streq(source, host)) || streq(source, to))
+	if (!*source || (host && !streq(source, host)) || streq(source, to))
 		return;
 	row = add_row(rows);
 	row->request = json_incref(request);
@@ -638,6 +644,15 @@ read_past(struct rows *past, struct store *store, uint64_t now_ns)
 	past->n = n;
 }
 
+static bool
+goes_on(const struct rows *rows)
+{
+	for (size_t i = 0; i < rows->n; i++)
+		if (drain_is_open(&rows->rows[i]))
+			return true;
+	return false;
+}
+
 static json_t *
 status_json(struct store *store, const char *host, struct rows *rows, uint64_t now_ns)
 {
@@ -647,7 +662,8 @@ status_json(struct store *store, const char *host, struct rows *rows, uint64_t n
 	const unsigned slots = slots_of(rows);
 	uint64_t rate = 0, first_ns = 0;
 
-	read_past(&past, store, now_ns);
+	if (goes_on(rows))
+		read_past(&past, store, now_ns);
 	eta = drain_eta(rows->rows, rows->n, past.rows, past.n, slots, now_ns, unknown);
 	for (size_t i = 0; i < rows->n; i++) {
 		json_array_append_new(list, row_json(&rows->rows[i]));
@@ -673,7 +689,7 @@ drain_status(struct store *store, const char *host, uint64_t since_ns, struct er
 		error_set(error, ENOENT, "no host is known by \"%s\"", host);
 		return NULL;
 	}
-	if (read_rows(&rows, store, host, since_ns, now_ns, DRAIN_MAX_ROWS, error) >= 0) {
+	if (read_rows(&rows, store, host, since_ns ? since_ns : now_ns - MIN(now_ns, BACK_NS), now_ns, DRAIN_MAX_ROWS, error) >= 0) {
 		if (!since_ns)
 			keep_newest(&rows, now_ns);
 		answer = status_json(store, host, &rows, now_ns);
