@@ -37,10 +37,12 @@ cloudtracectl_SOURCES = \
 	client/table.c client/table.h \
 	client/top.c \
 	client/view.c client/view.h \
+	client/view_compare.c \
+	client/view_drain.c \
 	client/view_find.c \
 	client/view_flow.c \
 	client/view_io.c \
-	client/view_kernel.c \
+	client/view_kernel.c client/view_steps.c \
 	client/view_lists.c \
 	client/view_migration.c \
 	client/view_network.c \

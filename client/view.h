@@ -48,6 +48,7 @@ extern const struct view flow_view, flow_short_view, flow_spans_csv;
 extern const struct view vm_view, vm_history_view;
 extern const struct view service_view, operation_view;
 extern const struct view volume_view, port_view, find_view;
+extern const struct view compare_csv, drain_csv;
 extern const struct view rule_view, silence_view, source_view;
 extern const struct view bridge_view, switch_port_view, conversation_view;
 extern const struct view thread_view, top_view, disk_view, node_connection_csv;
@@ -128,6 +129,7 @@ typedef void page_fn(const json_t *item, const struct screen *screen, struct buf
 page_fn view_flow, view_vm, view_vm_history, view_service, view_volume, view_port, view_find;
 page_fn view_network_latency, view_network_upcalls, view_network_changes, view_network_where;
 page_fn view_network_path, view_network_show, view_node, view_node_network;
+page_fn view_compare, view_drain;
 /* A part of the page of 'thing' by what another method gave. */
 typedef void part_fn(const json_t *thing, const json_t *part, const struct screen *screen,
 		     struct buf *out);
@@ -140,6 +142,10 @@ json_t *find_rows(const json_t *found);
 /* view_kernel.c: what both QEMUs' threads did in each stage. */
 void view_migration_kernel(const json_t *migration, const struct screen *screen,
 			   struct buf *out);
+/* view_compare.c: "peers" of a flow or migration, as a field of its page. */
+void view_peers(const json_t *peers, const struct screen *screen, struct buf *out);
+/* view_steps.c: what both QEMUs were asked and did. */
+void view_migration_steps(const json_t *migration, const struct screen *screen, struct buf *out);
 /* view_network_places.c: how long the network did not know of a migration. */
 void view_migration_network(const json_t *migration, const struct screen *screen,
 			    struct buf *out);

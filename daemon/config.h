@@ -24,7 +24,7 @@ struct config {
 	unsigned n_relayds;
 	char *store, *socket, *ro_socket;
 	char *log_level, *reader;
-	uint64_t history_ns, retention_ns;
+	uint64_t history_ns, retention_ns, window_retention_ns;
 	uint64_t list_interval_ns, reply_timeout_ns, dead_timeout_ns;
 	uint64_t backoff_min_ns, backoff_max_ns;
 	uint64_t patience_ns, grace_ns, lost_after_ns;

@@ -324,7 +324,9 @@ start_threads(struct watch *watch, const struct config *config, struct error *er
 {
 	struct writer_options writing = {
 		.store_path = config->store, .hub = hub_defaults,
-		.retention_ns = config->retention_ns, .committed = on_commit, .context = watch,
+		.retention_ns = config->retention_ns,
+		.window_retention_ns = config->window_retention_ns,
+		.committed = on_commit, .context = watch,
 	};
 	struct serve_options serving = serving_of(config);
 	int r;
@@ -386,7 +388,7 @@ take_over(struct watch *watch, const struct config *config, struct error *error)
 		return r;
 	}
 	hub.failed_hold_ns = config->failed_hold_ns;
-	writer_reconfigure(watch->writer, config->retention_ns, &hub,
+	writer_reconfigure(watch->writer, config->retention_ns, config->window_retention_ns, &hub,
 			   deliver_routes_new(&config->sections));
 	set_log_level(config);
 	lane_reconfigure(watch->lane, config);

@@ -4,8 +4,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/clock_apply.h"
+#include "daemon/drain.h"
+#include "daemon/expand.h"
+#include "daemon/flow.h"
 #include "daemon/kernel_answers.h"
+#include "daemon/parts.h"
 #include "daemon/serve_internal.h"
+#include "daemon/why.h"
 #include "lib/clock.h"
 
 #define STATUS_FRESH_NS (100 * NS_PER_MS)
@@ -103,7 +109,19 @@ answer_migration_list(struct serve_client *client, const json_t *params, struct 
 	struct error failure = { 0 };
 	json_t *list = store_migration_list(client->serve->store, &filter, &failure);
 
+	clock_add_migrations(client->serve->store, list);
 	return list ? list : serve_store_failed(&failure, error);
+}
+
+/* Takes over 'parts'; null for what goes on. */
+static json_t *
+with_peers(struct store *store, const char *topic, json_t *record, json_t *parts)
+{
+	json_t *peers = peers_of(store, topic, record, parts);
+
+	json_object_set_new(record, "peers", peers ? peers : json_null());
+	json_decref(parts);
+	return record;
 }
 
 static json_t *
@@ -114,8 +132,8 @@ answer_migration_show(struct serve_client *client, const json_t *params, struct 
 
 	if (!one)
 		return serve_store_failed(&failure, error);
-	kernel_add_migration(client->serve->store, one);
-	return one;
+	migration_expand(client->serve->store, one);
+	return with_peers(client->serve->store, "migration", one, parts_of_migration(one));
 }
 
 static json_t *
@@ -124,6 +142,7 @@ answer_node_list(struct serve_client *client, const json_t *params, struct rpc_e
 	struct error failure = { 0 };
 	json_t *list = store_node_list(client->serve->store, &failure);
 
+	clock_add_nodes(client->serve->store, list);
 	for (size_t i = json_array_size(list); i-- > 0; )
 		if (!serve_filter_matches(params, json_array_get(list, i), NULL))
 			json_array_remove(list, i);
@@ -138,6 +157,27 @@ answer_alert_list(struct serve_client *client, const json_t *params, struct rpc_
 	json_t *list = store_alert_list(client->serve->store, &filter, &failure);
 
 	return list ? list : serve_store_failed(&failure, error);
+}
+
+static json_t *
+answer_alert_show(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct error failure = { 0 };
+	json_t *alert = store_alert_show(client->serve->store, string_of(params, "id"), &failure);
+	json_t *findings = alert ? why_alert(client->serve->store, alert) : NULL;
+
+	if (findings)
+		json_object_set_new(alert, "findings", findings);
+	return alert ? alert : serve_store_failed(&failure, error);
+}
+
+static json_t *
+answer_why(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct error failure = { 0 };
+	json_t *answer = why_answer(client->serve->store, string_of(params, "id"), &failure);
+
+	return answer ? answer : serve_store_failed(&failure, error);
 }
 
 /* Of the methods about kernels: all take the same filter. */
@@ -210,7 +250,10 @@ answer_flow_show(struct serve_client *client, const json_t *params, struct rpc_e
 	struct error failure = { 0 };
 	json_t *one = store_flow_show(client->serve->store, string_of(params, "id"), &failure);
 
-	return one ? one : serve_store_failed(&failure, error);
+	if (!one)
+		return serve_store_failed(&failure, error);
+	return with_peers(client->serve->store, "flow", one,
+			  flow_parts_of(client->serve->store, string_of(one, "id")));
 }
 
 static json_t *
@@ -303,6 +346,34 @@ answer_find(struct serve_client *client, const json_t *params, struct rpc_error 
 }
 
 static json_t *
+answer_compare(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct error failure = { 0 };
+	json_t *answer = compare(client->serve->store, string_of(params, "a"), string_of(params, "b"),
+				 &failure);
+
+	if (!answer && failure.code == EINVAL) {
+		rpc_error_set(error, RPC_INVALID_PARAMS, "b", NULL, "%s", failure.text);
+		return NULL;
+	}
+	return answer ? answer : serve_store_failed(&failure, error);
+}
+
+static json_t *
+answer_drain(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct error failure = { 0 };
+	json_t *answer = drain_status(client->serve->store, string_of(params, "host"),
+				      number_of(params, "since_ns"), &failure);
+
+	if (!answer && failure.code == ENOENT) {
+		rpc_error_set(error, RPC_NOT_FOUND, "host", "\"node.list\" has them", "%s", failure.text);
+		return NULL;
+	}
+	return answer ? answer : serve_store_failed(&failure, error);
+}
+
+static json_t *
 answer_counters(struct serve_client *client, const json_t *params, struct rpc_error *error)
 {
 	struct error failure = { 0 };
@@ -347,6 +418,10 @@ static answer_fn *const answers[METHOD_COUNT] = {
 	[METHOD_PORT_LIST] = answer_port_list,
 	[METHOD_PORT_SHOW] = answer_port_show,
 	[METHOD_FIND] = answer_find,
+	[METHOD_COMPARE] = answer_compare,
+	[METHOD_NODE_DRAIN_STATUS] = answer_drain,
+	[METHOD_WHY] = answer_why,
+	[METHOD_ALERT_SHOW] = answer_alert_show,
 	[METHOD_NETWORK_BRIDGES] = serve_network_bridges,
 	[METHOD_NETWORK_PORTS] = serve_network_ports,
 	[METHOD_NETWORK_FLOWS] = serve_network_flows,

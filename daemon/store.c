@@ -118,6 +118,33 @@ static const char *const migrations[] = {
 	" id TEXT NOT NULL, PRIMARY KEY (rule, subject, t_ns, id)) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX alert_hit_id ON alert_hit (id);"
 	"CREATE INDEX alert_rule ON alert (rule, subject, start_ns);",
+	/* Answers that are kept when their windows are not, until records that ended at
+	 * 'keep_ns' are removed, and whose are all kept; figures to compare peers by. */
+	"CREATE TABLE settled (id INTEGER PRIMARY KEY, question TEXT NOT NULL UNIQUE,"
+	" keep_ns INTEGER NOT NULL, doc TEXT NOT NULL) STRICT;"
+	"CREATE INDEX settled_keep ON settled (keep_ns);"
+	"CREATE TABLE settled_owner (topic TEXT NOT NULL, id TEXT NOT NULL, end_ns INTEGER NOT NULL,"
+	" PRIMARY KEY (topic, id)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE peer (n INTEGER PRIMARY KEY, topic TEXT NOT NULL, id TEXT NOT NULL,"
+	" kind TEXT NOT NULL, size INTEGER NOT NULL, start_ns INTEGER NOT NULL,"
+	" total_ns INTEGER NOT NULL, parts TEXT NOT NULL, UNIQUE (topic, id)) STRICT;"
+	"CREATE INDEX peer_kind ON peer (topic, kind, size, start_ns);"
+	"CREATE TRIGGER migration_gone AFTER DELETE ON migration BEGIN"
+	" DELETE FROM peer WHERE topic = 'migration' AND id = OLD.id;"
+	" DELETE FROM settled_owner WHERE topic = 'migration' AND id = OLD.id; END;"
+	"CREATE TRIGGER request_gone AFTER DELETE ON request BEGIN"
+	" DELETE FROM peer WHERE topic = 'flow' AND id = OLD.id;"
+	" DELETE FROM settled_owner WHERE topic = 'flow' AND id = OLD.id; END;"
+	/* Segments that wait for the other end, and what pairs say of two clocks. */
+	"CREATE TABLE clock_waiting (hash INTEGER NOT NULL, received INTEGER NOT NULL,"
+	" host TEXT NOT NULL, t_ns INTEGER NOT NULL, PRIMARY KEY (hash, received, host))"
+	" STRICT, WITHOUT ROWID;"
+	"CREATE INDEX clock_waiting_age ON clock_waiting (host, t_ns);"
+	"CREATE TABLE clock_slot (a TEXT NOT NULL, b TEXT NOT NULL, start_ns INTEGER NOT NULL,"
+	" level INTEGER NOT NULL, width INTEGER NOT NULL, above BLOB NOT NULL, below BLOB NOT NULL,"
+	" PRIMARY KEY (a, b, start_ns)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX clock_slot_start ON clock_slot (start_ns);"
+	"CREATE INDEX clock_slot_young ON clock_slot (start_ns) WHERE level = 0;",
 };
 #define SCHEMA_VERSION ((int) ARRAY_SIZE(migrations))
 

@@ -75,9 +75,11 @@ int store_put_position(struct store *store, const char *stream_key,
 int store_put_flow(struct store *store, const char *host, const char *analyzer, const char *key,
 		   const void *blob, size_t size, struct error *error);
 int store_put_horizon(struct store *store, const char *host, uint64_t t_ns, struct error *error);
-/* Forgets what ended before 't_ns', in many short transactions: not to be
- * called within one.  Returns 0 or negative errno. */
-int store_retain(struct store *store, uint64_t t_ns, struct error *error);
+/* Forgets what ended before 't_ns', and windows that did before 'windows_ns', in many
+ * short transactions: not to be called within one.  What records need of windows is
+ * settled first (settle.h), and old windows are thinned.  Returns 0, 1 when there is
+ * more to do soon, or a negative errno. */
+int store_retain(struct store *store, uint64_t t_ns, uint64_t windows_ns, struct error *error);
 
 /* Joins windows that are old, by the newest of their host, kind and key: those of less than
  * 1 s after 1 h, those of less than 10 s after 1 day.  'kinds' says how (ended by
@@ -254,6 +256,69 @@ int store_each_window(struct store *store, const char *kind,
 int store_windows_end(struct store *store, const char *host, const char *kind, uint64_t *ret_ns,
 		      struct error *error);
 
+/* -- Settled answers (settle.h) -------------------------------------------- */
+
+/* While one is set, answers are kept, for a record that ends at 'keep_ns'. */
+struct store_settling {
+	uint64_t keep_ns;
+	bool last_chance;            /* Whether or not more may be known later. */
+	unsigned waiting;            /* Answers that are not ripe. */
+	bool failed;
+};
+/* Sets it, NULL: ends it. */
+void store_settle(struct store *store, struct store_settling *settling);
+struct store_settling *store_settling(const struct store *store);
+/* The answer of that question: null when it is that nothing is known; NULL when it is not kept. */
+json_t *store_settled(struct store *store, const char *question);
+int store_put_settled(struct store *store, const char *question, const json_t *answer,
+		      struct error *error);
+/* All answers about a migration or flow are kept. */
+int store_put_settled_owner(struct store *store, const char *topic, const char *id, uint64_t end_ns,
+			    struct error *error);
+/* Of windows that were never joined: the first and the last end.  False: there are none. */
+bool store_fine_windows(struct store *store, uint64_t *ret_oldest_ns, uint64_t *ret_newest_ns);
+/* Migrations and flows with answers to be kept: those that reach to 'from_ns' and ended
+ * before 'before_ns', and migrations that run since before it, as an array of
+ * {"topic","id","start_ns","end_ns"}, oldest first. */
+json_t *store_unsettled(struct store *store, uint64_t from_ns, uint64_t before_ns, unsigned limit,
+			struct error *error);
+
+/* -- Peers (parts.h) --------------------------------------------------------- */
+
+struct store_peer {
+	const char *kind;            /* Of a flow; mode of a migration. */
+	uint64_t size;               /* Class of a migration's memory; 0: none. */
+	uint64_t start_ns, total_ns;
+	const json_t *parts;         /* Borrowed. */
+};
+/* Keeps what a migration or flow (topic) is compared by, NULL forgets it. */
+int store_put_peer(struct store *store, const char *topic, const char *id, const struct store_peer *peer,
+		   struct error *error);
+/* Those of kind and size of 'like' that began after 'since_ns', but for one, newest first. */
+int store_peers(struct store *store, const char *topic, const struct store_peer *like, const char *but,
+		uint64_t since_ns, unsigned limit,
+		void (*give)(void *context, const struct store_peer *peer), void *context,
+		struct error *error);
+
+/* -- Clocks (clock_relation.h) ------------------------------------------------ */
+
+struct clock_hull;
+enum { STORE_MAX_CLOCK_SLOTS = 64, STORE_MAX_CLOCK_PAIRS = 10000 };
+/* What two hosts (a before b by name) say of each other's clocks around t_ns of a's,
+ * nearest first. */
+int store_clock_slots(struct store *store, const char *a, const char *b, uint64_t t_ns, uint64_t within_ns,
+		      void (*give)(void *context, const struct clock_hull *above,
+				   const struct clock_hull *below),
+		      void *context, struct error *error);
+/* Pairs that met in [from_ns, to_ns], by name.  'width_ns': about twice their error;
+ * INT64_MAX: messages went but one way. */
+int store_clock_pairs(struct store *store, uint64_t from_ns, uint64_t to_ns,
+		      void (*give)(void *context, const char *a, const char *b, int64_t width_ns),
+		      void *context, struct error *error);
+
+/* The middle of the newest time that two hosts met in, both ways.  -ENOENT: there is none. */
+int store_clock_newest(struct store *store, uint64_t *ret_ns);
+
 /* -- The network (network.h) ----------------------------------------------- */
 
 /* Facts of any type, {"id","host","kind","key","start_ns","end_ns","status",
@@ -270,11 +335,14 @@ json_t *store_addresses_of_process(struct store *store, const char *host, uint64
 /* What belongs to a process: of the kinds with keys "PID/...". */
 json_t *store_parts_of_process(struct store *store, const char *host, const char *kind,
 			       const char *pid, struct error *error);
+/* Marks of that kind with such keys in [from_ns, to_ns], oldest first. */
+json_t *store_marks_of_process(struct store *store, const char *host, const char *kind, uint64_t pid,
+			       uint64_t from_ns, uint64_t to_ns, struct error *error);
 /* Sides of migrations on that host that began before t_ns + before_ns and did not end
  * before t_ns - after_ns, by that host's clock. */
 json_t *store_sides_near(struct store *store, const char *host, uint64_t t_ns,
 			 uint64_t before_ns, uint64_t after_ns, struct error *error);
-/* Begin of the first and end of the last window of the kind, of 'host' (NULL: any).
+/* Begin of the first and end of the last window of the kind (NULL: any), of 'host' (NULL: any).
  * False: there are none. */
 bool store_windows_span(struct store *store, const char *host, const char *kind,
 			uint64_t *ret_first_ns, uint64_t *ret_last_ns);
@@ -300,7 +368,15 @@ json_t *store_migration_list(struct store *store, const struct store_filter *fil
 json_t *store_migration_show(struct store *store, const char *id, struct error *error);
 json_t *store_alert_list(struct store *store, const struct store_filter *filter,
 			 struct error *error);
+/* One alert by its very id, as lists give it. */
+json_t *store_alert_show(struct store *store, const char *id, struct error *error);
 json_t *store_node_list(struct store *store, struct error *error);
+/* One of them, also if nothing came from it. */
+json_t *store_node(struct store *store, const char *host);
+/* Whether something came from that host. */
+bool store_is_host(struct store *store, const char *host);
+/* The newest event that was read of any host: what is "now" for what is kept. */
+uint64_t store_newest_ns(struct store *store);
 /* Requests (proto/schemas/flow.json), newest first, without spans and budget. */
 json_t *store_flow_list(struct store *store, const struct store_filter *filter,
 			struct error *error);

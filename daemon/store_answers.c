@@ -197,6 +197,26 @@ store_alert_list(struct store *store, const struct store_filter *filter, struct 
 	return answer_or_null(store, list, stmt, error, "list the alerts");
 }
 
+json_t *
+store_alert_show(struct store *store, const char *id, struct error *error)
+{
+	static const char sql[] = "SELECT doc, seen_ns FROM alert WHERE id = ?1"
+				  " AND coalesce(due_ns, 0) <= ?2";
+	const uint64_t now_ns = clock_wall_ns();
+	sqlite3_stmt *stmt = store_query(store, sql, "tu", id, now_ns);
+	json_t *alert = NULL;
+
+	if (stmt && sqlite3_step(stmt) == SQLITE_ROW)
+		alert = store_alert_json(stmt, 0, 1, now_ns);
+	if (store_done(store, stmt, error, "read an alert")) {
+		json_decref(alert);
+		return NULL;
+	}
+	if (!alert)
+		error_set(error, ENOENT, "no alert has the id \"%s\"", id);
+	return alert;
+}
+
 int
 store_alerts_untold(struct store *store, uint64_t now_ns,
 		    void (*alert)(void *context, const json_t *alert), void *context,
@@ -278,6 +298,12 @@ node_json(struct store *store, const char *host)
 }
 
 json_t *
+store_node(struct store *store, const char *host)
+{
+	return node_json(store, host);
+}
+
+json_t *
 store_node_list(struct store *store, struct error *error)
 {
 	static const char sql[] = "SELECT host FROM host UNION SELECT host FROM source ORDER BY 1";
@@ -287,6 +313,33 @@ store_node_list(struct store *store, struct error *error)
 	while (stmt && sqlite3_step(stmt) == SQLITE_ROW)
 		json_array_append_new(list, node_json(store, store_column_string(stmt, 0)));
 	return answer_or_null(store, list, stmt, error, "list the nodes");
+}
+
+bool
+store_is_host(struct store *store, const char *host)
+{
+	static const char sql[] = "SELECT 1 FROM host WHERE host = ?1 UNION ALL"
+				  " SELECT 1 FROM source WHERE host = ?1";
+	sqlite3_stmt *stmt = store_query(store, sql, "t", host);
+	const bool found = stmt && sqlite3_step(stmt) == SQLITE_ROW;
+
+	store_done(store, stmt, NULL, "look for a node");
+	return found;
+}
+
+uint64_t
+store_newest_ns(struct store *store)
+{
+	static const char sql[] = "SELECT coalesce((SELECT max(last_event_ns) FROM source),"
+				  " (SELECT max(start_ns) FROM request),"
+				  " (SELECT max(start_ns) FROM migration), 0)";
+	sqlite3_stmt *stmt = store_query(store, sql, "");
+	uint64_t newest_ns = 0;
+
+	if (stmt && sqlite3_step(stmt) == SQLITE_ROW)
+		newest_ns = (uint64_t) sqlite3_column_int64(stmt, 0);
+	store_done(store, stmt, NULL, "read the time");
+	return newest_ns;
 }
 
 json_t *

@@ -8,7 +8,10 @@
  *   store_write.c     facts, records, alerts, sources, counters; changes
  *   store_recover.c   positions, flows, horizons; retention
  *   store_network.c   facts of the network
+ *   store_clock.c     segments that were matched, and what they say of clocks
  *   store_windows.c   windows, and how they are thinned with age
+ *   store_settled.c   answers that outlive their windows
+ *   store_peers.c     figures to compare migrations and requests by
  *   store_facts.c     facts as the hub reads them
  *   store_ref.c       facts by what they name
  *   store_request.c   requests, VMs, volumes, ports: records and answers
@@ -26,7 +29,7 @@
 #include "daemon/store.h"
 #include "lib/util.h"
 
-enum { STORE_MAX_STATEMENTS = 160 };
+enum { STORE_MAX_STATEMENTS = 192 };
 
 struct statement {
 	const char *sql;            /* Identity: the address of a string constant. */
@@ -49,11 +52,14 @@ struct store {
 	char *lock_path;
 	struct statement cache[STORE_MAX_STATEMENTS];
 	unsigned n_cached;
+	struct store_settling *settling; /* NULL: not at the moment. */
 	/* Of the open transaction: */
 	struct kept_span *kept;
 	char *kept_host;            /* Host of the last fact: its node is there... */
 	const char *kept_role;      /* with this role. */
 	char *told_service;         /* Watchers were told of it last. */
+	uint64_t clock_waiting;     /* Rows of that table, if known. */
+	bool clock_waiting_known;
 };
 
 /* Turns SQLite's last error into 'error': "PATH: cannot WHAT: why: what to do".
@@ -88,6 +94,10 @@ const char *store_column_string(sqlite3_stmt *stmt, int column);
 
 /* Keeps or replaces a window.  Returns the number of changed rows. */
 int store_put_window(struct store *store, const struct fact *fact, struct error *error);
+/* Matches what a window of the kind "sync" tells, instead of keeping it. */
+int store_put_sync(struct store *store, const struct fact *fact, struct error *error);
+/* Forgets segments that waited for too long, joins what is old.  Transactions of its own. */
+int store_clock_age(struct store *store, struct error *error);
 /* A fact's row in the form of store_spans(), its columns SPAN_COLUMNS of a fact
  * 'f'; all of them, ending the query. */
 #define SPAN_COLUMNS "f.id, f.host, f.kind, f.key, f.start_ns, f.end_ns, f.status, f.parent," \
@@ -98,6 +108,12 @@ json_t *store_spans_json(struct store *store, sqlite3_stmt *stmt, struct error *
 int store_put_refs(struct store *store, const char *id, const struct fact *fact,
 		   struct error *error);
 
+/* What it asks of windows may have changed: its answers are to be settled anew. */
+int store_unsettle(struct store *store, const char *topic, const char *id, struct error *error);
+/* Joins windows as store_thin(), but none that ends after 'before_ns', and for a
+ * while only.  Returns 1 when that left some, 0, or a negative errno. */
+int store_thin_some(struct store *store, const struct window_kind *const *kinds,
+		    uint64_t before_ns, struct error *error);
 /* Notes that the thing changed, for watchers. */
 int store_changed(struct store *store, const char *topic, const char *id, struct error *error);
 /* JSON as it is kept: compact, keys in order.  To be freed. */

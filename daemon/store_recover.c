@@ -4,6 +4,8 @@
  * (positions, flows, horizons), and what retention forgets. */
 #include "daemon/store_internal.h"
 
+#include "daemon/settle.h"
+
 #include <string.h>
 
 /* -- Checkpoint ----------------------------------------------------------- */
@@ -152,7 +154,10 @@ static const char *const retain_steps[] = {
 	"DELETE FROM sample WHERE id IN (SELECT id FROM sample s WHERE t_ns < ?1"
 	" AND NOT EXISTS (SELECT 1 FROM fact p WHERE p.id = s.parent) LIMIT ?2)",
 	"DELETE FROM window WHERE id IN (SELECT id FROM window WHERE level IN (0, 1, 2)"
-	" AND end_ns < ?1 LIMIT ?2)",
+	" AND end_ns < ?3 LIMIT ?2 + 0 * ?1)",
+	"DELETE FROM clock_slot WHERE (a, b, start_ns) IN (SELECT a, b, start_ns FROM clock_slot"
+	" WHERE start_ns < ?1 LIMIT ?2)",
+	"DELETE FROM settled WHERE id IN (SELECT id FROM settled WHERE keep_ns < ?1 LIMIT ?2)",
 	"INSERT INTO forgotten SELECT max(seq) FROM change WHERE (topic = 'migration'"
 	" AND id NOT IN (SELECT id FROM migration)) OR (topic = 'alert' AND id NOT IN"
 	" (SELECT id FROM alert)) OR (topic = 'flow' AND id NOT IN (SELECT id FROM request))"
@@ -167,7 +172,8 @@ static const char *const retain_steps[] = {
 };
 
 static int
-retain_batch(struct store *store, uint64_t t_ns, bool *ret_more, struct error *error)
+retain_batch(struct store *store, uint64_t t_ns, uint64_t windows_ns, bool *ret_more,
+	     struct error *error)
 {
 	sqlite3_stmt *stmt;
 	int r = store_begin(store, error);
@@ -177,8 +183,8 @@ retain_batch(struct store *store, uint64_t t_ns, bool *ret_more, struct error *e
 		const char *sql = retain_steps[i];
 
 		/* The temporary table has to exist before what uses it is compiled. */
-		stmt = store_query(store, sql, strstr(sql, "?2") ? "ui" : "", t_ns,
-				   (int64_t) RETAIN_BATCH);
+		stmt = store_query(store, sql, strstr(sql, "?3") ? "uiu" : strstr(sql, "?2") ? "ui" : "",
+				   t_ns, (int64_t) RETAIN_BATCH, windows_ns);
 		if (stmt)
 			while (sqlite3_step(stmt) == SQLITE_ROW)
 				;
@@ -193,17 +199,22 @@ retain_batch(struct store *store, uint64_t t_ns, bool *ret_more, struct error *e
 }
 
 int
-store_retain(struct store *store, uint64_t t_ns, struct error *error)
+store_retain(struct store *store, uint64_t t_ns, uint64_t windows_ns, struct error *error)
 {
+	uint64_t thin_ns;
 	bool more;
-	int r;
+	int r, unsettled = settle_windows(store, windows_ns, &thin_ns, error), unthinned = 0;
 
+	r = MIN(unsettled, 0);
+	windows_ns = MIN(windows_ns, thin_ns);
 	do
-		r = retain_batch(store, t_ns, &more, error);
+		r = r < 0 ? r : retain_batch(store, t_ns, windows_ns, &more, error);
 	while (!r && more);
 	if (!r)
-		r = store_thin(store, window_kinds, error);
+		r = store_clock_age(store, error);
 	if (!r)
+		unthinned = r = store_thin_some(store, window_kinds, thin_ns, error);
+	if (r >= 0)
 		r = store_exec(store, "PRAGMA incremental_vacuum", error, "give back space");
-	return r;
+	return r < 0 ? r : unsettled > 0 || unthinned > 0;
 }

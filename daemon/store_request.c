@@ -119,8 +119,11 @@ store_put_request(struct store *store, const char *id, const json_t *flow, uint6
 		      text_member(flow, "port"), text_member(flow, "migration"),
 		      behalf && *behalf ? behalf : NULL, doc);
 	free(doc);
-	if (r > 0)
+	if (r > 0) {
 		r = store_changed(store, "flow", id, error);
+		if (!r)
+			r = store_unsettle(store, "flow", id, error);
+	}
 	if (r >= 0 && !same)
 		r = put_subjects(store, id, time_member(flow, "start_ns"), subjects, error);
 	return r < 0 ? r : !same;

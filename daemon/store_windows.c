@@ -63,7 +63,7 @@ store_windows_span(struct store *store, const char *host, const char *kind, uint
 		   uint64_t *ret_last_ns)
 {
 	static const char sql[] = "SELECT min(start_ns), max(end_ns) FROM window"
-				  " WHERE kind = ?2 AND (?1 IS NULL OR host = ?1)";
+				  " WHERE (?2 IS NULL OR kind = ?2) AND (?1 IS NULL OR host = ?1)";
 	sqlite3_stmt *stmt = store_query(store, sql, "tt", host, kind);
 	bool found = stmt && sqlite3_step(stmt) == SQLITE_ROW &&
 		     sqlite3_column_type(stmt, 0) != SQLITE_NULL;
@@ -138,6 +138,8 @@ static const struct {
 };
 
 enum { THIN_GROUPS = 100, MAX_GROUP = 1000 };
+/* Of store_thin_some(), so that what comes in does not wait for long. */
+#define THIN_TIME_NS (3 * NS_PER_S)
 
 /* The windows that become one. */
 struct group {
@@ -180,21 +182,21 @@ group_add(struct group *group, sqlite3_stmt *stmt)
 
 /* The oldest group of a kind that is to be joined to a window of 'level'. */
 static int
-read_group(struct store *store, const char *kind, unsigned level, struct group *group,
-	   struct error *error)
+read_group(struct store *store, const char *kind, unsigned level, uint64_t before_ns,
+	   struct group *group, struct error *error)
 {
 	static const char sql[] =
 		"SELECT w.id, w.host, w.key, w.start_ns, w.end_ns, w.blob FROM window w,"
 		" (SELECT host, key, start_ns / ?3 AS at FROM window o WHERE level = ?2 AND kind = ?1"
 		" AND end_ns < (SELECT max(start_ns) FROM window n WHERE (n.host, n.kind, n.key) ="
-		" (o.host, o.kind, o.key)) - ?4"
+		" (o.host, o.kind, o.key)) - ?4 AND end_ns <= ?6"
 		" ORDER BY end_ns LIMIT 1) g"
 		" WHERE w.host = g.host AND w.kind = ?1 AND w.key = g.key AND w.level = ?2"
 		" AND w.start_ns >= g.at * ?3 AND w.start_ns < (g.at + 1) * ?3"
-		" ORDER BY w.start_ns LIMIT ?5";
-	sqlite3_stmt *stmt = store_query(store, sql, "tiuui", kind, (int64_t) level,
+		" AND w.end_ns <= ?6 ORDER BY w.start_ns LIMIT ?5";
+	sqlite3_stmt *stmt = store_query(store, sql, "tiuuiu", kind, (int64_t) level,
 					 levels[level].span_ns, levels[level].after_ns,
-					 (int64_t) MAX_GROUP);
+					 (int64_t) MAX_GROUP, before_ns);
 
 	while (stmt && sqlite3_step(stmt) == SQLITE_ROW)
 		group_add(group, stmt);
@@ -243,15 +245,15 @@ join_group(struct store *store, const struct window_kind *kind, const struct gro
 }
 
 static int
-thin_some(struct store *store, const struct window_kind *kind, unsigned level, bool *ret_more,
-	  struct error *error)
+thin_batch(struct store *store, const struct window_kind *kind, unsigned level, uint64_t before_ns,
+	   bool *ret_more, struct error *error)
 {
 	struct group *group = xcalloc(1, sizeof *group);
 	int r = store_begin(store, error);
 
 	*ret_more = true;
 	for (int i = 0; i < THIN_GROUPS && *ret_more && r >= 0; i++) {
-		r = read_group(store, kind->kind, level, group, error);
+		r = read_group(store, kind->kind, level, before_ns, group, error);
 		*ret_more = group->n > 0;
 		if (r >= 0 && group->n)
 			r = join_group(store, kind, group, level + 1, error);
@@ -264,8 +266,9 @@ thin_some(struct store *store, const struct window_kind *kind, unsigned level, b
 	return r;
 }
 
-int
-store_thin(struct store *store, const struct window_kind *const *kinds, struct error *error)
+static int
+thin(struct store *store, const struct window_kind *const *kinds, uint64_t before_ns,
+     uint64_t until_ns, struct error *error)
 {
 	int r = 0;
 
@@ -273,8 +276,24 @@ store_thin(struct store *store, const struct window_kind *const *kinds, struct e
 		for (unsigned level = 0; level < ARRAY_SIZE(levels) && r >= 0; level++) {
 			bool more = true;
 
-			while (more && r >= 0)
-				r = thin_some(store, *kinds, level, &more, error);
+			while (more && r >= 0) {
+				if (clock_mono_ns() >= until_ns)
+					return 1;
+				r = thin_batch(store, *kinds, level, before_ns, &more, error);
+			}
 		}
 	return r;
+}
+
+int
+store_thin(struct store *store, const struct window_kind *const *kinds, struct error *error)
+{
+	return thin(store, kinds, UINT64_MAX, UINT64_MAX, error);
+}
+
+int
+store_thin_some(struct store *store, const struct window_kind *const *kinds, uint64_t before_ns,
+		struct error *error)
+{
+	return thin(store, kinds, before_ns, clock_mono_ns() + THIN_TIME_NS, error);
 }

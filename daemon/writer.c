@@ -16,6 +16,7 @@
 enum { QUEUE_SIZE = 8 };
 #define RETRY_NS      NS_PER_S
 #define RETAIN_EVERY_NS (600 * NS_PER_S)
+#define RETAIN_MORE_NS (10 * NS_PER_S)   /* While there is more to do. */
 
 struct writer {
 	pthread_t thread;
@@ -28,7 +29,7 @@ struct writer {
 	uint64_t stop_by_ns;
 	bool has_settings;
 	struct {
-		uint64_t retention_ns;
+		uint64_t retention_ns, window_retention_ns;
 		struct hub_options hub;
 		struct deliver_routes *routes;
 	} settings;
@@ -36,7 +37,7 @@ struct writer {
 	struct store *store;
 	struct hub *hub;
 	struct deliver_routes *routes;
-	uint64_t retention_ns, retained_ns;
+	uint64_t retention_ns, window_retention_ns, retain_at_ns;
 	void (*committed)(void *context);
 	void *context;
 	_Atomic uint64_t alive_ns;
@@ -99,6 +100,7 @@ next_batch(struct writer *writer, bool *ret_stop)
 	if (writer->has_settings) {
 		writer->has_settings = false;
 		writer->retention_ns = writer->settings.retention_ns;
+		writer->window_retention_ns = writer->settings.window_retention_ns;
 		hub_set_options(writer->hub, &writer->settings.hub);
 		deliver_routes_free(writer->routes);
 		writer->routes = writer->settings.routes;
@@ -127,18 +129,22 @@ must_give_up(struct writer *writer)
 	return give_up;
 }
 
+/* Settling, forgetting and thinning, each for seconds at most. */
 static void
 retain(struct writer *writer)
 {
 	struct error error = { 0 };
 	uint64_t now = clock_mono_ns(), wall = clock_wall_ns();
+	int r = 0;
 
-	if (writer->retained_ns && now - writer->retained_ns < RETAIN_EVERY_NS)
+	if (writer->retain_at_ns && now < writer->retain_at_ns)
 		return;
-	writer->retained_ns = now;
-	if (wall > writer->retention_ns &&
-	    store_retain(writer->store, wall - writer->retention_ns, &error) < 0)
+	if (wall > writer->retention_ns)
+		r = store_retain(writer->store, wall - writer->retention_ns,
+				 wall - MIN(writer->window_retention_ns, writer->retention_ns), &error);
+	if (r < 0)
 		log_warning("old records could not be removed: %s", error.text);
+	writer->retain_at_ns = clock_mono_ns() + (r > 0 ? RETAIN_MORE_NS : RETAIN_EVERY_NS);
 }
 
 static void *
@@ -170,6 +176,7 @@ run(void *user)
 		batch_free(batch);
 		if (writer->committed)
 			writer->committed(writer->context);
+		retain(writer);
 	}
 	return NULL;
 }
@@ -190,6 +197,7 @@ writer_start(const struct writer_options *options, struct writer **ret, struct e
 	hub_on_record(writer->hub, queue_record);
 	writer->routes = options->routes;
 	writer->retention_ns = options->retention_ns;
+	writer->window_retention_ns = options->window_retention_ns;
 	writer->committed = options->committed;
 	writer->context = options->context;
 	writer->alive_ns = clock_mono_ns();
@@ -225,8 +233,8 @@ writer_submit(struct writer *writer, struct batch *batch)
 }
 
 void
-writer_reconfigure(struct writer *writer, uint64_t retention_ns, const struct hub_options *hub,
-		   struct deliver_routes *routes)
+writer_reconfigure(struct writer *writer, uint64_t retention_ns, uint64_t window_retention_ns,
+		   const struct hub_options *hub, struct deliver_routes *routes)
 {
 	pthread_mutex_lock(&writer->lock);
 	/* Settings that were never taken are given up. */
@@ -236,6 +244,7 @@ writer_reconfigure(struct writer *writer, uint64_t retention_ns, const struct hu
 	}
 	writer->settings.routes = routes;
 	writer->settings.retention_ns = retention_ns;
+	writer->settings.window_retention_ns = window_retention_ns;
 	writer->settings.hub = *hub;
 	writer->has_settings = true;
 	pthread_mutex_unlock(&writer->lock);

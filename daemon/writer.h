@@ -22,7 +22,7 @@ struct writer_options {
 	const char *store_path;
 	struct hub_options hub;
 	struct deliver_routes *routes;   /* Who gets alerts; taken over; may be NULL. */
-	uint64_t retention_ns;
+	uint64_t retention_ns, window_retention_ns;
 	/* Called on the writer's thread after each commit that changed something. */
 	void (*committed)(void *context);
 	void *context;
@@ -35,8 +35,8 @@ int writer_start(const struct writer_options *options, struct writer **ret, stru
 bool writer_submit(struct writer *writer, struct batch *batch);
 /* Takes over new settings, with hub->rules and 'routes', between two batches.
  * Any thread. */
-void writer_reconfigure(struct writer *writer, uint64_t retention_ns, const struct hub_options *hub,
-			struct deliver_routes *routes);
+void writer_reconfigure(struct writer *writer, uint64_t retention_ns, uint64_t window_retention_ns,
+			const struct hub_options *hub, struct deliver_routes *routes);
 /* Commits what is queued (gives up after 'timeout_ns') and ends the thread. */
 void writer_stop(struct writer *writer, uint64_t timeout_ns);
 /* Monotonic time of the thread's last sign of life, for the watchdog. */

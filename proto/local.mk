@@ -12,10 +12,13 @@ dist_schemas_DATA = \
 	proto/schemas/alert.json \
 	proto/schemas/chain.json \
 	proto/schemas/change.json \
+	proto/schemas/compare.json \
 	proto/schemas/describe.json \
+	proto/schemas/drain.json \
 	proto/schemas/disk.json \
 	proto/schemas/error.json \
 	proto/schemas/find.json \
+	proto/schemas/finding.json \
 	proto/schemas/flow.json \
 	proto/schemas/hello.json \
 	proto/schemas/migration.json \
@@ -40,4 +43,5 @@ dist_schemas_DATA = \
 	proto/schemas/update.json \
 	proto/schemas/vm.json \
 	proto/schemas/volume.json \
-	proto/schemas/watch.json
+	proto/schemas/watch.json \
+	proto/schemas/why.json

@@ -5,6 +5,8 @@
  * "network": {...} } }, "top": [...], "chains": [...]. */
 #include <errno.h>
 
+#include "daemon/clock_apply.h"
+#include "daemon/expand.h"
 #include "daemon/kernel_answers.h"
 #include "tests/fake_store.h"
 
@@ -82,6 +84,17 @@ kernel_volume_chain(struct store *store, const char *volume, const struct kernel
 }
 
 void
-kernel_add_migration(struct store *store, json_t *migration)
+migration_expand(struct store *store, json_t *migration)
+{
+}
+
+/* Nothing relates the clocks of a fake cloud. */
+void
+clock_add_migrations(struct store *store, json_t *migrations)
+{
+}
+
+void
+clock_add_nodes(struct store *store, json_t *nodes)
 {
 }

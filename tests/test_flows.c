@@ -612,12 +612,12 @@ test_retention(void **state)
 	     " 'request_id': 'req-open'}");
 	step("c1", "instance.create", "req-open", true, NULL, S(2), 0);
 	assert_int_equal(flows(), 2);
-	assert_int_equal(store_retain(store, T0 + S(1), &error), 0);
+	assert_int_equal(store_retain(store, T0 + S(1), T0 + S(1), &error), 0);
 	assert_int_equal(flows(), 2);
 	vm = store_thing(store, "vm", VM);
 	assert_int_equal(json_array_size(json_object_get(vm, "ports")), 1);
 	json_decref(vm);
-	assert_int_equal(store_retain(store, T0 + S(100), &error), 0);
+	assert_int_equal(store_retain(store, T0 + S(100), T0 + S(100), &error), 0);
 	assert_null(flow_at("req-old"));
 	assert_null(store_thing(store, "vm", VM));
 	/* What goes on keeps all that is its own. */

@@ -188,7 +188,7 @@ test_changes(void **state)
 	assert_int_equal(store_put_migration(store, "m1", NULL, NULL), 0);
 	check_change(store, next, "m1", "delete", next);
 	/* Retention forgets that, too: then the old cursor can't be served. */
-	assert_int_equal(store_retain(store, T0, NULL), 0);
+	assert_int_equal(store_retain(store, T0, T0, NULL), 0);
 	changes = store_changes(store, "migration", first, 0, NULL);
 	assert_true(json_is_false(json_object_get(changes, "found")));
 	json_decref(changes);
@@ -301,7 +301,7 @@ test_retention(void **state)
 	}
 	give_all(store, hub, facts, 1200);
 	give_all(store, hub, &open, 1);
-	assert_int_equal(store_retain(store, T0 + S(4) * 1100, NULL), 0);
+	assert_int_equal(store_retain(store, T0 + S(4) * 1100, T0 + S(4) * 1100, NULL), 0);
 	text = dump(store);
 	/* A record and its fact for each of 100, and the open one. */
 	{

@@ -155,7 +155,7 @@ test_thinned(void **state)
 	free(before);
 	free(after);
 
-	assert_int_equal(store_retain(store, T0 + S(80000), NULL), 0);
+	assert_int_equal(store_retain(store, T0 + S(80000), T0 + S(80000), NULL), 0);
 	assert_int_equal(look(store, "c1", T0, T0 + S(100000)).n, 1);
 	assert_int_equal(look(store, "c2", T0, T0 + S(100000)).n, 0);
 	store_close(store);
