@@ -415,7 +415,7 @@ take_native(struct engine_host *host, const struct native_route *route,
 	struct native_run *run;
 	struct step step = {
 		.host = host, .analyzer = analyzer, .values = values,
-		.options = &engine->options, .cpu = -1,
+		.options = &engine->options, .cpu = -1, .event_ns = event->t_ns,
 	};
 
 	if (!read_values(route, event, (char *) values)) {

@@ -10,8 +10,11 @@ libanalyzers_a_SOURCES = \
 	analyzers/kernel_cpu.c analyzers/kernel_cpu.h analyzers/kernel_threads.c \
 	analyzers/kernel_cpu_window.c analyzers/kernel_cpu_names.c \
 	analyzers/kernel_cpu_sum.c analyzers/kernel_cpu_sum.h \
+	analyzers/kernel_cpu_read.c analyzers/kernel_cpu_read.h \
+	analyzers/kernel_cpu_split.c analyzers/kernel_cpu_split.h \
 	analyzers/kernel_block.c analyzers/kernel_block_sum.c analyzers/kernel_block_sum.h \
 	analyzers/kernel_net.c analyzers/kernel_net_sum.c analyzers/kernel_net_sum.h \
+	analyzers/kernel_sync.c analyzers/kernel_sync.h \
 	analyzers/pack.h \
 	analyzers/forecast.c analyzers/forecast.h \
 	analyzers/node.c analyzers/node.h analyzers/node_host.c \
@@ -30,5 +33,6 @@ libanalyzers_a_SOURCES = \
 	analyzers/os_service.c analyzers/os_things.c analyzers/os_vm.c
 EXTRA_DIST += doc/analyzers/kernel_cpu.md doc/analyzers/kernel_block.md doc/analyzers/kernel_net.md
 EXTRA_DIST += doc/analyzers/qemu.md doc/analyzers/flows.md doc/analyzers/node.md doc/analyzers/forecast.md \
+	doc/analyzers/drain.md \
 	doc/analyzers/logs.md doc/analyzers/api.md doc/analyzers/rpc.md doc/analyzers/nova.md \
 	doc/analyzers/neutron.md doc/analyzers/cinder.md doc/analyzers/ovs.md

@@ -12,12 +12,13 @@
 
 /* A state for each step: the last that was taken. */
 enum {
-	DID_IDLE = FLOW_IDLE,
-	DID_PROCESS_SEEN, DID_WAITING, DID_NBD_START, DID_MIGRATE_INCOMING, DID_MIRROR_START, DID_MIRROR_READY, DID_MIGRATE,
-	DID_SETUP, DID_ACTIVE, DID_POSTCOPY_START, DID_POSTCOPY_ACTIVE, DID_POSTCOPY_PAUSED, DID_POSTCOPY_RECOVER,
-	DID_QMP_STOP, DID_FINISH_MIGRATE, DID_GUEST_STOPPED, DID_PRE_SWITCHOVER, DID_MIGRATE_CONTINUE, DID_DEVICE, DID_LOADED,
-	DID_COMPLETED, DID_QMP_CONT, DID_GUEST_RUNNING, DID_MIGRATE_CANCEL, DID_CANCELLING, DID_CANCELLED, DID_FAILED,
-	DID_PROCESS_GONE, DID_TRACE_GONE, N_DID
+	DID_IDLE = FLOW_IDLE, DID_PROCESS_SEEN, DID_WAITING, DID_NBD_START,
+	DID_MIGRATE_INCOMING, DID_MIRROR_START, DID_MIRROR_READY, DID_MIGRATE, DID_SETUP,
+	DID_ACTIVE, DID_POSTCOPY_START, DID_POSTCOPY_ACTIVE, DID_POSTCOPY_PAUSED,
+	DID_POSTCOPY_RECOVER, DID_QMP_STOP, DID_FINISH_MIGRATE, DID_GUEST_STOPPED,
+	DID_PRE_SWITCHOVER, DID_MIGRATE_CONTINUE, DID_DEVICE, DID_LOADED, DID_COMPLETED,
+	DID_QMP_CONT, DID_GUEST_RUNNING, DID_MIGRATE_CANCEL, DID_CANCELLING, DID_CANCELLED,
+	DID_FAILED, DID_PROCESS_GONE, DID_TRACE_GONE, N_DID
 };
 
 #define STEP_STATE(NAME) { .name = NAME, .ended = true }
@@ -107,6 +108,12 @@ static const struct rule rules[] = {
 	  .begins = true },
 	{ .on = "cloudtrace_node:qemu_process", .is = "gone", .in = ALIVE, .to = DID_PROCESS_GONE,
 	  .begins = true },
+	/* What else they say is no step. */
+	{ .on = "qemu:runstate_set", .in = ALIVE, .to = STAY },
+	{ .on = "qemu:job_state_transition", .in = ALIVE, .to = STAY },
+	{ .on = "qemu:migrate_set_state", .in = ALIVE, .to = STAY },
+	{ .on = "qemu:vm_state_notify", .in = ALIVE, .to = STAY },
+	{ .on = "cloudtrace_node:qemu_process", .in = ALIVE, .to = STAY },
 	{ 0 }
 };
 
@@ -127,6 +134,8 @@ const struct analyzer qemu_steps_analyzer = {
 	.version = 1,
 	.roles = ROLE_COMPUTE,
 	.key = "vpid",
+	.keep = 4096,
+	.max_flows = 8192,
 	.flow_size = sizeof(struct process),
 	.states = states,
 	.n_states = N_DID,

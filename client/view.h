@@ -144,6 +144,8 @@ void view_migration_kernel(const json_t *migration, const struct screen *screen,
 			   struct buf *out);
 /* view_compare.c: "peers" of a flow or migration, as a field of its page. */
 void view_peers(const json_t *peers, const struct screen *screen, struct buf *out);
+/* view_steps.c: what both QEMUs were asked and did. */
+void view_migration_steps(const json_t *migration, const struct screen *screen, struct buf *out);
 /* view_network_places.c: how long the network did not know of a migration. */
 void view_migration_network(const json_t *migration, const struct screen *screen,
 			    struct buf *out);

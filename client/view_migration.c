@@ -612,6 +612,7 @@ view_migration(const json_t *item, const json_t *alerts, const struct screen *sc
 	}
 	view_peers(json_at(item, "peers"), screen, out);
 	write_stages(item, screen, out);
+	view_migration_steps(item, screen, out);
 	write_rounds(item, screen, out);
 	write_curve(item, screen, out);
 	view_migration_network(item, screen, out);

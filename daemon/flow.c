@@ -6,6 +6,7 @@
 
 #include "daemon/flow_private.h"
 #include "daemon/parts.h"
+#include "daemon/why.h"
 #include "lib/util.h"
 
 enum { MAX_ROUNDS = 16 };          /* In which a request is looked at again. */
@@ -278,4 +279,5 @@ flow_expand(struct store *store, json_t *record)
 		json_object_set_new(record, "unknown", json_array());
 	}
 	flow_done(&flow);
+	json_object_set_new(record, "findings", why_flow(store, record));
 }

@@ -13,6 +13,7 @@
  *   flow_parts.c    where its time went, to be compared with others
  *   flow_record.c   the flow as lists show it
  *   flow_spans.c    the tree of spans and the time budget
+ *   flow_steps.c    what QEMU did for its live migration
  *   flow_unknown.c  what is not known of it, and why
  *
  * All of it is a function of the facts in the store: never of the order in

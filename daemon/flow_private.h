@@ -124,6 +124,8 @@ bool flow_is_stray(struct store *store, const char *request);
 /* flow_datapath.c: adds a span for each change of Open vSwitch's ports that the flow
  * asked for. */
 void flow_datapath(const struct flow *flow, json_t *spans);
+/* flow_steps.c: adds the steps of its live migration, those that last and those of a moment. */
+void flow_steps(const struct flow *flow, json_t *spans);
 
 /* flow_gather.c: finds all facts of a request.  Returns 1 when it is a flow,
  * 0 when not (made on behalf of another, or nothing worth one), or a negative

@@ -441,6 +441,7 @@ flow_spans(struct flow *flow, json_t *record)
 			dropped++;
 	}
 	add_hypervisor(flow, spans);
+	flow_steps(flow, spans);
 	flow_datapath(flow, spans);
 	json_object_set_new(record, "spans", spans);
 	json_object_set_new(record, "budget", budget_of(flow));

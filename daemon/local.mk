@@ -22,11 +22,16 @@ libdaemon_serve_a_SOURCES = \
 noinst_LIBRARIES += libdaemon_store.a
 libdaemon_store_a_SOURCES = \
 	daemon/alert_condition.c daemon/alert_condition.h \
-	daemon/alert_rules.c daemon/alert_rules.h \
+	daemon/alert_rules.c daemon/alert_rules.h daemon/alert_rules_private.h \
+	daemon/alert_rules_rpc.c daemon/alert_rules_source.c \
+	daemon/alert_windows.c daemon/alert_windows.h \
 	daemon/alerts.c daemon/alerts.h \
+	daemon/clock_apply.c daemon/clock_apply.h \
+	daemon/clock_hull.c daemon/clock_hull.h \
+	daemon/clock_relation.c daemon/clock_relation.h \
 	daemon/flow.c daemon/flow.h daemon/flow_private.h \
 	daemon/flow_behalf.c \
-	daemon/flow_datapath.c \
+	daemon/flow_datapath.c daemon/flow_steps.c \
 	daemon/flow_evidence.c \
 	daemon/flow_facts.c \
 	daemon/flow_findings.c \
@@ -46,6 +51,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/store_alerts.c \
 	daemon/store_answers.c \
 	daemon/store_changes.c \
+	daemon/store_clock.c \
 	daemon/store_dump.c \
 	daemon/store_facts.c \
 	daemon/store_json.c \
@@ -61,15 +67,22 @@ libdaemon_store_a_SOURCES = \
 	daemon/drain.c daemon/drain.h daemon/drain_eta.c \
 	daemon/settle.c daemon/settle.h \
 	daemon/expand.c daemon/expand.h \
+	daemon/join_steps.c daemon/join_steps.h \
 	daemon/unknown.c daemon/unknown.h \
 	daemon/store_service.c \
 	daemon/store_windows.c \
+	daemon/kernel_budget.c daemon/kernel_budget.h daemon/migration_budget.c \
 	daemon/kernel_answers.h daemon/kernel_cpu_answers.c daemon/kernel_cpu_answers.h \
 	daemon/kernel_io_answers.c daemon/kernel_migration_answers.c \
 	daemon/kernel_node_answers.c \
 	daemon/store_write.c \
 	daemon/thing.c daemon/thing.h \
-	daemon/touch.c daemon/touch.h
+	daemon/touch.c daemon/touch.h \
+	daemon/why.c daemon/why.h daemon/why_private.h \
+	daemon/why_answer.c \
+	daemon/why_flow.c \
+	daemon/why_kernel.c \
+	daemon/why_qemu.c
 
 # The program.
 sbin_PROGRAMS += cloudtraced

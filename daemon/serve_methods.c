@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/clock_apply.h"
 #include "daemon/drain.h"
 #include "daemon/expand.h"
 #include "daemon/flow.h"
 #include "daemon/kernel_answers.h"
 #include "daemon/parts.h"
 #include "daemon/serve_internal.h"
+#include "daemon/why.h"
 #include "lib/clock.h"
 
 #define STATUS_FRESH_NS (100 * NS_PER_MS)
@@ -107,6 +109,7 @@ answer_migration_list(struct serve_client *client, const json_t *params, struct 
 	struct error failure = { 0 };
 	json_t *list = store_migration_list(client->serve->store, &filter, &failure);
 
+	clock_add_migrations(client->serve->store, list);
 	return list ? list : serve_store_failed(&failure, error);
 }
 
@@ -139,6 +142,7 @@ answer_node_list(struct serve_client *client, const json_t *params, struct rpc_e
 	struct error failure = { 0 };
 	json_t *list = store_node_list(client->serve->store, &failure);
 
+	clock_add_nodes(client->serve->store, list);
 	for (size_t i = json_array_size(list); i-- > 0; )
 		if (!serve_filter_matches(params, json_array_get(list, i), NULL))
 			json_array_remove(list, i);
@@ -153,6 +157,27 @@ answer_alert_list(struct serve_client *client, const json_t *params, struct rpc_
 	json_t *list = store_alert_list(client->serve->store, &filter, &failure);
 
 	return list ? list : serve_store_failed(&failure, error);
+}
+
+static json_t *
+answer_alert_show(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct error failure = { 0 };
+	json_t *alert = store_alert_show(client->serve->store, string_of(params, "id"), &failure);
+	json_t *findings = alert ? why_alert(client->serve->store, alert) : NULL;
+
+	if (findings)
+		json_object_set_new(alert, "findings", findings);
+	return alert ? alert : serve_store_failed(&failure, error);
+}
+
+static json_t *
+answer_why(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct error failure = { 0 };
+	json_t *answer = why_answer(client->serve->store, string_of(params, "id"), &failure);
+
+	return answer ? answer : serve_store_failed(&failure, error);
 }
 
 /* Of the methods about kernels: all take the same filter. */
@@ -395,6 +420,8 @@ static answer_fn *const answers[METHOD_COUNT] = {
 	[METHOD_FIND] = answer_find,
 	[METHOD_COMPARE] = answer_compare,
 	[METHOD_NODE_DRAIN_STATUS] = answer_drain,
+	[METHOD_WHY] = answer_why,
+	[METHOD_ALERT_SHOW] = answer_alert_show,
 	[METHOD_NETWORK_BRIDGES] = serve_network_bridges,
 	[METHOD_NETWORK_PORTS] = serve_network_ports,
 	[METHOD_NETWORK_FLOWS] = serve_network_flows,
