@@ -52,7 +52,7 @@ is_same(const char *a, const char *b)
 static bool
 is_flow(const struct compared *one)
 {
-	return streq(one->topic, "flow");
+	return is_same(one->topic, "flow");
 }
 
 static int
@@ -62,7 +62,7 @@ take_flow(struct compared *ret, struct store *store, const char *id, struct erro
 
 	ret->record = store_flow_show(store, id, error);
 	if (!ret->record)
-		return -error->code;
+		return error->code > 0 ? -error->code : -EIO;
 	ret->topic = "flow";
 	ret->parts = flow_parts_of(store, text_of(ret->record, "id"));
 	migration = text_of(ret->record, "migration");
@@ -75,7 +75,7 @@ take_migration(struct compared *ret, struct store *store, const char *id, struct
 {
 	ret->record = store_migration_show(store, id, error);
 	if (!ret->record)
-		return -error->code;
+		return error->code > 0 ? -error->code : -EIO;
 	ret->topic = "migration";
 	migration_expand(store, ret->record);
 	ret->parts = parts_of_migration(ret->record);
@@ -87,13 +87,16 @@ take_migration(struct compared *ret, struct store *store, const char *id, struct
 static int
 take(struct compared *ret, struct store *store, const char *id, struct error *error)
 {
-	int r = take_migration(ret, store, id, error);
+	struct error first = { 0 }, second = { 0 };
+	int r = take_migration(ret, store, id, &first);
 
-	if (r != -ENOENT)
-		return r;
-	r = take_flow(ret, store, id, error);
-	return r != -ENOENT ? r : error_set(error, ENOENT, "no request and no migration is known by \"%s\"",
-					    id);
+	if (r == -ENOENT)
+		r = take_flow(ret, store, id, &second);
+	if (r == -ENOENT)
+		return error_set(error, ENOENT, "no request and no migration is known by \"%s\"", id);
+	if (r < 0)
+		error_set(error, -r, "%s", second.text[0] ? second.text : first.text);
+	return r;
 }
 
 static void

@@ -15,6 +15,8 @@ enum { MAX_PAST = 20, MAX_LEFT = 1000, RATE_SAMPLES = 200 };
 #define GAP_NS (600 * NS_PER_S)
 /* The rate of a migration is measured over so long. */
 #define RATE_NS (5 * NS_PER_S)
+/* After this what a request does with its VM has been told. */
+#define FRESH_NS (60 * NS_PER_S)
 /* A step that is open for so long has lost its end. */
 #define STEP_NS (600 * NS_PER_S)
 
@@ -143,6 +145,11 @@ take_step(struct drain_row *row, const json_t *step, const char *source)
 		if (!row->slot_ns)
 			row->slot_ns = number_of(step, "start_ns");
 		row->step_open = !end_ns;
+		/* As long as the hypervisor does not tell it better. */
+		if (phase_steps[i].phase == DRAIN_MIGRATING) {
+			row->moving_ns = number_of(step, "start_ns");
+			row->moved_ns = end_ns;
+		}
 		/* It holds its slot until it has cleaned up. */
 		if (phase_steps[i].phase == DRAIN_FINISHING)
 			row->cleaned_ns = end_ns;
@@ -279,6 +286,10 @@ set_status(struct drain_row *row, uint64_t now_ns)
 	const bool arrived = !row->migration || is(text_of(row->migration, "status"), "completed");
 	const uint64_t last_ns = MAX(row->moved_ns, row->slot_ns);
 	bool open = !told || streq(told, "running");
+
+	/* A request that was just accepted looks as if that were all. */
+	if (is(told, "ok") && !*row->destination && row->asked_ns + FRESH_NS > now_ns)
+		open = true;
 
 	if (row->cleaned_ns && arrived && (open || is(told, "ok"))) {
 		row->status = "done";

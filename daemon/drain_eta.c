@@ -11,6 +11,9 @@
 #include "lib/util.h"
 
 #define NEVER UINT64_MAX
+/* What Nova does after the memory was sent takes longer than what it does before; a
+ * guess for as long as none was seen to end, that may be half or twice as much. */
+#define POST_BY_PRE 1.5
 enum { MAX_SLOTS = 256 };
 
 /* What one takes, by what others took. */
@@ -89,7 +92,8 @@ usual_of(const struct drain_row *rows, size_t n, const char *kind)
 	for (size_t k = 0; k < N_OF; k++)
 		values[k] = xcalloc(n + 1, sizeof **values);
 	for (size_t i = 0; i < n; i++) {
-		if (!streq(rows[i].kind, kind) || !streq(rows[i].status, "done"))
+		if (!streq(rows[i].kind, kind) || !streq(rows[i].status, "done") ||
+		    !*rows[i].destination)
 			continue;
 		measure(&rows[i], of);
 		for (size_t k = 0; k < N_OF; k++)
@@ -105,7 +109,7 @@ usual_of(const struct drain_row *rows, size_t n, const char *kind)
 	usual.ns_per_byte = median(values[OF_BYTE], usual.n);
 	usual.error = usual.total_ns > 0 ? MIN((most - least) / 2 / usual.total_ns, 0.9) : 0.9;
 	/* Few that are alike prove little. */
-	usual.error = MAX(usual.error, usual.n < 3 ? 0.4 : 0.2);
+	usual.error = MAX(usual.error, usual.n < 3 ? 0.6 : 0.25);
 	for (size_t k = 0; k < N_OF; k++)
 		free(values[k]);
 	return usual;
@@ -126,8 +130,7 @@ usual_for(const struct drain_row *rows, size_t n, const struct drain_row *past, 
 	return usual;
 }
 
-/* While none has ended: as those that are on their way say.  What comes after the memory
- * was sent is taken to be about what came before. */
+/* While none has ended: as those that are on their way say. */
 static struct usual
 usual_of_open(const struct drain_row *rows, size_t n, uint64_t now_ns)
 {
@@ -145,7 +148,7 @@ usual_of_open(const struct drain_row *rows, size_t n, uint64_t now_ns)
 			continue;
 		usual.pre_ns = MAX(usual.pre_ns, between(row->slot_ns, row->moving_ns));
 		usual.move_ns = MAX(usual.move_ns, between(row->moving_ns, until_ns));
-		usual.post_ns = usual.pre_ns;
+		usual.post_ns = POST_BY_PRE * usual.pre_ns;
 		usual.total_ns = usual.pre_ns + usual.move_ns + usual.post_ns;
 		usual.n++;
 	}
@@ -160,6 +163,18 @@ rest_of(double usual_ns, double passed_ns)
 	return usual_ns > passed_ns ? usual_ns - passed_ns : 0;
 }
 
+/* What has gone on for long goes on for some time: the more so when it is overdue. */
+static struct guess
+about_rest(double usual_ns, double passed_ns, double error)
+{
+	const double rest_ns = rest_of(usual_ns, passed_ns);
+	struct guess guess = about(rest_ns, error);
+
+	guess.rest_ns = MAX(rest_ns, passed_ns * 0.15);
+	guess.most_ns = MAX(guess.most_ns, passed_ns * 0.8);
+	return guess;
+}
+
 static double
 move_of(const struct drain_row *row, const struct usual *usual)
 {
@@ -167,11 +182,11 @@ move_of(const struct drain_row *row, const struct usual *usual)
 	       usual->ns_per_byte * (double) row->memory_bytes : usual->move_ns;
 }
 
-/* What is left after memory was sent; while nobody knows, about what came before. */
+/* What is left after memory was sent; while nobody knows, by what came before. */
 static double
 post_of(const struct drain_row *row, const struct usual *usual)
 {
-	return usual->n ? usual->post_ns : between(row->slot_ns, row->moving_ns);
+	return usual->n ? usual->post_ns : POST_BY_PRE * between(row->slot_ns, row->moving_ns);
 }
 
 static struct guess
@@ -188,13 +203,12 @@ guess_moving(const struct drain_row *row, const struct usual *usual, uint64_t no
 	if (streq(row->verdict, "converging") && row->forecast_ns)
 		rest_ns = between(now_ns, row->forecast_ns);
 	else if (usual->n)
-		rest_ns = rest_of(move_of(row, usual), between(row->moving_ns, now_ns));
+		return about_rest(move_of(row, usual) + post_ns, between(row->moving_ns, now_ns), error);
 	else if (by_rate <= 0)
 		return (struct guess) { .how = UNKNOWN };
 	guess = about(MAX(rest_ns, by_rate) + post_ns, error);
-	/* What was never seen to the end may take longer. */
-	if (!usual->n)
-		guess.most_ns += post_ns;
+	if (!usual->n || usual->from == FROM_OPEN)
+		guess.most_ns = MAX(guess.most_ns, guess.rest_ns + post_ns);
 	return guess;
 }
 
@@ -202,9 +216,11 @@ static struct guess
 guess_finishing(const struct drain_row *row, const struct usual *usual, uint64_t now_ns)
 {
 	const double post_ns = post_of(row, usual), passed_ns = between(row->moved_ns, now_ns);
-	struct guess guess = about(rest_of(post_ns, passed_ns), usual->error);
+	struct guess guess = about_rest(post_ns, passed_ns, usual->error);
 
-	guess.most_ns = MAX(guess.most_ns, rest_of(2 * post_ns, passed_ns));
+	if (!usual->n || usual->from == FROM_OPEN)
+		guess.most_ns = MAX(passed_ns, rest_of(2 * post_ns, passed_ns));
+	guess.most_ns = MAX(guess.most_ns, guess.rest_ns);
 	return guess;
 }
 
@@ -212,8 +228,8 @@ static struct guess
 guess_of(const struct drain_row *row, const struct usual *usual, uint64_t idle_ns, uint64_t now_ns)
 {
 	const double passed_ns = between(row->slot_ns ? row->slot_ns : row->asked_ns, now_ns);
+	const double whole_ns = usual->pre_ns + move_of(row, usual) + usual->post_ns;
 	struct guess guess;
-	double rest_ns;
 
 	if (is_live(row) && row->phase == DRAIN_FINISHING && (row->moved_ns || usual->n))
 		return guess_finishing(row, usual, now_ns);
@@ -222,12 +238,10 @@ guess_of(const struct drain_row *row, const struct usual *usual, uint64_t idle_n
 	if (!usual->n)
 		return (struct guess) { .how = UNKNOWN };
 	if (!is_live(row))
-		rest_ns = rest_of(usual->total_ns, passed_ns);
-	else if (row->phase <= DRAIN_QUEUED)
-		rest_ns = usual->pre_ns + move_of(row, usual) + usual->post_ns;
-	else
-		rest_ns = rest_of(usual->pre_ns, passed_ns) + move_of(row, usual) + usual->post_ns;
-	guess = about(rest_ns, usual->error);
+		return about_rest(usual->total_ns, passed_ns, usual->error);
+	if (row->phase > DRAIN_QUEUED)
+		return about_rest(whole_ns, passed_ns, usual->error);
+	guess = about(whole_ns, usual->error);
 	/* That it has its slot is told when the preparation is over. */
 	idle_ns = MAX(idle_ns, row->asked_ns);
 	guess.begun_ns = between(idle_ns, now_ns);
@@ -326,6 +340,7 @@ drain_eta(struct drain_row *rows, size_t n, const struct drain_row *past, size_t
 	  unsigned slots, uint64_t now_ns, json_t *unknown)
 {
 	struct usual usual = usual_for(rows, n, past, n_past, "live");
+	struct usual basis = usual;
 	struct guess *guesses = xcalloc(n + 1, sizeof *guesses);
 	uint64_t *times[3], all[3];
 	size_t open = 0;
@@ -341,7 +356,8 @@ drain_eta(struct drain_row *rows, size_t n, const struct drain_row *past, size_t
 
 		if (!drain_is_open(&rows[i]))
 			continue;
-		open++;
+		if (!open++)
+			basis = other;
 		guesses[i] = guess_of(&rows[i], &other, idle_since(rows, n), now_ns);
 		if (guesses[i].how != KNOWN)
 			tell_unknown(&rows[i], &guesses[i], unknown);
@@ -360,7 +376,7 @@ drain_eta(struct drain_row *rows, size_t n, const struct drain_row *past, size_t
 	if (open && all[2] != NEVER)
 		eta = json_pack("{s:I, s:I, s:I, s:o}", "end_ns", (json_int_t) all[1], "low_ns",
 				(json_int_t) all[0], "high_ns", (json_int_t) all[2], "basis",
-				basis_json(&usual));
+				basis_json(&basis));
 	for (int k = 0; k < 3; k++)
 		free(times[k]);
 	free(guesses);

@@ -222,7 +222,7 @@ static json_t *
 reasons_of(struct peers *peers)
 {
 	const int64_t whole = (int64_t) peers->own_ns - (int64_t) peers->median_ns;
-	struct column *order[MAX_KEYS];
+	struct column *order[MAX_KEYS] = { NULL };
 	json_t *reasons = json_array();
 
 	for (size_t i = 0; i < peers->n_columns; i++)

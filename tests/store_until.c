@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "analyzers/engine.h"
 #include "ctf/reader.h"
@@ -77,6 +78,7 @@ write_store(const char *path, const char *const *paths, size_t n, uint64_t until
 	struct engine *engine;
 
 	options.spans_when_flushed = true;
+	unlink(path);
 	engine = engine_new(analyzers, &options, &sink);
 	if (store_open(path, STORE_WRITE, &writing.store, &error) < 0 ||
 	    store_begin(writing.store, &error) < 0)
