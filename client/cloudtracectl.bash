@@ -25,7 +25,7 @@ _cloudtracectl_values()
 _cloudtracectl_ids()
 {
 	case $1 in
-	flow | vm | service | volume | port | migration)
+	flow | vm | service | volume | port | migration | node)
 		timeout 2 "${@:2}" "$1" list --no-headers -o csv 2>/dev/null | cut -d, -f1
 		;;
 	esac
@@ -81,6 +81,15 @@ _cloudtracectl()
 		return
 	fi
 	case "${#words[@]} ${words[*]}" in
+	"1 compare" | "2 compare"*)
+		mapfile -t COMPREPLY < <(compgen -W "$(_cloudtracectl_ids flow "$program" \
+			"${connection[@]}") $(_cloudtracectl_ids migration "$program" \
+			"${connection[@]}")" -- "$cur")
+		;;
+	"2 node drain-status")
+		mapfile -t COMPREPLY < <(compgen -W "$(_cloudtracectl_ids node "$program" \
+			"${connection[@]}")" -- "$cur")
+		;;
 	"2 "*" show" | "2 vm history")
 		mapfile -t COMPREPLY < <(compgen -W "$(_cloudtracectl_ids "${words[0]}" "$program" \
 			"${connection[@]}")" -- "$cur")

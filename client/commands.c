@@ -409,6 +409,18 @@ run_show(struct ctl *ctl, const struct command *command, char **args)
 	return r || found ? r : EXIT_NOT_FOUND;
 }
 
+static int
+run_compare(struct ctl *ctl, const struct command *command, char **args)
+{
+	json_t *params = json_pack("{s:s}", "a", args[0]), *compared;
+	int r;
+
+	if (args[1])
+		json_object_set_new(params, "b", json_string(args[1]));
+	r = ctl_call(ctl, command->method, params, &compared);
+	return r ? r : show(ctl, command, compared);
+}
+
 /* One request that is all there is to an id is shown itself. */
 static int
 show_only_flow(struct ctl *ctl, json_t *found)
@@ -595,6 +607,10 @@ const struct command commands[] = {
 	  "stages, rounds and dirty-page curve of one (ID: its beginning, or a VM)",
 	  "  cloudtracectl migration show web-14\n" },
 	WATCH(migration, &migration_view),
+	{ "compare", "", "A [B]", 1, 2, "compare", &compare_csv, view_compare, NULL, run_compare,
+	  "two requests or two migrations side by side, or one and its peers",
+	  "  cloudtracectl compare req-9f3a5c0d req-1b2c3d4e   what made the one slower\n"
+	  "  cloudtracectl compare req-9f3a5c0d               how it stands among its peers\n" },
 	NETWORK_LIST(bridges, &bridge_view, NULL, "Open vSwitch: bridges, their rates and latencies",
 		     NULL),
 	NETWORK_LIST(ports, &switch_port_view, NULL, "ports of bridges and whose they are", NULL),
@@ -631,6 +647,10 @@ const struct command commands[] = {
 	{ "top", "", "", 0, 0, "top", &top_view, NULL, NULL, run_top,
 	  "VMs and processes that use or want most CPU; on a terminal kept up to date",
 	  "  cloudtracectl top --host compute-03\n" },
+	{ "node", "drain-status", "HOST", 1, 1, "node.drain_status", &drain_csv, view_drain, NULL, run_show,
+	  "a host that is being emptied: who left, leaves and waits, and when all will have left",
+	  "  cloudtracectl node drain-status compute-03\n"
+	  "  cloudtracectl node drain-status compute-03 --since 2h -o csv\n" },
 	LIST(alert, &alert_view, "alerts, newest first",
 	     "  cloudtracectl alert list --state firing\n"),
 	{ "alert", "show", "ID", 1, 1, "alert.show", NULL, view_alert, NULL, run_show,

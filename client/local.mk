@@ -37,6 +37,8 @@ cloudtracectl_SOURCES = \
 	client/table.c client/table.h \
 	client/top.c \
 	client/view.c client/view.h \
+	client/view_compare.c \
+	client/view_drain.c \
 	client/view_find.c \
 	client/view_flow.c \
 	client/view_io.c \

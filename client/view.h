@@ -48,6 +48,7 @@ extern const struct view flow_view, flow_short_view, flow_spans_csv;
 extern const struct view vm_view, vm_history_view;
 extern const struct view service_view, operation_view;
 extern const struct view volume_view, port_view, find_view;
+extern const struct view compare_csv, drain_csv;
 extern const struct view rule_view, silence_view, source_view;
 extern const struct view bridge_view, switch_port_view, conversation_view;
 extern const struct view thread_view, top_view, disk_view, node_connection_csv;
@@ -132,6 +133,7 @@ page_fn view_network_latency, view_network_upcalls, view_network_changes, view_n
 page_fn view_network_path, view_network_show, view_node, view_node_network;
 /* view_why.c */
 page_fn view_why, view_alert;
+page_fn view_compare, view_drain;
 /* A part of the page of 'thing' by what another method gave. */
 typedef void part_fn(const json_t *thing, const json_t *part, const struct screen *screen,
 		     struct buf *out);
@@ -144,6 +146,8 @@ json_t *find_rows(const json_t *found);
 /* view_kernel.c: what both QEMUs' threads did in each stage. */
 void view_migration_kernel(const json_t *migration, const struct screen *screen,
 			   struct buf *out);
+/* view_compare.c: "peers" of a flow or migration, as a field of its page. */
+void view_peers(const json_t *peers, const struct screen *screen, struct buf *out);
 /* view_network_places.c: how long the network did not know of a migration. */
 void view_migration_network(const json_t *migration, const struct screen *screen,
 			    struct buf *out);

@@ -395,6 +395,7 @@ view_flow(const json_t *flow, const struct screen *screen, struct buf *out)
 	page_fields(flow_fields, flow, screen, out);
 	write_times(flow, screen, out);
 	write_cause(flow, screen, out);
+	view_peers(json_at(flow, "peers"), screen, out);
 	page_findings(json_at(flow, "findings"), screen, out);
 	write_budget(flow, screen, out);
 	view_waterfall(flow, screen, out);

@@ -31,7 +31,7 @@ static const struct key keys[] = {
 	{ "history", KEY_DURATION, AT(history_ns), "1h",
 	  "how far back to read when first attaching to a session that a relayd already holds",
 	  0, DAYS(3650), NULL },
-	{ "retention", KEY_DURATION | KEY_RELOAD, AT(retention_ns), "90d",
+	{ "retention", KEY_DURATION | KEY_RELOAD, AT(retention_ns), "60d",
 	  "how long ended migrations, requests and alerts are kept, with all that is shown of them",
 	  60 * NS_PER_S, DAYS(3650), NULL },
 	{ "window-retention", KEY_DURATION | KEY_RELOAD, AT(window_retention_ns), "7d",

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/flow_private.h"
+#include "daemon/parts.h"
 #include "daemon/why.h"
 #include "lib/util.h"
 
@@ -85,6 +86,16 @@ subjects_of(const struct flow *flow)
 }
 
 static int
+keep_peer(struct settling *settling, const struct flow *flow, const json_t *record)
+{
+	json_t *parts = flow_parts(flow);
+	int r = peers_keep(settling->store, "flow", flow->id, record, parts, settling->error);
+
+	json_decref(parts);
+	return r;
+}
+
+static int
 write_flow(struct settling *settling, struct flow *flow)
 {
 	json_t *record, *subjects = subjects_of(flow);
@@ -112,6 +123,8 @@ write_flow(struct settling *settling, struct flow *flow)
 		r = put_into_migration(settling, migration_before);
 	if (!r)
 		r = put_into_migration(settling, migration);
+	if (!r)
+		r = keep_peer(settling, flow, record);
 	json_decref(before);
 	json_decref(record);
 	json_decref(subjects);
@@ -258,6 +271,7 @@ flow_expand(struct store *store, json_t *record)
 	if (flow_gather(&flow, store, id, NULL) > 0) {
 		flow_outcome(&flow);
 		flow_spans(&flow, record);
+		json_object_set(record, "findings", flow.findings);
 	} else {
 		json_object_set_new(record, "spans", json_array());
 		json_object_set_new(record, "budget", json_array());

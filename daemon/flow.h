@@ -9,6 +9,7 @@
  *   flow_gather.c   which facts belong to a request
  *   flow_kinds.c    tables: kinds of requests, of steps, of causes
  *   flow_outcome.c  status, end, what went wrong
+ *   flow_parts.c    where its time went, to be compared with others
  *   flow_record.c   the flow as lists show it
  *   flow_spans.c    the tree of spans and the time budget
  *
@@ -34,5 +35,7 @@ int flow_root(struct store *store, const char *request, char ret[FACT_KEY_SIZE])
 int flows_settle(struct store *store, const json_t *requests, struct error *error);
 /* Adds what lists leave out: spans, budget, dropped_spans. */
 void flow_expand(struct store *store, json_t *flow);
+/* Where its time went (parts.h); NULL: it has not ended, or is no flow. */
+json_t *flow_parts_of(struct store *store, const char *id);
 
 #endif /* flow.h */

@@ -153,6 +153,8 @@ json_t *flow_error_of(const struct flow_fact *fact);
 void flow_findings(struct flow *flow, const struct flow_fact *caused);
 /* flow_record.c: a new reference. */
 json_t *flow_record(const struct flow *flow);
+/* flow_parts.c: its parts (parts.h), after flow_outcome(); NULL: it has not ended. */
+json_t *flow_parts(const struct flow *flow);
 /* flow_spans.c: sets "spans", "budget", "dropped_spans". */
 void flow_spans(struct flow *flow, json_t *record);
 

@@ -13,6 +13,7 @@
  * REACH away, with all that has a say in it loaded: elimination over longer
  * chains than that is not followed. */
 #include "daemon/join.h"
+#include "daemon/parts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -122,6 +123,16 @@ load_window(struct join *join, const struct window *window, struct side_set *set
 /* -- Records -------------------------------------------------------------- */
 
 static int
+keep_peer(struct join *join, const char *id, const json_t *record)
+{
+	json_t *parts = parts_of_migration(record);
+	int r = peers_keep(join->store, "migration", id, record, parts, join->error);
+
+	json_decref(parts);
+	return r;
+}
+
+static int
 write_record(struct join *join, const char *id, json_t *record)
 {
 	int r;
@@ -131,7 +142,8 @@ write_record(struct join *join, const char *id, json_t *record)
 		json_object_set_new(record, "request_id",
 				    store_request_of_migration(join->store, id));
 	r = store_put_migration(join->store, id, record, join->error);
-
+	if (!r && record)
+		r = keep_peer(join, id, record);
 	return r ? r : join->written(join->context, id, record, join->error);
 }
 

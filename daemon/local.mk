@@ -52,7 +52,11 @@ libdaemon_store_a_SOURCES = \
 	daemon/store_recover.c \
 	daemon/store_ref.c \
 	daemon/store_request.c \
+	daemon/store_peers.c \
 	daemon/store_settled.c \
+	daemon/parts.c daemon/parts.h daemon/peers.c daemon/compare.c \
+	daemon/flow_parts.c \
+	daemon/drain.c daemon/drain.h daemon/drain_eta.c \
 	daemon/settle.c daemon/settle.h \
 	daemon/expand.c daemon/expand.h \
 	daemon/store_service.c \

@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/drain.h"
 #include "daemon/expand.h"
+#include "daemon/flow.h"
 #include "daemon/kernel_answers.h"
+#include "daemon/parts.h"
 #include "daemon/serve_internal.h"
 #include "daemon/why.h"
 #include "lib/clock.h"
@@ -108,6 +111,17 @@ answer_migration_list(struct serve_client *client, const json_t *params, struct 
 	return list ? list : serve_store_failed(&failure, error);
 }
 
+/* Takes over 'parts'; null for what goes on. */
+static json_t *
+with_peers(struct store *store, const char *topic, json_t *record, json_t *parts)
+{
+	json_t *peers = peers_of(store, topic, record, parts);
+
+	json_object_set_new(record, "peers", peers ? peers : json_null());
+	json_decref(parts);
+	return record;
+}
+
 static json_t *
 answer_migration_show(struct serve_client *client, const json_t *params, struct rpc_error *error)
 {
@@ -117,7 +131,7 @@ answer_migration_show(struct serve_client *client, const json_t *params, struct 
 	if (!one)
 		return serve_store_failed(&failure, error);
 	migration_expand(client->serve->store, one);
-	return one;
+	return with_peers(client->serve->store, "migration", one, parts_of_migration(one));
 }
 
 static json_t *
@@ -233,7 +247,10 @@ answer_flow_show(struct serve_client *client, const json_t *params, struct rpc_e
 	struct error failure = { 0 };
 	json_t *one = store_flow_show(client->serve->store, string_of(params, "id"), &failure);
 
-	return one ? one : serve_store_failed(&failure, error);
+	if (!one)
+		return serve_store_failed(&failure, error);
+	return with_peers(client->serve->store, "flow", one,
+			  flow_parts_of(client->serve->store, string_of(one, "id")));
 }
 
 static json_t *
@@ -326,6 +343,34 @@ answer_find(struct serve_client *client, const json_t *params, struct rpc_error 
 }
 
 static json_t *
+answer_compare(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct error failure = { 0 };
+	json_t *answer = compare(client->serve->store, string_of(params, "a"), string_of(params, "b"),
+				 &failure);
+
+	if (!answer && failure.code == EINVAL) {
+		rpc_error_set(error, RPC_INVALID_PARAMS, "b", NULL, "%s", failure.text);
+		return NULL;
+	}
+	return answer ? answer : serve_store_failed(&failure, error);
+}
+
+static json_t *
+answer_drain(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct error failure = { 0 };
+	json_t *answer = drain_status(client->serve->store, string_of(params, "host"),
+				      number_of(params, "since_ns"), &failure);
+
+	if (!answer && failure.code == ENOENT) {
+		rpc_error_set(error, RPC_NOT_FOUND, "host", "\"node.list\" has them", "%s", failure.text);
+		return NULL;
+	}
+	return answer ? answer : serve_store_failed(&failure, error);
+}
+
+static json_t *
 answer_counters(struct serve_client *client, const json_t *params, struct rpc_error *error)
 {
 	struct error failure = { 0 };
@@ -372,6 +417,8 @@ static answer_fn *const answers[METHOD_COUNT] = {
 	[METHOD_FIND] = answer_find,
 	[METHOD_WHY] = answer_why,
 	[METHOD_ALERT_SHOW] = answer_alert_show,
+	[METHOD_COMPARE] = answer_compare,
+	[METHOD_NODE_DRAIN_STATUS] = answer_drain,
 	[METHOD_NETWORK_BRIDGES] = serve_network_bridges,
 	[METHOD_NETWORK_PORTS] = serve_network_ports,
 	[METHOD_NETWORK_FLOWS] = serve_network_flows,

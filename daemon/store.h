@@ -271,6 +271,23 @@ bool store_fine_windows(struct store *store, uint64_t *ret_oldest_ns, uint64_t *
 json_t *store_unsettled(struct store *store, uint64_t from_ns, uint64_t before_ns, unsigned limit,
 			struct error *error);
 
+/* -- Peers (parts.h) --------------------------------------------------------- */
+
+struct store_peer {
+	const char *kind;            /* Of a flow; mode of a migration. */
+	uint64_t size;               /* Class of a migration's memory; 0: none. */
+	uint64_t start_ns, total_ns;
+	const json_t *parts;         /* Borrowed. */
+};
+/* Keeps what a migration or flow (topic) is compared by, NULL forgets it. */
+int store_put_peer(struct store *store, const char *topic, const char *id, const struct store_peer *peer,
+		   struct error *error);
+/* Those of kind and size of 'like' that began after 'since_ns', but for one, newest first. */
+int store_peers(struct store *store, const char *topic, const struct store_peer *like, const char *but,
+		uint64_t since_ns, unsigned limit,
+		void (*give)(void *context, const struct store_peer *peer), void *context,
+		struct error *error);
+
 /* -- The network (network.h) ----------------------------------------------- */
 
 /* Facts of any type, {"id","host","kind","key","start_ns","end_ns","status",
@@ -320,6 +337,10 @@ json_t *store_alert_list(struct store *store, const struct store_filter *filter,
 /* One alert by its very id, as lists give it. */
 json_t *store_alert_show(struct store *store, const char *id, struct error *error);
 json_t *store_node_list(struct store *store, struct error *error);
+/* Whether something came from that host. */
+bool store_is_host(struct store *store, const char *host);
+/* The newest event that was read of any host: what is "now" for what is kept. */
+uint64_t store_newest_ns(struct store *store);
 /* Requests (proto/schemas/flow.json), newest first, without spans and budget. */
 json_t *store_flow_list(struct store *store, const struct store_filter *filter,
 			struct error *error);

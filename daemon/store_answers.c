@@ -309,6 +309,33 @@ store_node_list(struct store *store, struct error *error)
 	return answer_or_null(store, list, stmt, error, "list the nodes");
 }
 
+bool
+store_is_host(struct store *store, const char *host)
+{
+	static const char sql[] = "SELECT 1 FROM host WHERE host = ?1 UNION ALL"
+				  " SELECT 1 FROM source WHERE host = ?1";
+	sqlite3_stmt *stmt = store_query(store, sql, "t", host);
+	const bool found = stmt && sqlite3_step(stmt) == SQLITE_ROW;
+
+	store_done(store, stmt, NULL, "look for a node");
+	return found;
+}
+
+uint64_t
+store_newest_ns(struct store *store)
+{
+	static const char sql[] = "SELECT coalesce((SELECT max(last_event_ns) FROM source),"
+				  " (SELECT max(start_ns) FROM request),"
+				  " (SELECT max(start_ns) FROM migration), 0)";
+	sqlite3_stmt *stmt = store_query(store, sql, "");
+	uint64_t newest_ns = 0;
+
+	if (stmt && sqlite3_step(stmt) == SQLITE_ROW)
+		newest_ns = (uint64_t) sqlite3_column_int64(stmt, 0);
+	store_done(store, stmt, NULL, "read the time");
+	return newest_ns;
+}
+
 json_t *
 store_item(struct store *store, const char *topic, const char *id)
 {

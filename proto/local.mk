@@ -12,7 +12,9 @@ dist_schemas_DATA = \
 	proto/schemas/alert.json \
 	proto/schemas/chain.json \
 	proto/schemas/change.json \
+	proto/schemas/compare.json \
 	proto/schemas/describe.json \
+	proto/schemas/drain.json \
 	proto/schemas/disk.json \
 	proto/schemas/error.json \
 	proto/schemas/find.json \

@@ -25,7 +25,7 @@ tests_fuzz_corpus_viewer_LDADD = $(VIEWER_TEST_LIBS)
 check_PROGRAMS += tests/fuzz/corpus_rpc
 TESTS += tests/fuzz/corpus_rpc
 tests_fuzz_corpus_rpc_SOURCES = tests/fuzz/fuzz_rpc.c tests/fuzz/run_corpus.c \
-	tests/fake_kernel.c tests/fake_network.c tests/fake_store.c
+	tests/fake_history.c tests/fake_kernel.c tests/fake_network.c tests/fake_store.c
 tests_fuzz_corpus_rpc_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"corpus/rpc"'
 tests_fuzz_corpus_rpc_LDADD = $(SERVE_TEST_LIBS)
 
@@ -68,7 +68,8 @@ tests_fuzz_fuzz_viewer_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_viewer_LDADD = $(VIEWER_TEST_LIBS)
 
 EXTRA_PROGRAMS += tests/fuzz/fuzz_rpc
-tests_fuzz_fuzz_rpc_SOURCES = tests/fuzz/fuzz_rpc.c tests/fake_kernel.c tests/fake_network.c \
+tests_fuzz_fuzz_rpc_SOURCES = tests/fuzz/fuzz_rpc.c tests/fake_history.c tests/fake_kernel.c \
+	tests/fake_network.c \
 	tests/fake_store.c
 tests_fuzz_fuzz_rpc_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_rpc_LDADD = $(SERVE_TEST_LIBS)

@@ -3,7 +3,7 @@
 SERVE_TEST_LIBS = libdaemon_serve.a libproto.a libct.a $(OPENSSL_LIBS) $(EVENT_LIBS) $(JANSSON_LIBS) -lm
 
 check_PROGRAMS += tests/serve-fixture
-tests_serve_fixture_SOURCES = tests/serve_fixture.c tests/fake_kernel.c \
+tests_serve_fixture_SOURCES = tests/serve_fixture.c tests/fake_history.c tests/fake_kernel.c \
 	tests/fake_network.c tests/fake_store.c \
 	tests/fake_store.h
 tests_serve_fixture_LDADD = $(SERVE_TEST_LIBS)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 if HAVE_CMOCKA
 store_tests = tests/test_store tests/test_store_refusals tests/test_hub tests/test_hub_order \
-	tests/test_flows tests/test_store_windows tests/test_network
+	tests/test_flows tests/test_store_windows tests/test_network tests/test_parts
 check_PROGRAMS += $(store_tests)
 TESTS += $(store_tests)
 store_test_common = tests/store_fixture.c tests/store_fixture.h
@@ -15,6 +15,8 @@ tests_test_store_refusals_LDADD = $(store_test_libs)
 tests_test_store_windows_SOURCES = tests/test_store_windows.c daemon/batch.c $(store_test_common)
 tests_test_store_windows_LDADD = libdaemon_store.a libanalyzers.a libctf.a libct.a $(SQLITE_LIBS) \
 	$(JANSSON_LIBS) $(XXHASH_LIBS) $(CMOCKA_LIBS) -lm
+tests_test_parts_SOURCES = tests/test_parts.c $(store_test_common)
+tests_test_parts_LDADD = $(store_test_libs)
 tests_test_network_SOURCES = tests/test_network.c $(store_test_common)
 tests_test_network_LDADD = libdaemon_serve.a $(store_test_libs)
 tests_test_hub_SOURCES = tests/test_hub.c $(store_test_common)
@@ -32,6 +34,14 @@ tests_age_store_LDADD = libdaemon_store.a libanalyzers.a libctf.a libct.a $(SQLI
 	$(JANSSON_LIBS) $(XXHASH_LIBS) $(BT2_LIBS) -lm
 TESTS += tests/test_settle.py
 EXTRA_DIST += tests/test_settle.py
+
+# The store as it was while a trace went on; who leaves a host, and for how long still.
+check_PROGRAMS += tests/store-until
+tests_store_until_SOURCES = tests/store_until.c
+tests_store_until_LDADD = libdaemon_store.a libanalyzers.a libctf.a libct.a $(SQLITE_LIBS) \
+	$(JANSSON_LIBS) $(XXHASH_LIBS) $(BT2_LIBS) -lm
+TESTS += tests/test_drain.py
+EXTRA_DIST += tests/test_drain.py
 
 # The facts of real traces in other orders (tests/test_flows_corpus.py).
 check_PROGRAMS += tests/shuffled_facts
