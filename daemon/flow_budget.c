@@ -109,18 +109,24 @@ message_parts(const struct flow_tree *tree, const struct piece *piece)
 	return parts;
 }
 
-/* Steps that are nothing but waiting. */
+/* Steps that are nothing but waiting: for another service, or for libvirt's. */
 static json_t *
 step_parts(const struct flow_node *node, uint64_t ns)
 {
 	static const char waiting[] = "waiting for ";
-	const char *what = text_of(node->span, "what");
+	const char *what = text_of(node->span, "what"), *name = text_of(node->span, "name");
+	const char *host = text_of(node->span, "host");
+	char by[160];
 	json_t *parts;
 
-	if (!what || !starts_with(what, waiting))
+	if (name && starts_with(name, "libvirt"))
+		snprintf(by, sizeof by, "libvirt on %s", host ? host : "?");
+	else if (what && starts_with(what, waiting))
+		snprintf(by, sizeof by, "%s", what + strlen(waiting));
+	else
 		return NULL;
 	parts = json_array();
-	budget_add_part(parts, "service", ns, what + strlen(waiting), NULL);
+	budget_add_part(parts, "service", ns, by, NULL);
 	return parts;
 }
 

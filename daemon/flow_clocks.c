@@ -89,17 +89,32 @@ flow_moved_of(const struct flow *flow, const char *host, uint64_t t_ns)
 	return moved(t_ns, ahead_at(flow, clock_of(flow, host), t_ns));
 }
 
+/* On which host it ended. */
+static const char *
+end_host(const struct flow *flow, uint64_t end_ns)
+{
+	if (flow->record && flow_number(flow->record, "end_ns") == end_ns)
+		return flow_member(flow->record, "source");
+	for (size_t i = 0; i < flow->n; i++)
+		if (flow->facts[i]->end_ns == end_ns || flow->facts[i]->start_ns == end_ns)
+			return flow->facts[i]->host;
+	return NULL;
+}
+
 uint64_t
 flow_moved_end(const struct flow *flow)
 {
 	const uint64_t end_ns = flow->end_ns ? flow->end_ns : flow->core_ns;
 
-	if (flow->record && flow_number(flow->record, "end_ns") == end_ns)
-		return flow_moved_of(flow, flow_member(flow->record, "source"), end_ns);
-	for (size_t i = 0; i < flow->n; i++)
-		if (flow->facts[i]->end_ns == end_ns || flow->facts[i]->start_ns == end_ns)
-			return flow_moved(flow->facts[i], end_ns);
-	return end_ns;
+	return flow_moved_of(flow, end_host(flow, end_ns), end_ns);
+}
+
+uint64_t
+flow_end_error(const struct flow *flow)
+{
+	const struct flow_clock *clock = clock_of(flow, end_host(flow, flow->end_ns));
+
+	return clock && clock->known ? clock->relation.error_ns : 0;
 }
 
 /* -- Spans ---------------------------------------------------------------------------- */

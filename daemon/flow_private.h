@@ -131,6 +131,8 @@ uint64_t flow_moved(const struct flow_fact *fact, uint64_t t_ns);
 uint64_t flow_moved_of(const struct flow *flow, const char *host, uint64_t t_ns);
 /* The end of the flow by the root's clock; of one that goes on, of what surely is of it. */
 uint64_t flow_moved_end(const struct flow *flow);
+/* How far that may be off; 0: it ends on the root's host, or that is not known. */
+uint64_t flow_end_error(const struct flow *flow);
 /* Sets "offset_ns" and "error_ns" of spans whose host has another clock; begins that are
  * before the parent's by no more than the errors are moved there ("clamped_ns"). */
 void flow_relate(const struct flow *flow, json_t *spans);

@@ -276,4 +276,11 @@ flow_spans(struct flow *flow, json_t *record)
 	json_decref(budget);
 	json_object_set_new(record, "spans", spans);
 	json_object_set_new(record, "dropped_spans", json_integer(dropped));
+	json_object_set_new(record, "error_ns", ns_json(flow_end_error(flow)));
+	if (flow->end_ns && end_ns != flow->end_ns) {
+		end_ns = MAX(end_ns, flow->start_ns);
+		json_object_set_new(record, "end_ns", ns_json(end_ns));
+		json_object_set_new(record, "total_ns",
+				    json_integer((json_int_t) (end_ns - flow->start_ns)));
+	}
 }
