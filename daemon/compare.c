@@ -52,7 +52,7 @@ is_same(const char *a, const char *b)
 static bool
 is_flow(const struct compared *one)
 {
-	return streq(one->topic, "flow");
+	return is_same(one->topic, "flow");
 }
 
 static int
@@ -62,7 +62,7 @@ take_flow(struct compared *ret, struct store *store, const char *id, struct erro
 
 	ret->record = store_flow_show(store, id, error);
 	if (!ret->record)
-		return -error->code;
+		return error->code > 0 ? -error->code : -EIO;
 	ret->topic = "flow";
 	ret->parts = flow_parts_of(store, text_of(ret->record, "id"));
 	migration = text_of(ret->record, "migration");
@@ -75,7 +75,7 @@ take_migration(struct compared *ret, struct store *store, const char *id, struct
 {
 	ret->record = store_migration_show(store, id, error);
 	if (!ret->record)
-		return -error->code;
+		return error->code > 0 ? -error->code : -EIO;
 	ret->topic = "migration";
 	migration_expand(store, ret->record);
 	ret->parts = parts_of_migration(ret->record);

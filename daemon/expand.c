@@ -5,6 +5,8 @@
 #include "daemon/join_steps.h"
 #include "daemon/kernel_answers.h"
 #include "daemon/kernel_budget.h"
+#include "daemon/unknown.h"
+#include "daemon/why.h"
 
 void
 migration_expand(struct store *store, json_t *migration)
@@ -14,4 +16,6 @@ migration_expand(struct store *store, json_t *migration)
 	json_object_set_new(migration, "steps", join_steps(store, migration));
 	kernel_add_migration(store, migration);
 	budget_add_migration(store, migration);
+	json_object_set_new(migration, "unknown", unknown_of_migration(store, migration));
+	json_object_set_new(migration, "findings", why_migration(store, migration));
 }

@@ -6,6 +6,7 @@
 
 #include "daemon/flow_private.h"
 #include "daemon/parts.h"
+#include "daemon/why.h"
 #include "lib/util.h"
 
 enum { MAX_ROUNDS = 16 };          /* In which a request is looked at again. */
@@ -270,10 +271,13 @@ flow_expand(struct store *store, json_t *record)
 	if (flow_gather(&flow, store, id, NULL) > 0) {
 		flow_outcome(&flow);
 		flow_spans(&flow, record);
+		flow_unknown(&flow, record);
 	} else {
 		json_object_set_new(record, "spans", json_array());
 		json_object_set_new(record, "budget", json_array());
 		json_object_set_new(record, "dropped_spans", json_integer(0));
+		json_object_set_new(record, "unknown", json_array());
 	}
 	flow_done(&flow);
+	json_object_set_new(record, "findings", why_flow(store, record));
 }

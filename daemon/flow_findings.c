@@ -2,6 +2,7 @@
  *
  * flow_findings.c -- what is remarkable about a request, be it that it failed
  * or that it went well all the same (flow.h). */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,10 +27,14 @@ is_said(const struct flow *flow, const char *rule, const char *text)
 	return false;
 }
 
+/* 'ns': of the request's time that it explains. */
 static void
 add_finding(struct flow *flow, const char *rule, char *text, const struct flow_fact *fact,
-	    json_t *evidence)
+	    uint64_t ns, json_t *evidence)
 {
+	const uint64_t total_ns = flow->end_ns - MIN(flow->end_ns, flow->start_ns);
+	const double share = total_ns ? MIN((double) ns / (double) total_ns, 1.0) : 0;
+
 	if (is_said(flow, rule, text)) {
 		json_decref(evidence);
 		free(text);
@@ -40,8 +45,11 @@ add_finding(struct flow *flow, const char *rule, char *text, const struct flow_f
 		json_object_set_new(evidence, "t_ns", json_integer((json_int_t) fact->start_ns));
 	if (json_array_size(flow->findings) < MAX_FINDINGS)
 		json_array_append_new(flow->findings, json_pack(
-			"{s:o, s:o, s:o}", "rule", flow_text_json(rule), "text", flow_text_json(text),
-			"evidence", evidence));
+			"{s:o, s:o, s:o, s:s, s:o, s:f}", "rule", flow_text_json(rule), "text",
+			flow_text_json(text), "evidence", evidence, "layer", fact ? "application" :
+			"virtualization", "node", flow_text_json(fact ? fact->host : json_string_value(
+				json_object_get(flow->record, "source"))), "weight",
+			round(share * 1000) / 1000));
 	else
 		json_decref(evidence);
 	free(text);
@@ -79,7 +87,8 @@ find_vif_timeout(struct flow *flow, const struct flow_fact *fact)
 			      port ? port : "(unknown)", spoke ?
 			      "the agent there worked on it, but Neutron did not tell in time" :
 			      "the network agent there said nothing of it"),
-		    fact, json_pack("{s:o, s:s, s:b, s:I}", "port", flow_text_json(port), "host",
+		    fact, fact->end_ns - MIN(fact->end_ns, fact->start_ns),
+		    json_pack("{s:o, s:s, s:b, s:I}", "port", flow_text_json(port), "host",
 				    fact->host, "agent_spoke", (int) spoke, "waited_ns",
 				    (json_int_t) (fact->end_ns - MIN(fact->end_ns, fact->start_ns))));
 }
@@ -95,7 +104,7 @@ find_mark(struct flow *flow, const struct flow_fact *fact)
 		    xasprintf("%s on %s: %s", *fact->service ? fact->service : "a service",
 			      fact->host, message ? message : exception ? exception :
 			      "said no more"),
-		    fact, error);
+		    fact, 0, error);
 }
 
 static void
@@ -111,7 +120,7 @@ find_slow_queue(struct flow *flow, const struct flow_fact *call)
 				      topic ? topic : "a service", (double) queued_ns / NS_PER_S,
 				      *served->service ? served->service : "somebody",
 				      served->host),
-			    call, json_pack("{s:I, s:o}", "queued_ns", (json_int_t) queued_ns,
+			    call, queued_ns, json_pack("{s:I, s:o}", "queued_ns", (json_int_t) queued_ns,
 					    "topic", flow_text_json(topic)));
 }
 
@@ -123,7 +132,7 @@ find_contradiction(struct flow *flow)
 	const char *id = json_string_value(json_object_get(flow->record, "id"));
 
 	if (reason)
-		add_finding(flow, "hypervisor", xstrdup(reason), NULL,
+		add_finding(flow, "hypervisor", xstrdup(reason), NULL, 0,
 			    json_pack("{s:o}", "migration", flow_text_json(id)));
 }
 
@@ -158,7 +167,8 @@ flow_findings(struct flow *flow, const struct flow_fact *caused)
 			add_finding(flow, "rpc-unanswered",
 				    xasprintf("nobody answered a call to %s",
 					      flow_text(fact, "topic") ? flow_text(fact, "topic") :
-					      "a service"), fact, json_object());
+					      "a service"), fact,
+				    fact->end_ns - MIN(fact->end_ns, fact->start_ns), json_object());
 	}
 	find_contradiction(flow);
 }

@@ -81,6 +81,7 @@ struct flow {
 	uint64_t start_ns;
 	uint64_t core_ns;            /* End of what surely is of it. */
 	bool core_open;              /* Some of that goes on. */
+	uint64_t loose_to_ns;        /* Where another request about the same begins, or INT64_MAX. */
 	json_t *migrations;          /* Records of live migrations, array. */
 	/* Set by flow_outcome.c: */
 	const char *status;
@@ -174,6 +175,14 @@ void flow_findings(struct flow *flow, const struct flow_fact *caused);
 json_t *flow_record(const struct flow *flow);
 /* flow_parts.c: its parts (parts.h), after flow_outcome(); NULL: it has not ended. */
 json_t *flow_parts(const struct flow *flow);
+/* flow_evidence.c: fill the object 'evidence' with the identities that join a span to the
+ * flow, and return which of them does ("joined_by"): of a fact, of the flow's live
+ * migration, of one of its stages. */
+const char *flow_evidence(const struct flow *flow, const struct flow_fact *fact, json_t *evidence);
+const char *flow_evidence_of_migration(const struct flow *flow, json_t *evidence);
+const char *flow_evidence_of_stage(const struct flow *flow, json_t *evidence);
+/* flow_unknown.c: sets "unknown". */
+void flow_unknown(const struct flow *flow, json_t *record);
 /* flow_spans.c: sets "spans", "budget", "dropped_spans". */
 void flow_spans(struct flow *flow, json_t *record);
 

@@ -148,16 +148,19 @@ static json_t *
 span_of(const struct flow *flow, struct flow_fact *fact)
 {
 	_cleanup_(freep) char *name = name_of(fact);
+	json_t *evidence = json_object();
+	const char *joined_by = flow_evidence(flow, fact, evidence);
 
 	fact->parent = parent_of(flow, fact);
-	return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:s, s:I, s:o, s:o, s:s, s:o}", "id",
+	return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:s, s:I, s:o, s:o, s:s, s:o, s:o}", "id",
 			 flow_text_json(fact->id), "parent",
 			 flow_text_json(fact->parent ? fact->parent->id : NULL), "layer", "application",
 			 "service", flow_text_json(fact->service), "host", flow_text_json(fact->host), "name",
 			 flow_text_json(name), "what", fact->family == FAMILY_CALL ? "rpc queue" :
 			 flow_what(fact), "start_ns", (json_int_t) begin_of(fact), "end_ns",
-			 ns_json(flow_moved(fact, fact->end_ns)), "status", flow_text_json(fact->status), "joined_by",
-			 fact->surely ? "request" : "subject", "attributes", attributes_of(fact));
+			 ns_json(flow_moved(fact, fact->end_ns)), "status", flow_text_json(fact->status),
+			 "joined_by", joined_by, "evidence", evidence, "attributes",
+			 attributes_of(fact));
 }
 
 /* -- The hypervisor's part ------------------------------------------------ */
@@ -183,17 +186,20 @@ hypervisor_span(const struct flow *flow, const char *id, const char *parent, con
 {
 	const char *status = json_string_value(json_object_get(times, "status"));
 	const char *host = flow_member(flow->record, "source");
-	uint64_t start_ns = flow_moved_of(flow, host, flow_number(times, "start_ns"));
-	uint64_t end_ns = flow_moved_of(flow, host, flow_number(times, "end_ns"));
+	const uint64_t start_ns = flow_moved_of(flow, host, flow_number(times, "start_ns"));
+	const uint64_t end_ns = flow_moved_of(flow, host, flow_number(times, "end_ns"));
+	json_t *evidence = json_object();
+	const char *joined_by = times == flow->record ? flow_evidence_of_migration(flow, evidence) :
+		flow_evidence_of_stage(flow, evidence);
 
 	json_object_set(attributes, "pid", json_object_get(flow->record, "source_pid"));
-	return json_pack("{s:o, s:o, s:s, s:s, s:O?, s:o, s:s, s:I, s:o, s:o, s:o}", "id",
+	return json_pack("{s:o, s:o, s:s, s:s, s:O?, s:o, s:s, s:I, s:o, s:o, s:s, s:o, s:o}", "id",
 			 flow_text_json(id), "parent", flow_text_json(parent), "layer", "virtualization",
 			 "service", "qemu", "host", json_object_get(flow->record, "source"), "name",
 			 flow_text_json(name), "what", stage_what(name), "start_ns",
 			 (json_int_t) start_ns, "end_ns", ns_json(end_ns), "status",
-			 flow_text_json(status ? status : end_ns ? "ok" : "running"), "attributes",
-			 attributes);
+			 flow_text_json(status ? status : end_ns ? "ok" : "running"), "joined_by",
+			 joined_by, "evidence", evidence, "attributes", attributes);
 }
 
 /* The innermost step of the source that holds the migration. */

@@ -251,7 +251,7 @@ host_grace(struct lane_host *host, uint64_t now_mono_ns)
 
 	if (!host->unspoken)
 		return;
-	if (host->grace_raw_ns && now_mono_ns - host->grace_mono_ns >= host->lane->config->grace_ns) {
+	if (host->grace_raw_ns && now_mono_ns - host->grace_mono_ns >= host->lane->now.grace_ns) {
 		DL_FOREACH(host->streams, stream)
 			if (!stream->spoken) {
 				ctf_stream_beacon(stream->stream, host->grace_raw_ns);
@@ -273,8 +273,8 @@ void
 lane_grace_tick(struct lane *lane)
 {
 	uint64_t now = clock_mono_ns();
-	struct timeval after = { .tv_usec = (suseconds_t) (lane->config->grace_ns / NS_PER_US % 1000000),
-				 .tv_sec = (time_t) (lane->config->grace_ns / NS_PER_S) };
+	struct timeval after = { .tv_usec = (suseconds_t) (lane->now.grace_ns / NS_PER_US % 1000000),
+				 .tv_sec = (time_t) (lane->now.grace_ns / NS_PER_S) };
 	struct lane_host *host;
 	bool again = false;
 
@@ -340,7 +340,7 @@ lane_host_tick(struct lane_host *host, uint64_t now_mono_ns)
 	if (!host->open || !host->watermark_ns)
 		return;
 	if (host->idle_since_mono_ns &&
-	    now_mono_ns - host->idle_since_mono_ns >= host->lane->config->lost_after_ns) {
+	    now_mono_ns - host->idle_since_mono_ns >= host->lane->now.lost_after_ns) {
 		const struct lane_relay *relay;
 		const struct lane_session *session;
 		bool waiting = false;
@@ -397,7 +397,7 @@ host_free(struct lane_host *host)
 void
 lane_hosts_prune(struct lane *lane, uint64_t now_mono_ns)
 {
-	const uint64_t after_ns = MAX(10 * lane->config->lost_after_ns, 600 * NS_PER_S);
+	const uint64_t after_ns = MAX(10 * lane->now.lost_after_ns, 600 * NS_PER_S);
 	struct lane_host *host, *next;
 
 	LL_FOREACH_SAFE(lane->hosts, host, next)

@@ -32,6 +32,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/flow.c daemon/flow.h daemon/flow_private.h \
 	daemon/flow_behalf.c \
 	daemon/flow_datapath.c daemon/flow_steps.c \
+	daemon/flow_evidence.c \
 	daemon/flow_facts.c \
 	daemon/flow_findings.c \
 	daemon/flow_gather.c \
@@ -40,6 +41,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/flow_record.c \
 	daemon/flow_spans.c daemon/flow_budget.c daemon/flow_budget.h daemon/flow_clocks.c \
 	daemon/flow_path.c daemon/flow_path.h \
+	daemon/flow_unknown.c \
 	daemon/hub.c daemon/hub.h \
 	daemon/join.h \
 	daemon/join_migration.c \
@@ -67,6 +69,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/settle.c daemon/settle.h \
 	daemon/expand.c daemon/expand.h \
 	daemon/join_steps.c daemon/join_steps.h \
+	daemon/unknown.c daemon/unknown.h \
 	daemon/store_service.c \
 	daemon/store_windows.c \
 	daemon/kernel_budget.c daemon/kernel_budget.h daemon/migration_budget.c \
@@ -75,7 +78,12 @@ libdaemon_store_a_SOURCES = \
 	daemon/kernel_node_answers.c \
 	daemon/store_write.c \
 	daemon/thing.c daemon/thing.h \
-	daemon/touch.c daemon/touch.h
+	daemon/touch.c daemon/touch.h \
+	daemon/why.c daemon/why.h daemon/why_private.h \
+	daemon/why_answer.c \
+	daemon/why_flow.c \
+	daemon/why_kernel.c \
+	daemon/why_qemu.c
 
 # The program.
 sbin_PROGRAMS += cloudtraced

@@ -390,6 +390,7 @@ take_over(struct watch *watch, const struct config *config, struct error *error)
 	writer_reconfigure(watch->writer, config->retention_ns, config->window_retention_ns, &hub,
 			   deliver_routes_new(&config->sections));
 	set_log_level(config);
+	lane_reconfigure(watch->lane, config);
 	return start_deliver(watch, config, error);
 }
 
@@ -509,6 +510,31 @@ run_stdio(const struct config *config, struct error *error)
 	return r;
 }
 
+static void
+print_if_fixed(void *context, const char *key, bool reload)
+{
+	bool *any = context;
+
+	if (reload)
+		return;
+	printf("%s%s", *any ? ", " : "SIGHUP takes over all that changes in this file but: ", key);
+	*any = true;
+}
+
+/* Which of the keys that were set need a restart. */
+static void
+print_fixed(const struct config *config)
+{
+	struct config defaults;
+	bool any = false;
+
+	config_init(&defaults);
+	config_compare(&defaults, config, print_if_fixed, &any);
+	if (any)
+		puts("");
+	config_done(&defaults);
+}
+
 static int
 dump_store(const char *path, struct error *error)
 {
@@ -562,6 +588,7 @@ perform(struct command_line *line, int argc, char **argv, struct error *error)
 	case MODE_CHECK:
 		if (check_all(config, error) < 0)
 			return -EINVAL;
+		print_fixed(config);
 		puts("the configuration is good");
 		return 0;
 	case MODE_PRINT_EVENTS:

@@ -11,6 +11,7 @@
 #include "daemon/kernel_answers.h"
 #include "daemon/parts.h"
 #include "daemon/serve_internal.h"
+#include "daemon/why.h"
 #include "lib/clock.h"
 
 #define STATUS_FRESH_NS (100 * NS_PER_MS)
@@ -156,6 +157,27 @@ answer_alert_list(struct serve_client *client, const json_t *params, struct rpc_
 	json_t *list = store_alert_list(client->serve->store, &filter, &failure);
 
 	return list ? list : serve_store_failed(&failure, error);
+}
+
+static json_t *
+answer_alert_show(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct error failure = { 0 };
+	json_t *alert = store_alert_show(client->serve->store, string_of(params, "id"), &failure);
+	json_t *findings = alert ? why_alert(client->serve->store, alert) : NULL;
+
+	if (findings)
+		json_object_set_new(alert, "findings", findings);
+	return alert ? alert : serve_store_failed(&failure, error);
+}
+
+static json_t *
+answer_why(struct serve_client *client, const json_t *params, struct rpc_error *error)
+{
+	struct error failure = { 0 };
+	json_t *answer = why_answer(client->serve->store, string_of(params, "id"), &failure);
+
+	return answer ? answer : serve_store_failed(&failure, error);
 }
 
 /* Of the methods about kernels: all take the same filter. */
@@ -398,6 +420,8 @@ static answer_fn *const answers[METHOD_COUNT] = {
 	[METHOD_FIND] = answer_find,
 	[METHOD_COMPARE] = answer_compare,
 	[METHOD_NODE_DRAIN_STATUS] = answer_drain,
+	[METHOD_WHY] = answer_why,
+	[METHOD_ALERT_SHOW] = answer_alert_show,
 	[METHOD_NETWORK_BRIDGES] = serve_network_bridges,
 	[METHOD_NETWORK_PORTS] = serve_network_ports,
 	[METHOD_NETWORK_FLOWS] = serve_network_flows,

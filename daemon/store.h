@@ -368,7 +368,11 @@ json_t *store_migration_list(struct store *store, const struct store_filter *fil
 json_t *store_migration_show(struct store *store, const char *id, struct error *error);
 json_t *store_alert_list(struct store *store, const struct store_filter *filter,
 			 struct error *error);
+/* One alert by its very id, as lists give it. */
+json_t *store_alert_show(struct store *store, const char *id, struct error *error);
 json_t *store_node_list(struct store *store, struct error *error);
+/* One of them, also if nothing came from it. */
+json_t *store_node(struct store *store, const char *host);
 /* Whether something came from that host. */
 bool store_is_host(struct store *store, const char *host);
 /* The newest event that was read of any host: what is "now" for what is kept. */

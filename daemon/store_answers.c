@@ -197,6 +197,26 @@ store_alert_list(struct store *store, const struct store_filter *filter, struct 
 	return answer_or_null(store, list, stmt, error, "list the alerts");
 }
 
+json_t *
+store_alert_show(struct store *store, const char *id, struct error *error)
+{
+	static const char sql[] = "SELECT doc, seen_ns FROM alert WHERE id = ?1"
+				  " AND coalesce(due_ns, 0) <= ?2";
+	const uint64_t now_ns = clock_wall_ns();
+	sqlite3_stmt *stmt = store_query(store, sql, "tu", id, now_ns);
+	json_t *alert = NULL;
+
+	if (stmt && sqlite3_step(stmt) == SQLITE_ROW)
+		alert = store_alert_json(stmt, 0, 1, now_ns);
+	if (store_done(store, stmt, error, "read an alert")) {
+		json_decref(alert);
+		return NULL;
+	}
+	if (!alert)
+		error_set(error, ENOENT, "no alert has the id \"%s\"", id);
+	return alert;
+}
+
 int
 store_alerts_untold(struct store *store, uint64_t now_ns,
 		    void (*alert)(void *context, const json_t *alert), void *context,
@@ -275,6 +295,12 @@ node_json(struct store *store, const char *host)
 	return json_pack("{s:o, s:o, s:o, s:{s:n, s:n, s:n, s:n}}", "host", store_string(host),
 			 "roles", names, "sources", node_sources(store, host), "clock", "reference",
 			 "offset_ns", "error_ns", "drift_ppm");
+}
+
+json_t *
+store_node(struct store *store, const char *host)
+{
+	return node_json(store, host);
 }
 
 json_t *

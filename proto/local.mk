@@ -18,6 +18,7 @@ dist_schemas_DATA = \
 	proto/schemas/disk.json \
 	proto/schemas/error.json \
 	proto/schemas/find.json \
+	proto/schemas/finding.json \
 	proto/schemas/flow.json \
 	proto/schemas/hello.json \
 	proto/schemas/migration.json \
@@ -42,4 +43,5 @@ dist_schemas_DATA = \
 	proto/schemas/update.json \
 	proto/schemas/vm.json \
 	proto/schemas/volume.json \
-	proto/schemas/watch.json
+	proto/schemas/watch.json \
+	proto/schemas/why.json

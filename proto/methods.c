@@ -133,6 +133,17 @@ static const struct rpc_param drain_params[] = {
 	{ .name = NULL }
 };
 
+static const struct rpc_param why_params[] = {
+	{ "id", RPC_STRING, true,
+	  .doc = "what find takes, or of an alert; of a VM its newest operation is meant" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param alert_show_params[] = {
+	{ "id", RPC_STRING, true, .doc = "an alert's id" },
+	{ .name = NULL }
+};
+
 #define NETWORK_HOST { "host", RPC_STRING, .doc = "only of this host" }
 #define NETWORK_SINCE { "since_ns", RPC_INTEGER, \
 	.doc = "from this time on; absent: 5 minutes up to the newest window" }
@@ -293,6 +304,10 @@ const struct rpc_method rpc_methods[METHOD_COUNT] = {
 		"two requests or two live migrations side by side, or one and its peers" },
 	[METHOD_NODE_DRAIN_STATUS] = { "node.drain_status", RPC_RO, drain_params, "drain",
 		"migrations that leave a host, in order, with an estimate of when all have left" },
+	[METHOD_WHY] = { "why", RPC_RO, why_params, "why",
+		"why a request or migration failed or took so long: sentences with their evidence" },
+	[METHOD_ALERT_SHOW] = { "alert.show", RPC_RO, alert_show_params, "alert",
+		"one alert with what was found out about its subject" },
 	[METHOD_NETWORK_BRIDGES] = { "network.bridges", RPC_RO, network_params, "[network-bridge]",
 		"Open vSwitch bridges: their ports, rates, latencies" },
 	[METHOD_NETWORK_PORTS] = { "network.ports", RPC_RO, network_params, "[network-port]",

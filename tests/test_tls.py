@@ -205,10 +205,10 @@ def reload(lab, daemon, port, ca, reader):
     fine = Client(port, ca, reader)
     fine.line()
     with open(lab.path("conf"), "a") as file:
-        file.write("tls-operators = reader\nhistory = 3s\n")
+        file.write("tls-operators = reader\npatience = 3s\n")
     daemon.send_signal(signal.SIGHUP)
     tap.ok(wait_for(lambda: "was read again" in lab.log("cloudtraced.log"), 5), "SIGHUP reads the file again")
-    tap.ok("history changed: it is taken over at the next start" in lab.log("cloudtraced.log"),
+    tap.ok("patience changed: it is taken over at the next start" in lab.log("cloudtraced.log"),
            "it says what needs a restart", lab.log("cloudtraced.log"))
     tap.same(Client(port, ca, reader).line()["params"]["access"], "rw", "a new role is taken over")
     tap.ok(fine.ask("status")["result"], "who was there stays")
