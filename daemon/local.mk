@@ -39,7 +39,8 @@ libdaemon_store_a_SOURCES = \
 	daemon/flow_kinds.c \
 	daemon/flow_outcome.c \
 	daemon/flow_record.c \
-	daemon/flow_spans.c \
+	daemon/flow_spans.c daemon/flow_budget.c daemon/flow_budget.h daemon/flow_clocks.c \
+	daemon/flow_path.c daemon/flow_path.h \
 	daemon/flow_unknown.c \
 	daemon/hub.c daemon/hub.h \
 	daemon/join.h \
