@@ -284,6 +284,7 @@ serving_of(const struct config *config)
 	serving.tls_certificate = text_or_null(config->tls_certificate);
 	serving.tls_key = text_or_null(config->tls_key);
 	serving.tls_authority = text_or_null(config->tls_authority);
+	serving.tls_crl = text_or_null(config->tls_crl);
 	serving.tls_readers = config->tls_readers;
 	serving.tls_operators = config->tls_operators;
 	serving.http_tokens = text_or_null(config->http_tokens);

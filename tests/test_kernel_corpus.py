@@ -6,6 +6,7 @@ a migration, exits of vCPUs, requests to disks, bytes of a connection."""
 import collections
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -283,6 +284,20 @@ def test_volumes(store):
            "" if sources["nova-compute"] and sources["cinder"] else sources)
 
 
+# VMs that were kept from the CPU, by whom; elsewhere nothing is wrong.
+ALERTS = {"full/kv-normal": set(), "kernel/d-vcpu-contention": {"noisy-neighbour", "cpu-contention"},
+          "kernel/c-block-lvm": {"cpu-contention"}, "kernel/i-lossy": set(), "openstack/volume": set()}
+
+
+def test_alerts(store, trace):
+    about = ("noisy-neighbour", "cpu-contention", "slow-volume", "upcall-storm")
+    alerts = [a for a in store.call("alert.list") if a["rule"] in about]
+    report(f"{trace}: alerts about nodes", "" if {a["rule"] for a in alerts} == ALERTS[trace] else alerts)
+    wrong = [a["text"] for a in alerts if a["rule"] == "noisy-neighbour" and
+             not re.search(r" % of 10 s, most for VM with pid \d+$", a["text"])]
+    report(f"{trace}: with figures and the neighbour", wrong)
+
+
 def test_again(name, every):
     run = subprocess.run([os.path.join(BUILD, "tests/kernel_again"), str(every), unpack(name)],
                          capture_output=True, text=True, timeout=240)
@@ -299,6 +314,7 @@ def main():
                             (test_volumes, "openstack/volume")):
             store = Store(folder, trace)
             test(store)
+            test_alerts(store, trace)
             store.close()
     for name, every in (("full/kv-normal", 997), ("kernel/c-block-lvm", 499),
                         ("kernel/d-vcpu-contention", 2003), ("kernel/h-compute-node", 991),
