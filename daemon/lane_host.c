@@ -213,10 +213,13 @@ lane_host_drain(struct lane_host *host)
 	host->dirty = false;
 	while (ctf_merge_next(host->merge, &item, NULL) > 0) {
 		count(ctf_stream_user(item.stream), &item);
-		if (item.what == CTF_HEAD_EVENT)
+		if (item.what == CTF_HEAD_EVENT) {
+			epochs_note(&host->epochs, host->lane->engine, host->hostname, item.event,
+				    &host->lane->sink);
 			engine_event(host->engine, item.event);
-		else
+		} else {
 			engine_loss(host->engine, item.loss);
+		}
 	}
 	set_watermark(host);
 	host->lane->pending_bytes += free_drained(host);
