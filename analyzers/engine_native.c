@@ -450,7 +450,8 @@ engine_is_kernel(const struct engine *engine, const struct ctf_event *event)
 	const struct native_route *route = event->wanted < engine->n_routes ?
 		engine->native_routes[event->wanted] : NULL;
 
-	return route && engine->table[route->analyzer]->kernel;
+	/* Some read what programs tell, too. */
+	return route && engine->table[route->analyzer]->kernel && !route->other;
 }
 
 size_t

@@ -98,13 +98,14 @@ feed(struct archive *archive, const struct ctf_reader_item *item)
 	if (!host) {
 		host = item->host->user = xcalloc(1, sizeof *host);
 		host->engine = engine_host(archive->engine, item->host->hostname);
+		host->epochs = (struct epochs) { .host = item->host->hostname,
+						 .clock_uuid = item->host->clock_uuid };
 	}
 	if (item->what == CTF_HEAD_EVENT) {
 		host->events++;
 		host->late += item->event->late;
 		host->last_t_ns = MAX(host->last_t_ns, item->event->t_ns);
-		epochs_note(&host->epochs, archive->engine, item->host->hostname, item->event,
-			    &archive->sink);
+		epochs_note(&host->epochs, archive->engine, item->event, &archive->sink);
 		engine_event(host->engine, item->event);
 	} else if (item->what == CTF_HEAD_LOSS) {
 		host->lost += item->loss->events;

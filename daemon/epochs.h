@@ -13,21 +13,23 @@
 enum { MAX_EPOCHS = 64 };            /* Of a host; more are not told. */
 
 struct epochs {
+	const char *host;
+	const uint8_t *clock_uuid;   /* 16 bytes; zero where traces name none. */
 	uint64_t ns[MAX_EPOCHS];
 	unsigned n, last;
 };
 
-/* Tells an entity "clock" (key "kernel" or "programs", start_ns: the epoch) with the
- * first event of each.  Lane's thread. */
-void epochs_tell(struct epochs *epochs, const struct engine *engine, const char *host,
-		 const struct ctf_event *event, const struct fact_sink *sink);
+/* Tells an entity "clock" (key "kernel" or "programs", start_ns: the epoch, attribute
+ * "uuid") with the first event of each.  Lane's thread. */
+void epochs_tell(struct epochs *epochs, const struct engine *engine, const struct ctf_event *event,
+		 const struct fact_sink *sink);
 
 static inline void
-epochs_note(struct epochs *epochs, const struct engine *engine, const char *host,
-	    const struct ctf_event *event, const struct fact_sink *sink)
+epochs_note(struct epochs *epochs, const struct engine *engine, const struct ctf_event *event,
+	    const struct fact_sink *sink)
 {
 	if (__builtin_expect(epochs->ns[epochs->last] != event->t_ns - event->raw_ns, 0))
-		epochs_tell(epochs, engine, host, event, sink);
+		epochs_tell(epochs, engine, event, sink);
 }
 
 #endif /* epochs.h */

@@ -43,6 +43,7 @@ host_get(struct lane *lane, const struct ctf_trace *trace, const char *hostname,
 	host->lane = lane;
 	host->hostname = xstrdup(hostname);
 	memcpy(host->clock_uuid, uuid, sizeof uuid);
+	host->epochs = (struct epochs) { .host = host->hostname, .clock_uuid = host->clock_uuid };
 	host->merge = ctf_merge_new(lane->config->patience_ns);
 	host->engine = engine_host(lane->engine, hostname);
 	host->offset_ns = ctf_trace_clock_offset_ns(trace);
@@ -214,8 +215,7 @@ lane_host_drain(struct lane_host *host)
 	while (ctf_merge_next(host->merge, &item, NULL) > 0) {
 		count(ctf_stream_user(item.stream), &item);
 		if (item.what == CTF_HEAD_EVENT) {
-			epochs_note(&host->epochs, host->lane->engine, host->hostname, item.event,
-				    &host->lane->sink);
+			epochs_note(&host->epochs, host->lane->engine, item.event, &host->lane->sink);
 			engine_event(host->engine, item.event);
 		} else {
 			engine_loss(host->engine, item.loss);
