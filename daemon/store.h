@@ -100,6 +100,8 @@ json_t *store_queued(struct store *store, const char *receiver, uint64_t after, 
 		     struct error *error);
 /* It was delivered, or given up: forgotten, or just marked as done ('keep'). */
 int store_unqueue(struct store *store, uint64_t seq, bool keep, struct error *error);
+/* What was kept of a receiver, as an object of id to seq. */
+json_t *store_kept(struct store *store, const char *receiver, unsigned limit, struct error *error);
 /* Keeps a silence (proto/schemas/silence.json), NULL forgets it. */
 int store_put_silence(struct store *store, const char *id, const json_t *silence,
 		      struct error *error);
