@@ -356,7 +356,7 @@ make_messages(struct told *told)
 			tell(&told[n++], to, there / MS(100) * MS(100), i + 1, there, true);
 		/* It is sent and received again. */
 		if (!draw(20))
-			tell(&told[n++], to, there / MS(100) * MS(100) + MS(100), i + 1, there + MS(100), true);
+			tell(&told[n++], to, (there / MS(100) + 1) * MS(100), i + 1, there + MS(100), true);
 	}
 	return n;
 }
