@@ -58,6 +58,9 @@ tests_shuffled_facts_LDADD = libdaemon_store.a libanalyzers.a libctf.a libct.a $
 	$(JANSSON_LIBS) $(XXHASH_LIBS) $(BT2_LIBS) -lm
 TESTS += tests/test_flows_corpus.py
 EXTRA_DIST += tests/test_flows_corpus.py
+# Every figure of recordings of several layers, and what is said when part of them is missing.
+TESTS += tests/test_full.py
+EXTRA_DIST += tests/test_full.py tests/lib/ctf_cut.py
 
 # What is found of whole traces.
 TESTS += tests/test_why.py
