@@ -215,6 +215,7 @@ is_own(const struct flow *flow, const struct flow_fact *fact)
 	case FAMILY_ERROR:
 	case FAMILY_CHANGE:
 	case FAMILY_CHILD:
+	case FAMILY_TRACE:
 		return json_object_get(flow->requests, fact->request_id);
 	default:
 		return false;

@@ -31,6 +31,7 @@ enum fact_family {
 	FAMILY_STEP,                 /* nova.step, neutron.step, cinder.step */
 	FAMILY_ERROR,                /* log.error */
 	FAMILY_CHILD,                /* request.child */
+	FAMILY_TRACE,                /* request.trace */
 	FAMILY_MIGRATION,            /* nova.migration */
 	FAMILY_CHANGE,               /* vm.change */
 	FAMILY_OTHER,
