@@ -120,6 +120,12 @@ make_native_route(struct engine *engine, const struct native_event *event)
 	return route;
 }
 
+bool
+native_is_kernel(const struct engine *engine, const struct native_route *route)
+{
+	return engine->table[route->analyzer]->kernel;
+}
+
 int
 natives_compile(struct engine *engine)
 {

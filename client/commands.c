@@ -597,6 +597,10 @@ const struct command commands[] = {
 	  "  cloudtracectl trace req-9f3a5c0d      the request, or the one that it is part of\n"
 	  "  cloudtracectl trace tap1e2f3a4b-5c    the port, and requests about it\n"
 	  "  cloudtracectl trace web-14\n" },
+	{ "why", "", "ID", 1, 1, "why", NULL, view_why, NULL, run_show,
+	  "why it failed or took so long: of a request, migration, VM or alert",
+	  "  cloudtracectl why web-14              the newest operation of a VM\n"
+	  "  cloudtracectl why req-9f3a5c0d -o json\n" },
 	LIST(migration, &migration_view, "live migrations, newest first",
 	     "  cloudtracectl migration list --since 1d --status failed -o json\n"),
 	{ "migration", "show", "ID", 1, 1, "migration.show", NULL, NULL, NULL, run_migration_show,
@@ -649,6 +653,8 @@ const struct command commands[] = {
 	  "  cloudtracectl node drain-status compute-03 --since 2h -o csv\n" },
 	LIST(alert, &alert_view, "alerts, newest first",
 	     "  cloudtracectl alert list --state firing\n"),
+	{ "alert", "show", "ID", 1, 1, "alert.show", NULL, view_alert, NULL, run_show,
+	  "one alert with what was found out about its subject", NULL },
 	WATCH(alert, &alert_view),
 	{ "alert", "rules", "", 0, 0, "alert.rules", &rule_view, NULL, NULL, run_list,
 	  "the rules that raise alerts", NULL },

@@ -52,6 +52,7 @@ cloudtracectl_SOURCES = \
 	client/view_things.c \
 	client/view_vm.c \
 	client/view_waterfall.c \
+	client/view_why.c \
 	client/watch.c \
 	client/waterfall.c client/waterfall.h
 cloudtracectl_LDADD = libclient.a libproto.a libct.a $(OPENSSL_LIBS) $(JANSSON_LIBS) -lm

@@ -99,6 +99,8 @@ void page_list(const char *title, const struct view *view, const json_t *list,
  * array of {from_ns, to_ns, count}; nothing when it is empty. */
 void page_histogram(const char *title, const json_t *histogram, const struct screen *screen,
 		    struct buf *out);
+/* view_why.c: a line for each finding. */
+void page_findings(const json_t *findings, const struct screen *screen, struct buf *out);
 /* Columns left for a drawing behind 'used' ones. */
 unsigned page_draw_width(const struct screen *screen, unsigned used);
 void page_duration(uint64_t ns, struct buf *out);
@@ -129,6 +131,8 @@ typedef void page_fn(const json_t *item, const struct screen *screen, struct buf
 page_fn view_flow, view_vm, view_vm_history, view_service, view_volume, view_port, view_find;
 page_fn view_network_latency, view_network_upcalls, view_network_changes, view_network_where;
 page_fn view_network_path, view_network_show, view_node, view_node_network;
+/* view_why.c */
+page_fn view_why, view_alert;
 page_fn view_compare, view_drain;
 /* A part of the page of 'thing' by what another method gave. */
 typedef void part_fn(const json_t *thing, const json_t *part, const struct screen *screen,

@@ -269,25 +269,6 @@ write_cause(const json_t *flow, const struct screen *screen, struct buf *out)
 	}
 }
 
-static void
-write_findings(const json_t *flow, const struct screen *screen, struct buf *out)
-{
-	json_t *finding;
-	size_t i;
-
-	json_array_foreach(json_at(flow, "findings"), i, finding) {
-		const char *rule = json_text_at(finding, "rule"), *text = json_text_at(finding, "text");
-
-		page_field_name("finding", out);
-		screen_begin_colour(screen, COLOUR_WARN, out);
-		screen_add_text(screen, rule ? rule : "?", out);
-		screen_end_colour(screen, COLOUR_WARN, out);
-		buf_add_string(out, ": ");
-		write_text(text ? text : "?", screen, out);
-		buf_add_char(out, '\n');
-	}
-}
-
 /* -- The budget ----------------------------------------------------------- */
 
 struct item {
@@ -415,7 +396,7 @@ view_flow(const json_t *flow, const struct screen *screen, struct buf *out)
 	write_times(flow, screen, out);
 	write_cause(flow, screen, out);
 	view_peers(json_at(flow, "peers"), screen, out);
-	write_findings(flow, screen, out);
+	page_findings(json_at(flow, "findings"), screen, out);
 	write_budget(flow, screen, out);
 	view_waterfall(flow, screen, out);
 }

@@ -610,6 +610,7 @@ view_migration(const json_t *item, const json_t *alerts, const struct screen *sc
 		screen_add_text(screen, reason, out);
 		buf_add_char(out, '\n');
 	}
+	page_findings(json_at(item, "findings"), screen, out);
 	view_peers(json_at(item, "peers"), screen, out);
 	write_stages(item, screen, out);
 	view_migration_steps(item, screen, out);

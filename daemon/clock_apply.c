@@ -32,14 +32,16 @@ set_number(json_t *object, const char *name, bool known, int64_t value)
 static json_t *
 ask_relation(struct store *store, const struct settled_question *question)
 {
-	struct clock_relation relation;
+	const char *other = question->what + strlen(CLOCK_QUESTION);
+	struct clock_relation relation, programs;
 
-	if (clock_relation(store, question->host, question->what + strlen(CLOCK_QUESTION),
-			   question->from_ns, &relation) || relation.error_ns > INT64_MAX)
+	if (clock_relation(store, question->host, other, question->from_ns, &relation) ||
+	    clock_relation_programs(store, question->host, other, question->from_ns, &programs) ||
+	    programs.error_ns > INT64_MAX)
 		return NULL;
-	return json_pack("{s:I, s:I, s:i, s:s}", "offset_ns", (json_int_t) relation.offset_ns, "error_ns",
-			 (json_int_t) relation.error_ns, "drift_ppb", (int) relation.drift_ppb, "how",
-			 clock_how_name(relation.how));
+	return json_pack("{s:I, s:I, s:I, s:s}", "offset_ns", (json_int_t) relation.offset_ns, "programs_ns",
+			 (json_int_t) programs.offset_ns, "error_ns", (json_int_t) programs.error_ns,
+			 "how", clock_how_name(relation.how));
 }
 
 /* How far the destination is ahead when the guest stops, or else when it begins. */
@@ -102,7 +104,7 @@ clock_add_migration(struct store *store, json_t *migration)
 	json_t *evidence = json_object_get(migration, "evidence"), *relation;
 	const json_t *error = json_object_get(evidence, "clock_error_ns");
 	int64_t offset_ns = json_integer_value(json_object_get(evidence, "clock_offset_ns"));
-	int64_t error_ns = json_integer_value(error);
+	int64_t error_ns = json_integer_value(error), programs_ns = offset_ns;
 	const char *how = streq(json_string_value(json_object_get(migration, "source")),
 				json_string_value(json_object_get(migration, "destination"))) ?
 		"same" : "migration";
@@ -114,13 +116,15 @@ clock_add_migration(struct store *store, json_t *migration)
 	if (relation && (!known || json_integer_value(json_object_get(relation, "error_ns")) < error_ns)) {
 		how = json_string_value(json_object_get(relation, "how"));
 		offset_ns = json_integer_value(json_object_get(relation, "offset_ns"));
+		programs_ns = json_integer_value(json_object_get(relation, "programs_ns"));
 		error_ns = json_integer_value(json_object_get(relation, "error_ns"));
 		known = true;
 	}
 	set_number(evidence, "clock_offset_ns", true, offset_ns);
 	set_number(evidence, "clock_error_ns", known, error_ns);
 	json_object_set_new(evidence, "clock_how", known && how ? json_string(how) : json_null());
-	set_blackout(migration, offset_ns, known, error_ns);
+	/* QEMU told of stop and run, kernels of packets. */
+	set_blackout(migration, programs_ns, known, error_ns);
 	set_gaps(migration, offset_ns, known, error_ns);
 	json_decref(relation);
 }

@@ -186,7 +186,8 @@ struct seen {
 struct view {
 	struct seen points[2][MAX_HULL_POINTS];
 	uint32_t n[2];
-	int64_t reach;               /* The largest |x|: what rounding a slope can do. */
+	int64_t first, last;         /* Of all x. */
+	wide reach, span;            /* What rounding a slope can do: at the time, between points. */
 };
 
 void
@@ -216,7 +217,8 @@ look(const struct clock_hull *hull, int64_t t_ns, unsigned kind, struct view *vi
 		/* Below, all is turned upside down. */
 		view->points[kind][view->n[kind]++] = (struct seen) {
 			kind ? -x : x, hull->points[i].y * STEPS };
-		view->reach = MAX(view->reach, x < 0 ? -x : x);
+		view->first = MIN(view->first, x);
+		view->last = MAX(view->last, x);
 	}
 }
 
@@ -264,12 +266,12 @@ highest(const struct view *view, unsigned kind, int64_t low, int64_t high)
 static int64_t
 border(const struct view *view, int64_t inside, int64_t outside)
 {
-	if (room(view, outside) >= -2 * (wide) view->reach)
+	if (room(view, outside) >= -view->span)
 		return outside;
 	while (inside - outside > 1 || outside - inside > 1) {
 		const int64_t m = inside + (outside - inside) / 2;
 
-		if (room(view, m) >= -2 * (wide) view->reach)
+		if (room(view, m) >= -view->span)
 			inside = m;
 		else
 			outside = m;
@@ -291,15 +293,19 @@ clock_hull_range(const struct clock_hull *above, const struct clock_hull *below,
 		 struct clock_range *ret)
 {
 	struct view *view = xcalloc(1, sizeof *view);
-	int64_t best, low, high;
+	int64_t best = 0, low, high;
 	int r = -ENOENT;
 
+	view->first = INT64_MAX;
+	view->last = INT64_MIN;
 	look(above, t_ns, 0, view);
 	look(below, t_ns, 1, view);
 	if (view->n[0] && view->n[1]) {
+		view->reach = view->last > -view->first ? view->last : -view->first;
+		view->span = (wide) view->last - view->first;
 		best = highest(view, 2, -MAX_SLOPE, MAX_SLOPE);
 		/* A slope between two steps may be the only one. */
-		r = room(view, best) < -2 * (wide) view->reach ? -ERANGE : 0;
+		r = room(view, best) < -view->span ? -ERANGE : 0;
 	}
 	if (!r) {
 		low = border(view, best, -MAX_SLOPE);

@@ -15,6 +15,9 @@
 
 enum { MAX_CLOCK_HOSTS = 1024, MAX_HOPS = 8, WIDE_DRIFT_PPB = 100000 };
 
+/* Of a host whose traces' epochs are not known; 99 us were seen. */
+#define EPOCH_ERROR_NS (100 * NS_PER_US)
+
 /* How far around a time is looked for what relates two clocks, as long as nothing does. */
 static const uint64_t reaches[] = { 60 * NS_PER_S, 3600 * NS_PER_S, 86400 * NS_PER_S };
 
@@ -350,6 +353,39 @@ clock_relation(struct store *store, const char *a, const char *b, uint64_t t_ns,
 		graph_free(graph);
 	}
 	return r;
+}
+
+/* Adds by how much the host's programs are ahead of its kernel, or takes it off. */
+static void
+add_epoch(struct store *store, const char *host, uint64_t t_ns, int sign, struct clock_relation *relation)
+{
+	int64_t least_ns, most_ns;
+
+	if (!store_clock_epochs(store, host, t_ns, &least_ns, &most_ns)) {
+		relation->error_ns += EPOCH_ERROR_NS;
+		return;
+	}
+	relation->offset_ns += sign * (least_ns + (most_ns - least_ns) / 2);
+	relation->error_ns += (uint64_t) (most_ns - least_ns + 1) / 2;
+}
+
+int
+clock_relation_programs(struct store *store, const char *a, const char *b, uint64_t t_ns,
+			struct clock_relation *ret)
+{
+	struct clock_relation relation;
+	int r = clock_relation(store, a, b, t_ns, &relation);
+
+	if (r)
+		return r;
+	/* Far from what can be added to without a care. */
+	if (relation.how == CLOCK_PACKETS && relation.error_ns < INT64_MAX / 2 &&
+	    relation.offset_ns > INT64_MIN / 2 && relation.offset_ns < INT64_MAX / 2) {
+		add_epoch(store, a, t_ns, -1, &relation);
+		add_epoch(store, b, minus(t_ns, -relation.offset_ns), 1, &relation);
+	}
+	*ret = relation;
+	return 0;
 }
 
 /* The times of the tightest points of the slot that is given first, or a sum of none. */

@@ -31,6 +31,12 @@ struct clock_relation {
 int clock_relation(struct store *store, const char *a, const char *b, uint64_t t_ns,
 		   struct clock_relation *ret);
 
+/* The same for times that programs' traces tell (QEMU, OpenStack) instead of kernels':
+ * those of one host differ by up to 0.1 ms, which is made up for where it is known and
+ * part of the error where not. */
+int clock_relation_programs(struct store *store, const char *a, const char *b, uint64_t t_ns,
+			    struct clock_relation *ret);
+
 /* The same at the time around t_ns at which it is known best: *ret_ns, by a's clock. */
 int clock_relation_near(struct store *store, const char *a, const char *b, uint64_t t_ns,
 			struct clock_relation *ret, uint64_t *ret_ns);

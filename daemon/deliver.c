@@ -12,12 +12,16 @@
 #include "daemon/batch.h"
 #include "daemon/deliver_private.h"
 #include "daemon/export_otlp.h"
+#include "daemon/why.h"
 #include "daemon/writer.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/util.h"
 
-enum { AT_ONCE = 64, FLOWS_AT_ONCE = 16, MAX_REPLY = 4096, MAX_TOKEN = 4096, MAX_SILENCED = 10000 };
+enum {
+	AT_ONCE = 64, FLOWS_AT_ONCE = 16, MAX_EXPLAINED = 20, MAX_REPLY = 4096, MAX_TOKEN = 4096,
+	MAX_SILENCED = 10000
+};
 #define IDLE_NS     NS_PER_S
 #define CHILD_NS    (20 * NS_PER_MS)
 /* What belongs to a flow may come a little after its end. */
@@ -349,12 +353,30 @@ flows_of(struct store *store, const json_t *queued)
 	return flows;
 }
 
+/* Adds what is known by now of why; of the first ones alone, as each takes some
+ * milliseconds.  A copy, as what waits stays as it was raised. */
+static void
+explain(struct store *store, json_t *alerts)
+{
+	for (size_t i = 0; i < MIN(json_array_size(alerts), (size_t) MAX_EXPLAINED); i++) {
+		json_t *alert = json_copy(json_array_get(alerts, i));
+		json_t *findings = why_alert(store, alert);
+
+		if (findings)
+			json_object_set_new(alert, "findings", findings);
+		json_array_set_new(alerts, i, alert);
+	}
+}
+
 static void
 send_sent(struct target *target)
 {
 	json_t *alerts = target->kind == KIND_OTLP ? flows_of(target->deliver->store, target->sent) :
 			 alerts_of(target->sent);
 	struct error error = { 0 };
+
+	if (target->kind != KIND_OTLP)
+		explain(target->deliver->store, alerts);
 
 	switch (target->kind) {
 	case KIND_ALERTMANAGER:
@@ -397,6 +419,7 @@ send_again(struct target *target, uint64_t now_ns)
 		if (deliver_is_silenced(target->deliver->silences, json_array_get(alerts, i), wall_ns))
 			json_array_remove(alerts, i);
 	if (json_array_size(alerts)) {
+		explain(target->deliver->store, alerts);
 		target->resending = true;
 		payload_alertmanager(alerts, 4 * target->config.resend_ns, &target->body);
 		post(target);

@@ -63,10 +63,21 @@ labels_of(const json_t *alert)
 	return labels;
 }
 
+/* The first of what was found out about its subject; "": nothing. */
+static const char *
+why_of(const json_t *alert)
+{
+	return text_of(json_array_get(json_object_get(alert, "findings"), 0), "text");
+}
+
 static json_t *
 annotations_of(const json_t *alert)
 {
-	return json_pack("{s:o}", "summary", store_string(text_of(alert, "text")));
+	json_t *annotations = json_pack("{s:o}", "summary", store_string(text_of(alert, "text")));
+
+	if (*why_of(alert))
+		json_object_set_new(annotations, "why", store_string(why_of(alert)));
+	return annotations;
 }
 
 static void
@@ -164,7 +175,7 @@ payload_journal(const json_t *alert, struct error *error)
 		text_of(alert, "rule"), text_of(alert, "state"), text_of(alert, "text"),
 		"CLOUDTRACE_ALERT=%s", text_of(alert, "id"), "CLOUDTRACE_RULE=%s", text_of(alert, "rule"),
 		"CLOUDTRACE_STATE=%s", text_of(alert, "state"), "CLOUDTRACE_SEVERITY=%s", severity,
-		"CLOUDTRACE_SUBJECT=%s", text_of(alert, "subject"), NULL);
+		"CLOUDTRACE_SUBJECT=%s", text_of(alert, "subject"), "CLOUDTRACE_WHY=%s", why_of(alert), NULL);
 
 	return r < 0 ? error_set(error, -r, "the journal: %s", strerror(-r)) : 0;
 }

@@ -272,6 +272,7 @@ flow_expand(struct store *store, json_t *record)
 		flow_outcome(&flow);
 		flow_spans(&flow, record);
 		flow_unknown(&flow, record);
+		json_object_set(record, "findings", flow.findings);
 	} else {
 		json_object_set_new(record, "spans", json_array());
 		json_object_set_new(record, "budget", json_array());

@@ -77,10 +77,11 @@ add_own(const struct flow_tree *tree, int index, struct covered *covered, struct
 	qsort(covered, n, sizeof *covered, by_begin);
 	for (size_t i = 0; i < n; i++) {
 		const uint64_t from_ns = MIN(covered[i].from_ns, node->end_ns);
+		const uint64_t to_ns = MIN(covered[i].to_ns, node->end_ns);
 
 		if (from_ns > at_ns)
 			add_piece(pieces, index, at_ns, from_ns);
-		at_ns = MAX(at_ns, MIN(covered[i].to_ns, node->end_ns));
+		at_ns = MAX(at_ns, to_ns);
 	}
 	if (node->end_ns > at_ns)
 		add_piece(pieces, index, at_ns, node->end_ns);
@@ -108,18 +109,24 @@ message_parts(const struct flow_tree *tree, const struct piece *piece)
 	return parts;
 }
 
-/* Steps that are nothing but waiting. */
+/* Steps that are nothing but waiting: for another service, or for libvirt's. */
 static json_t *
 step_parts(const struct flow_node *node, uint64_t ns)
 {
 	static const char waiting[] = "waiting for ";
-	const char *what = text_of(node->span, "what");
+	const char *what = text_of(node->span, "what"), *name = text_of(node->span, "name");
+	const char *host = text_of(node->span, "host");
+	char by[160];
 	json_t *parts;
 
-	if (!what || !starts_with(what, waiting))
+	if (name && starts_with(name, "libvirt"))
+		snprintf(by, sizeof by, "libvirt on %s", host ? host : "?");
+	else if (what && starts_with(what, waiting))
+		snprintf(by, sizeof by, "%s", what + strlen(waiting));
+	else
 		return NULL;
 	parts = json_array();
-	budget_add_part(parts, "service", ns, what + strlen(waiting), NULL);
+	budget_add_part(parts, "service", ns, by, NULL);
 	return parts;
 }
 
@@ -173,6 +180,19 @@ ask_host(struct store *store, const struct flow_tree *tree, struct pieces *piece
 			pieces->all[i].parts = json_incref(json_array_get(answers, k++));
 	json_decref(answers);
 	free(questions);
+}
+
+/* Steps of another layer count as what they are part of. */
+static const char *
+what_of(const struct flow_tree *tree, int index)
+{
+	const char *what = text_of(tree->nodes[index].span, "what");
+
+	for (unsigned i = 0; !what && tree->nodes[index].parent >= 0 && i < FLOW_PATH_DEPTH; i++) {
+		index = tree->nodes[index].parent;
+		what = text_of(tree->nodes[index].span, "what");
+	}
+	return what ? what : "other services";
 }
 
 static json_t *
@@ -300,11 +320,10 @@ whole_budget(const struct flow_tree *tree, const struct piece *pieces)
 		const struct flow_segment *segment = &tree->path[i];
 		const struct flow_node *node = &tree->nodes[segment->node];
 		const uint64_t ns = segment->to_ns - segment->from_ns;
-		const char *what = text_of(node->span, "what");
 		json_t *nobody;
 
 		if (!segment->behind || is_message(node)) {
-			add_stretch(budget, node, what ? what : "other services", ns, pieces[i].parts);
+			add_stretch(budget, node, what_of(tree, segment->node), ns, pieces[i].parts);
 			continue;
 		}
 		nobody = json_array();

@@ -45,7 +45,8 @@ static json_t *
 change_span(const struct flow *flow, const json_t *change, const char *port)
 {
 	const json_t *attributes = json_object_get(change, "attributes");
-	const uint64_t end_ns = flow_number(change, "start_ns");
+	const uint64_t end_ns = flow_moved_of(flow, flow_member(change, "host"),
+					      flow_number(change, "start_ns"));
 	const uint64_t took_ns = flow_number(attributes, "took_ns");
 	const bool failed = json_integer_value(json_object_get(attributes, "ret")) < 0;
 	json_t *known = json_copy((json_t *) (uintptr_t) attributes);

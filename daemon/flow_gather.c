@@ -698,5 +698,6 @@ flow_done(struct flow *flow)
 	json_decref(flow->migrations);
 	json_decref(flow->error);
 	json_decref(flow->findings);
+	free(flow->clocks);
 	*flow = (struct flow) { 0 };
 }

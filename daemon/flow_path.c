@@ -83,7 +83,8 @@ order_nodes(struct flow_tree *tree)
 	return order;
 }
 
-/* A message that nobody answers is worked on for as long as there is work. */
+/* A message that nobody answers is worked on for as long as there is work that its
+ * server does or waits for: not what another does with a message that was left with it. */
 static bool
 is_endless(const struct flow_node *node)
 {
@@ -111,17 +112,22 @@ static void
 link_nodes(struct flow_tree *tree, const int *order)
 {
 	struct ended *ended = xcalloc(tree->n + 1, sizeof *ended);
+	uint64_t *work_ns = xcalloc(tree->n + 1, sizeof *work_ns);
 
 	for (size_t i = tree->n; i-- > 0; ) {
 		struct flow_node *node = &tree->nodes[order[i]];
 
-		node->reach_ns = MAX(node->reach_ns, node->end_ns);
+		struct flow_node *parent = node->parent >= 0 ? &tree->nodes[node->parent] : NULL;
+
 		if (is_endless(node))
-			node->end_ns = node->reach_ns;
-		if (node->parent >= 0)
-			tree->nodes[node->parent].reach_ns =
-				MAX(tree->nodes[node->parent].reach_ns, node->reach_ns);
+			node->end_ns = MAX(node->end_ns, work_ns[order[i]]);
+		node->reach_ns = MAX(node->reach_ns, node->end_ns);
+		if (parent) {
+			parent->reach_ns = MAX(parent->reach_ns, node->reach_ns);
+			work_ns[node->parent] = MAX(work_ns[node->parent], node->end_ns);
+		}
 	}
+	free(work_ns);
 	for (size_t i = 0; i < tree->n; i++)
 		ended[i] = (struct ended) { (int) i, tree->nodes[i].end_ns };
 	qsort(ended, tree->n, sizeof *ended, by_end);

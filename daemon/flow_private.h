@@ -49,6 +49,7 @@ struct flow_fact {
 	enum fact_family family;
 	uint64_t start_ns, end_ns;   /* 0: open. */
 	bool surely;                 /* Joined by its request or message id. */
+	int64_t ahead_ns;            /* Its host's clock is ahead of the root's: flow_clocks(). */
 	const struct flow_fact *other; /* Of a message: the other end, or NULL. */
 	/* Set by flow_spans.c: */
 	const struct flow_fact *parent;
@@ -90,6 +91,9 @@ struct flow {
 	const struct flow_fact *told; /* What Nova told of that, or NULL. */
 	json_t *error;               /* Object, or NULL. */
 	json_t *findings;            /* Array. */
+	/* Set by flow_clocks.c: */
+	struct flow_clock *clocks;   /* Of each host that the root's clock is related to. */
+	size_t n_clocks;
 };
 
 /* flow_facts.c: a fact in the form of store_spans(), which it borrows. */
@@ -121,6 +125,19 @@ void flow_behalf(struct store *store, const char *request, struct flow_behalf *r
 json_t *flow_both(struct store *store, const char *request, const char *kind, const char *other);
 /* Whether a service made this request, but nobody said for which of its own. */
 bool flow_is_stray(struct store *store, const char *request);
+
+/* flow_clocks.c: relates the clocks of all hosts to the root's. */
+void flow_clocks(struct flow *flow);
+/* A time (0: none) by the root's clock: of a fact, or of any host. */
+uint64_t flow_moved(const struct flow_fact *fact, uint64_t t_ns);
+uint64_t flow_moved_of(const struct flow *flow, const char *host, uint64_t t_ns);
+/* The end of the flow by the root's clock; of one that goes on, of what surely is of it. */
+uint64_t flow_moved_end(const struct flow *flow);
+/* How far that may be off; 0: it ends on the root's host, or that is not known. */
+uint64_t flow_end_error(const struct flow *flow);
+/* Sets "offset_ns" and "error_ns" of spans whose host has another clock; begins that are
+ * before the parent's by no more than the errors are moved there ("clamped_ns"). */
+void flow_relate(const struct flow *flow, json_t *spans);
 
 /* flow_datapath.c: adds a span for each change of Open vSwitch's ports that the flow
  * asked for. */

@@ -33,7 +33,8 @@ flow_steps(const struct flow *flow, json_t *spans)
 
 	json_array_foreach(steps, i, step) {
 		const json_t *lasted = json_object_get(step, "lasted_ns");
-		const json_int_t t_ns = (json_int_t) flow_number(step, "t_ns");
+		const json_int_t t_ns = (json_int_t) flow_moved_of(flow, flow_member(step, "host"),
+								   flow_number(step, "t_ns"));
 		_cleanup_(freep) char *parent = parent_of(flow, id, step);
 		_cleanup_(freep) char *own = xasprintf("%s/step/%zu", id, i);
 

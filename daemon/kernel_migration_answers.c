@@ -178,11 +178,11 @@ connections_of(struct store *store, const json_t *migration, uint64_t from_ns, u
 	const char *destination = json_string_value(json_object_get(migration, "destination"));
 	const struct target target = target_of(store, migration);
 	const char *joined_by = "address and port";
-	json_t *all, *list, *own = json_array(), *arrived, *one;
+	json_t *all, *list, *arrived, *one;
 	size_t i;
 
 	if (!source || !target.port)
-		return own;
+		return json_array();
 	all = connections(store, source, "send", &target, from_ns, to_ns);
 	list = all ? json_deep_copy(all) : json_array();
 	json_decref(all);
@@ -194,12 +194,9 @@ connections_of(struct store *store, const json_t *migration, uint64_t from_ns, u
 		keep_own(list, arrived, &joined_by);
 		json_decref(arrived);
 	}
-	json_array_foreach(list, i, one) {
+	json_array_foreach(list, i, one)
 		json_object_set_new(one, "joined_by", json_string(joined_by));
-		json_array_append(own, one);
-	}
-	json_decref(list);
-	return own;
+	return list;
 }
 
 /* -- Steps ------------------------------------------------------------------ */

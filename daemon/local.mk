@@ -39,7 +39,8 @@ libdaemon_store_a_SOURCES = \
 	daemon/flow_kinds.c \
 	daemon/flow_outcome.c \
 	daemon/flow_record.c \
-	daemon/flow_spans.c \
+	daemon/flow_spans.c daemon/flow_budget.c daemon/flow_budget.h daemon/flow_clocks.c \
+	daemon/flow_path.c daemon/flow_path.h \
 	daemon/flow_unknown.c \
 	daemon/hub.c daemon/hub.h \
 	daemon/join.h \
@@ -62,9 +63,10 @@ libdaemon_store_a_SOURCES = \
 	daemon/store_request.c \
 	daemon/store_peers.c \
 	daemon/store_settled.c \
-	daemon/parts.c daemon/parts.h daemon/peers.c daemon/compare.c \
+	daemon/parts.c daemon/parts.h daemon/peers.c \
+	daemon/compare.c daemon/compare_details.c daemon/compare_private.h \
 	daemon/flow_parts.c \
-	daemon/drain.c daemon/drain.h daemon/drain_eta.c \
+	daemon/drain.c daemon/drain.h daemon/drain_answer.c daemon/drain_eta.c \
 	daemon/settle.c daemon/settle.h \
 	daemon/expand.c daemon/expand.h \
 	daemon/join_steps.c daemon/join_steps.h \

@@ -318,6 +318,10 @@ int store_clock_pairs(struct store *store, uint64_t from_ns, uint64_t to_ns,
 		      void (*give)(void *context, const char *a, const char *b, int64_t width_ns),
 		      void *context, struct error *error);
 
+/* By how much the programs' traces of a host are ahead of its kernel's at t_ns: both take
+ * the same clock's zero for different times.  False: one of them is not known. */
+bool store_clock_epochs(struct store *store, const char *host, uint64_t t_ns, int64_t *ret_least_ns,
+			int64_t *ret_most_ns);
 /* The middle of the newest time that two hosts met in, both ways.  -ENOENT: there is none. */
 int store_clock_newest(struct store *store, uint64_t *ret_ns);
 

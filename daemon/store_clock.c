@@ -19,6 +19,8 @@
 #define SLOT_NS (10 * NS_PER_S)
 #define OLD_SLOT_NS (60 * NS_PER_S)
 #define OLD_NS (3600 * NS_PER_S)
+/* Traces of one boot differ by less; nothing boots twice in it. */
+#define SAME_BOOT_NS (10 * NS_PER_MS)
 /* So long segments wait for the other end, by their own host's time. */
 #define WAIT_NS (600 * NS_PER_S)
 
@@ -279,6 +281,34 @@ store_clock_pairs(struct store *store, uint64_t from_ns, uint64_t to_ns,
 		give(context, store_column_string(stmt, 0), store_column_string(stmt, 1),
 		     sqlite3_column_int64(stmt, 2));
 	return store_done(store, stmt, error, "read pairs of clocks");
+}
+
+bool
+store_clock_epochs(struct store *store, const char *host, uint64_t t_ns, int64_t *ret_least_ns,
+		   int64_t *ret_most_ns)
+{
+	/* Those of the boot that began last before t_ns. */
+	static const char sql[] =
+		"WITH boot AS (SELECT max(start_ns) AS at FROM fact WHERE host = ?1 AND kind = 'clock'"
+		" AND start_ns <= ?2) SELECT key = 'kernel', min(start_ns), max(start_ns) FROM fact, boot"
+		" WHERE host = ?1 AND kind = 'clock' AND start_ns BETWEEN at - ?3 AND at GROUP BY 1";
+	sqlite3_stmt *stmt = store_query(store, sql, "tuu", host, t_ns, SAME_BOOT_NS);
+	int64_t least[2] = { 0 }, most[2] = { 0 };
+	bool known[2] = { false, false };
+
+	while (stmt && sqlite3_step(stmt) == SQLITE_ROW) {
+		const int kernel = sqlite3_column_int(stmt, 0) != 0;
+
+		known[kernel] = true;
+		least[kernel] = sqlite3_column_int64(stmt, 1);
+		most[kernel] = sqlite3_column_int64(stmt, 2);
+	}
+	if (store_done(store, stmt, NULL, "read the epochs") || !known[0] || !known[1])
+		return false;
+	/* Both lie in SAME_BOOT_NS. */
+	*ret_least_ns = least[0] - most[1];
+	*ret_most_ns = most[0] - least[1];
+	return true;
 }
 
 int

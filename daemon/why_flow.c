@@ -71,15 +71,17 @@ find_error(struct why *why, const struct why_rule *rule)
 {
 	json_t *error = json_object_get(why->subject, "error");
 	const char *said = why_text(error, "message") ?: why_text(error, "exception");
+	const char *service = or_what(why_text(error, "service"), "a service");
 	const bool failed = is_text(why->subject, "status", "error");
 	struct why_rule named = *rule;
 
 	if (!json_is_object(error) || (!failed && is_migration_told(why)))
 		return;
 	named.name = or_what(why_text(error, "cause"), rule->name);
-	why_add(why, &named, why_text(error, "host"), failed ? 1 : 0, json_incref(error), xasprintf(
-		"%s on %s: %s", or_what(why_text(error, "service"), "a service"),
-		or_what(why_text(error, "host"), "?"), or_what(said, "it failed without saying why")));
+	why_add(why, &named, why_text(error, "host"), failed ? 1 : 0, json_incref(error),
+		said && starts_with(said, service) ? xstrdup(said) :
+		xasprintf("%s on %s: %s", service, or_what(why_text(error, "host"), "?"),
+			  or_what(said, "it failed without saying why")));
 }
 
 static void
@@ -288,18 +290,19 @@ find_silence(struct why *why, const struct why_rule *rule)
 	const uint64_t ns = gap.to_ns - gap.from_ns;
 	const char *service = why_text(gap.before, "service"), *host = why_text(gap.before, "host");
 	_cleanup_(freep) char *took = why_duration(ns);
+	bool silent;
 
 	if (!gap.before || !service || !host || !why_is_much(rule, ns, why->total_ns) ||
 	    is_explained(why, ns))
 		return;
+	silent = !spoke(why, service, host, &gap);
 	why_add(why, rule, host, why_share(why, ns), json_pack(
-		"{s:I, s:I, s:o, s:o}", "ns", (json_int_t) ns, "t_ns", (json_int_t) gap.from_ns, "after",
-		json_incref(json_object_get(gap.before, "name")), "service", store_string(service)),
-		spoke(why, service, host, &gap) ? xasprintf(
-		"nobody said anything of this request for %s after \"%s\" of %s on %s", took,
-		or_what(why_text(gap.before, "name"), "?"), service, host) : xasprintf(
-		"%s on %s was silent for %s after \"%s\": neither of this request nor of any other did it say "
-		"anything", service, host, took, or_what(why_text(gap.before, "name"), "?")));
+		"{s:I, s:I, s:O, s:o, s:b}", "ns", (json_int_t) ns, "t_ns", (json_int_t) gap.from_ns, "after",
+		json_object_get(gap.before, "name"), "service", store_string(service), "service_silent",
+		(int) silent),
+		xasprintf("nobody who is traced said anything of this request for %s after \"%s\" of %s on %s%s",
+			  took, or_what(why_text(gap.before, "name"), "?"), service, host, silent ?
+			  ", which was silent about all others, too" : ""));
 }
 
 /* -- From the kernel ------------------------------------------------------------------------ */

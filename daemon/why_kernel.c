@@ -179,7 +179,7 @@ add_contention(struct contention *all, const char *stage, const json_t *thread, 
 
 	blocked = starved_ns ? xasprintf(", so that the migration was blocked on the network for %s",
 					 starved) : xstrdup("");
-	all->text = xasprintf("%s%sin %s %s waited for a CPU %s (%u %%) while it ran %s%s",
+	all->text = xasprintf("%s%sin %s %s waited for a CPU %s (%u %%), which %s had meanwhile%s",
 			      before ? before : "", before ? "; " : "", stage, why_text(thread, "name") ?: "?",
 			      waited, MIN(percent, 100u), takers, blocked);
 	all->ns += MIN(waited_ns, of_ns);
@@ -317,7 +317,7 @@ find_starved_vcpu(struct why *why, const struct why_rule *rule)
 				"{s:O?, s:I, s:I, s:O?}", "tid", json_object_get(thread, "tid"), "waited_ns",
 				(json_int_t) ns, "of_ns", (json_int_t) of_ns, "waited_for",
 				json_object_get(thread, "waited_for")), xasprintf(
-				"the guest's %s waited for a CPU of %s %s (%.0f %% of precopy) while it ran %s",
+				"the guest's %s waited for a CPU of %s %s (%.0f %% of precopy), which %s had meanwhile",
 				why_text(thread, "name") ?: "vCPU", places[0].host, waited,
 				100.0 * (double) ns / (double) of_ns, takers));
 			return;

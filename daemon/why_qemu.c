@@ -334,8 +334,8 @@ find_stalled(struct why *why, const struct why_rule *rule)
 		xasprintf(" (the downtime limit of %s allows that)", limit) :
 		xasprintf(" (%.1f times the downtime limit of %s)", (double) ns / (double) limit_ns, limit);
 	why_add(why, rule, node, why_share(why, ns), evidence, xasprintf(
-		"stop-and-copy stalled: the guest %s stopped on %s for %s%s%s%s%s",
-		running ? "has been" : "was", or_what(node, "?"), took, part, did,
+		"stop-and-copy %s: the guest %s stopped on %s for %s%s%s%s%s",
+		ns < 2 * NS_PER_S ? "took too long" : "stalled", running ? "has been" : "was", or_what(node, "?"), took, part, did,
 		running && passed ? "; last checkpoint passed: " : "", running && passed ? passed : ""));
 }
 

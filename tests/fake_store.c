@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/why.h"
 #include "lib/util.h"
 
 struct store {
@@ -214,6 +215,32 @@ json_t *
 store_alert_list(struct store *store, const struct store_filter *filter, struct error *error)
 {
 	return list(store, "alerts", filter);
+}
+
+json_t *
+store_alert_show(struct store *store, const char *id, struct error *error)
+{
+	json_t *alert = find(json_object_get(store->root, "alerts"), "id", id);
+
+	if (!alert)
+		error_set(error, ENOENT, "no alert has the id \"%s\"", id);
+	return json_deep_copy(alert);
+}
+
+json_t *
+why_alert(struct store *store, const json_t *alert)
+{
+	return NULL;
+}
+
+json_t *
+why_answer(struct store *store, const char *id, struct error *error)
+{
+	json_t *why = find(json_object_get(store->root, "why"), "id", id);
+
+	if (!why)
+		error_set(error, ENOENT, "no request or migration is known by \"%s\"", id);
+	return json_deep_copy(why);
 }
 
 json_t *

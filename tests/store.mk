@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 if HAVE_CMOCKA
 store_tests = tests/test_store tests/test_store_refusals tests/test_hub tests/test_hub_order \
-	tests/test_flows tests/test_store_windows tests/test_network tests/test_parts
+	tests/test_flows tests/test_store_windows tests/test_network tests/test_parts tests/test_clocks
 check_PROGRAMS += $(store_tests)
 TESTS += $(store_tests)
 store_test_common = tests/store_fixture.c tests/store_fixture.h
@@ -10,6 +10,8 @@ store_test_libs = libdaemon_store.a libanalyzers.a libct.a $(SQLITE_LIBS) $(JANS
 
 tests_test_store_SOURCES = tests/test_store.c $(store_test_common)
 tests_test_store_LDADD = $(store_test_libs)
+tests_test_clocks_SOURCES = tests/test_clocks.c $(store_test_common)
+tests_test_clocks_LDADD = $(store_test_libs)
 tests_test_store_refusals_SOURCES = tests/test_store_refusals.c $(store_test_common)
 tests_test_store_refusals_LDADD = $(store_test_libs)
 tests_test_store_windows_SOURCES = tests/test_store_windows.c daemon/batch.c $(store_test_common)
