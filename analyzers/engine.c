@@ -648,38 +648,6 @@ decode(struct engine_host *host, const struct deriver *deriver, const struct ctf
 		engine->counters.incomplete++;
 }
 
-/* Traces of one host count the same clock but differ in the time that they take for
- * its zero: by up to 0.1 ms, which is more than clocks of two hosts can be related by. */
-static void
-tell_epoch(struct engine_host *host, const struct ctf_event *event, uint64_t epoch_ns)
-{
-	const struct native_route *native = host->engine->native_routes[event->wanted];
-	struct fact fact = { .type = FACT_ENTITY, .host = host->name, .kind = "clock",
-			     .start_ns = epoch_ns };
-	unsigned i;
-
-	for (i = 0; i < host->n_epochs && host->epochs[i] != epoch_ns; i++)
-		;
-	host->last_epoch = i < MAX_EPOCHS ? i : 0;
-	if (i < host->n_epochs || i == MAX_EPOCHS)
-		return;
-	host->epochs[host->n_epochs++] = epoch_ns;
-	snprintf(fact.key, sizeof fact.key, "%s", native && native_is_kernel(host->engine, native) ?
-		 "kernel" : "programs");
-	host->engine->counters.facts++;
-	host->engine->sink.fact(host->engine->sink.context, &fact);
-}
-
-static inline void
-note_epoch(struct engine_host *host, const struct ctf_event *event)
-{
-	const uint64_t epoch_ns = event->t_ns - event->raw_ns;
-
-	if (__builtin_expect(host->epochs[host->last_epoch] != epoch_ns, 0) && epoch_ns &&
-	    event->t_ns > event->raw_ns)
-		tell_epoch(host, event, epoch_ns);
-}
-
 void
 engine_event(struct engine_host *host, const struct ctf_event *event)
 {
@@ -691,7 +659,6 @@ engine_event(struct engine_host *host, const struct ctf_event *event)
 		run_timers(host, event->t_ns);
 	if (event->wanted >= engine->n_routes)
 		return;
-	note_epoch(host, event);
 	for (unsigned i = 0; i < engine->n_derivers; i++)
 		if (engine->derivers[i].wanted == event->wanted)
 			decode(host, &engine->derivers[i], event);

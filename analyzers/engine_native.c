@@ -120,12 +120,6 @@ make_native_route(struct engine *engine, const struct native_event *event)
 	return route;
 }
 
-bool
-native_is_kernel(const struct engine *engine, const struct native_route *route)
-{
-	return engine->table[route->analyzer]->kernel;
-}
-
 int
 natives_compile(struct engine *engine)
 {
@@ -448,6 +442,16 @@ natives_event(struct engine_host *host, const struct ctf_event *event)
 {
 	for (const struct native_route *r = host->engine->native_routes[event->wanted]; r; r = r->next)
 		take_native(host, r, event);
+}
+
+bool
+engine_is_kernel(const struct engine *engine, const struct ctf_event *event)
+{
+	const struct native_route *route = event->wanted < engine->n_routes ?
+		engine->native_routes[event->wanted] : NULL;
+
+	/* Some read what programs tell, too. */
+	return route && engine->table[route->analyzer]->kernel && !route->other;
 }
 
 size_t

@@ -116,9 +116,6 @@ struct native_run {
 	struct gone *gone;     /* and of those of an earlier run, to be forgotten. */
 };
 
-/* Of a host's traces: more are not told. */
-enum { MAX_EPOCHS = 64 };
-
 struct engine_host {
 	struct engine *engine;
 	char *name;
@@ -127,9 +124,6 @@ struct engine_host {
 	struct heap timers;         /* Those with a deadline. */
 	struct pool pools[MAX_ANALYZERS + 1]; /* By engine_pool(). */
 	struct native_run *natives; /* By analyzer; NULL before the first event of any. */
-	/* What its traces add to their clock to give the time since 1970. */
-	uint64_t epochs[MAX_EPOCHS];
-	unsigned n_epochs, last_epoch;
 	UT_hash_handle hh;
 };
 
@@ -171,8 +165,6 @@ struct entry *entry_new(struct engine_host *host, unsigned analyzer, uint64_t ke
 /* Their events and fields, before the routes are made; then their routes. */
 void natives_declare(struct engine *engine);
 int natives_compile(struct engine *engine);
-/* Whether a native event's analyzer is of the kernel. */
-bool native_is_kernel(const struct engine *engine, const struct native_route *route);
 void natives_compile_free(struct engine *engine);
 void natives_host_free(struct engine_host *host);
 void natives_event(struct engine_host *host, const struct ctf_event *event);

@@ -156,6 +156,13 @@ void view_migration_network(const json_t *migration, const struct screen *screen
 /* view_waterfall.c: all spans of a flow on an axis of time. */
 void view_waterfall(const json_t *flow, const struct screen *screen, struct buf *out);
 
+/* view_budget.c: "budget" as a table with bars, below each part what the kernel or another
+ * service says of it, where that is more than a twentieth of the whole. */
+void view_budget(const json_t *thing, const struct screen *screen, struct buf *out);
+/* Whether a part is such a reason; "WHAT by WHOM". */
+bool budget_is_reason(const json_t *part, uint64_t whole_ns);
+void budget_add_reason(const json_t *part, const struct screen *screen, struct buf *cell);
+
 /* view_flow.c: pieces of lists. */
 void flow_write_subject(const json_t *flow, const struct screen *screen, struct buf *out);
 void flow_write_took(const json_t *flow, const struct screen *screen, struct buf *out);

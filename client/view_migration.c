@@ -617,6 +617,8 @@ view_migration(const json_t *item, const json_t *alerts, const struct screen *sc
 	write_rounds(item, screen, out);
 	write_curve(item, screen, out);
 	view_migration_network(item, screen, out);
+	if (json_at(item, "kernel"))
+		view_budget(item, screen, out);
 	view_migration_kernel(item, screen, out);
 	write_alerts(alerts, screen, out);
 	write_evidence(item, screen, out);

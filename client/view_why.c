@@ -152,6 +152,7 @@ view_why(const json_t *why, const struct screen *screen, struct buf *out)
 	add_sentence(verdict ? verdict : "nothing is known", screen, out);
 	buf_add_string(out, "\n\n");
 	page_head(topic ? topic : "?", json_text_at(why, "id"), json_text_at(why, "status"), screen, out);
+	buf_add_char(out, '\n');
 	json_array_foreach(json_at(why, "findings"), i, one)
 		add_finding(one, screen, out);
 	add_budget(json_at(why, "budget"), screen, out);
@@ -180,6 +181,7 @@ view_alert(const json_t *alert, const struct screen *screen, struct buf *out)
 	size_t i;
 
 	page_head("alert", json_text_at(alert, "id"), json_text_at(alert, "state"), screen, out);
+	buf_add_char(out, '\n');
 	page_fields(fields, alert, screen, out);
 	json_array_foreach(json_at(alert, "findings"), i, one)
 		add_finding(one, screen, out);

@@ -105,9 +105,9 @@ clock_add_migration(struct store *store, json_t *migration)
 	const json_t *error = json_object_get(evidence, "clock_error_ns");
 	int64_t offset_ns = json_integer_value(json_object_get(evidence, "clock_offset_ns"));
 	int64_t error_ns = json_integer_value(error), programs_ns = offset_ns;
-	const char *how = streq(json_string_value(json_object_get(migration, "source")),
-				json_string_value(json_object_get(migration, "destination"))) ?
-		"same" : "migration";
+	const char *source = json_string_value(json_object_get(migration, "source"));
+	const char *destination = json_string_value(json_object_get(migration, "destination"));
+	const char *how = source && destination && streq(source, destination) ? "same" : "migration";
 	bool known = json_is_integer(error);
 
 	if (!json_is_object(evidence) || !json_is_integer(json_object_get(evidence, "clock_offset_ns")))

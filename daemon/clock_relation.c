@@ -158,6 +158,17 @@ likely_drift(const struct clock_range *range)
 	return range->least_ppb > 0 ? range->least_ppb : MIN(range->most_ppb, 0);
 }
 
+static struct clock_relation
+relation_of_range(const struct clock_range *range, enum clock_how how)
+{
+	return (struct clock_relation) {
+		/* One more, as the middle is rounded. */
+		.error_ns = ((uint64_t) range->most_ns - (uint64_t) range->least_ns + 1) / 2 + 1,
+		.offset_ns = (int64_t) (((__int128) range->least_ns + range->most_ns) / 2),
+		.drift_ppb = likely_drift(range), .how = how,
+	};
+}
+
 static int
 pair_relation(struct store *store, const char *a, const char *b, uint64_t t_ns,
 	      struct clock_relation *ret)
@@ -179,16 +190,11 @@ pair_relation(struct store *store, const char *a, const char *b, uint64_t t_ns,
 	}
 	if (r)
 		return r;
-	*ret = (struct clock_relation) {
-		.error_ns = ((uint64_t) range.most_ns - (uint64_t) range.least_ns + 1) / 2,
-		.offset_ns = (int64_t) (((__int128) range.least_ns + range.most_ns) / 2),
-		.drift_ppb = likely_drift(&range), .how = CLOCK_PACKETS,
-	};
+	*ret = relation_of_range(&range, CLOCK_PACKETS);
 	if (turned) {
 		ret->offset_ns = -ret->offset_ns;
 		ret->drift_ppb = -ret->drift_ppb;
 	}
-	ret->error_ns++;             /* The middle was rounded. */
 	return 0;
 }
 
@@ -331,10 +337,64 @@ tree_relation(struct store *store, const struct clock_graph *graph, unsigned to,
 	return r;
 }
 
+/* -- Messages between services ------------------------------------------------- */
+
+static void
+add_message(void *context, const struct store_message *m)
+{
+	struct clock_hull *hulls = context;
+	const uint64_t most = INT64_MAX;
+
+	if (m->sent_ns > most || m->received_ns > most || m->replied_ns > most || m->answered_ns > most)
+		return;
+	/* Above: from a to b.  The reply goes the other way. */
+	if (m->from_a)
+		clock_hull_add(&hulls[0], (int64_t) m->sent_ns,
+			       (int64_t) m->received_ns - (int64_t) m->sent_ns);
+	else
+		clock_hull_add(&hulls[1], (int64_t) m->received_ns,
+			       (int64_t) m->received_ns - (int64_t) m->sent_ns);
+	if (!m->replied_ns || !m->answered_ns)
+		return;
+	if (m->from_a)
+		clock_hull_add(&hulls[1], (int64_t) m->answered_ns,
+			       (int64_t) m->answered_ns - (int64_t) m->replied_ns);
+	else
+		clock_hull_add(&hulls[0], (int64_t) m->replied_ns,
+			       (int64_t) m->answered_ns - (int64_t) m->replied_ns);
+}
+
+static int
+message_relation(struct store *store, const char *a, const char *b, uint64_t t_ns,
+		 struct clock_relation *ret)
+{
+	static const uint64_t near[] = { 10 * NS_PER_S, 60 * NS_PER_S };
+	struct clock_range range = { 0 };
+	int r = -ENOENT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(near) && r; i++) {
+		struct clock_hull hulls[2] = { 0 }, loose[2] = { 0 };
+
+		r = store_clock_messages(store, a, b, t_ns, near[i], add_message, hulls, NULL);
+		for (int k = 0; k < 2; k++) {
+			clock_hull_loosen(&loose[k], &hulls[k], (int64_t) t_ns);
+			clock_hull_done(&hulls[k]);
+		}
+		if (!r)
+			r = clock_hull_range(&loose[0], &loose[1], (int64_t) t_ns, &range);
+		clock_hull_done(&loose[0]);
+		clock_hull_done(&loose[1]);
+	}
+	if (!r)
+		*ret = relation_of_range(&range, CLOCK_MESSAGES);
+	return r ? -ENOENT : 0;
+}
+
 int
 clock_relation(struct store *store, const char *a, const char *b, uint64_t t_ns,
 	       struct clock_relation *ret)
 {
+	struct clock_range range = { 0 };
 	int r = -ENOENT;
 
 	if (streq(a, b)) {
@@ -342,6 +402,10 @@ clock_relation(struct store *store, const char *a, const char *b, uint64_t t_ns,
 		return 0;
 	}
 	t_ns = MIN(t_ns, (uint64_t) INT64_MAX / 2);
+	if (store_clock_same(store, a, b, t_ns, &range.least_ns, &range.most_ns)) {
+		*ret = relation_of_range(&range, CLOCK_SAME);
+		return 0;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(reaches) && r; i++) {
 		struct clock_graph *graph = graph_read(store, t_ns, reaches[i]);
 		const int from = host_index(graph, a, false), to = host_index(graph, b, false);
@@ -352,7 +416,7 @@ clock_relation(struct store *store, const char *a, const char *b, uint64_t t_ns,
 		}
 		graph_free(graph);
 	}
-	return r;
+	return r ? message_relation(store, a, b, t_ns, ret) : 0;
 }
 
 /* Adds by how much the host's programs are ahead of its kernel, or takes it off. */

@@ -12,7 +12,7 @@
 
 /* What tells it, best first; over several hosts the weakest one. */
 enum clock_how {
-	CLOCK_SAME,                  /* The same host. */
+	CLOCK_SAME,                  /* The same host, or clock. */
 	CLOCK_PACKETS,               /* TCP segments that both kernels saw. */
 	CLOCK_MESSAGES,              /* Calls between services, seen at both ends. */
 	CLOCK_MIGRATION,             /* Who connected and was accepted. */

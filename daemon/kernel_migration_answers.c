@@ -23,20 +23,37 @@ time_of(const json_t *object, const char *name)
 	return value > 0 ? (uint64_t) value : 0;
 }
 
+/* By how much times that QEMU's trace tells are ahead of the same host's kernel's: each
+ * trace has its own idea of when its clock began. */
+static uint64_t
+ahead_of_kernel(struct store *store, const char *host, uint64_t t_ns)
+{
+	int64_t least_ns, most_ns;
+
+	if (!store_clock_epochs(store, host, t_ns, &least_ns, &most_ns))
+		return 0;
+	return (uint64_t) (least_ns + (most_ns - least_ns) / 2);
+}
+
 static json_t *
 ask_threads(struct store *store, const struct settled_question *q)
 {
-	const struct kernel_filter filter = { .since_ns = q->from_ns, .until_ns = q->to_ns,
-					      .host = q->host, .pid = q->pid, .limit = MAX_THREADS };
+	const uint64_t ahead_ns = streq(q->what, "threads") ?
+		ahead_of_kernel(store, q->host, q->from_ns) : 0;
+	const struct kernel_filter filter = { .since_ns = q->from_ns - ahead_ns,
+					      .until_ns = q->to_ns - ahead_ns, .host = q->host,
+					      .pid = q->pid, .limit = MAX_THREADS };
 
 	return kernel_threads(store, &filter, NULL);
 }
 
-/* Threads of a process that are of interest. */
+/* Threads of a process that are of interest: by times of that host's programs ("threads"),
+ * or of its kernel ("threads there"). */
 static json_t *
-threads_of(struct store *store, const char *host, uint64_t pid, uint64_t from_ns, uint64_t to_ns)
+threads_of(struct store *store, const char *what, const char *host, uint64_t pid, uint64_t from_ns,
+	   uint64_t to_ns)
 {
-	const struct settled_question question = { .what = "threads", .host = host, .pid = pid,
+	const struct settled_question question = { .what = what, .host = host, .pid = pid,
 						   .from_ns = from_ns, .to_ns = to_ns };
 
 	return host && pid ? settled_ask(store, &question, ask_threads) : NULL;
@@ -215,8 +232,8 @@ add_step(struct store *store, const json_t *migration, json_t *steps, const char
 
 	if (!from_ns || to_ns <= from_ns || json_array_size(steps) >= MAX_STEPS)
 		return;
-	here = threads_of(store, source, time_of(migration, "source_pid"), from_ns, to_ns);
-	there = threads_of(store, destination, time_of(migration, "destination_pid"),
+	here = threads_of(store, "threads", source, time_of(migration, "source_pid"), from_ns, to_ns);
+	there = threads_of(store, "threads there", destination, time_of(migration, "destination_pid"),
 			   (uint64_t) ((int64_t) from_ns + offset_ns),
 			   (uint64_t) ((int64_t) to_ns + offset_ns));
 	if (!json_array_size(here) && !json_array_size(there)) {

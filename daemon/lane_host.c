@@ -43,6 +43,7 @@ host_get(struct lane *lane, const struct ctf_trace *trace, const char *hostname,
 	host->lane = lane;
 	host->hostname = xstrdup(hostname);
 	memcpy(host->clock_uuid, uuid, sizeof uuid);
+	host->epochs = (struct epochs) { .host = host->hostname, .clock_uuid = host->clock_uuid };
 	host->merge = ctf_merge_new(lane->config->patience_ns);
 	host->engine = engine_host(lane->engine, hostname);
 	host->offset_ns = ctf_trace_clock_offset_ns(trace);
@@ -213,10 +214,12 @@ lane_host_drain(struct lane_host *host)
 	host->dirty = false;
 	while (ctf_merge_next(host->merge, &item, NULL) > 0) {
 		count(ctf_stream_user(item.stream), &item);
-		if (item.what == CTF_HEAD_EVENT)
+		if (item.what == CTF_HEAD_EVENT) {
+			epochs_note(&host->epochs, host->lane->engine, item.event, &host->lane->sink);
 			engine_event(host->engine, item.event);
-		else
+		} else {
 			engine_loss(host->engine, item.loss);
+		}
 	}
 	set_watermark(host);
 	host->lane->pending_bytes += free_drained(host);

@@ -14,6 +14,7 @@
 #include "analyzers/engine.h"
 #include "ctf/merge.h"
 #include "ctf/viewer.h"
+#include "daemon/epochs.h"
 #include "daemon/lane.h"
 #include "lib/log.h"
 
@@ -89,6 +90,7 @@ struct lane_host {
 	bool has_skew, dirty;
 	unsigned unspoken;                /* Streams without a first packet. */
 	uint64_t grace_raw_ns, grace_mono_ns;
+	struct epochs epochs;
 };
 
 /* Where streams that are not attached now were read to, until the store has it. */

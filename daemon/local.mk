@@ -99,6 +99,7 @@ cloudtraced_SOURCES = \
 	daemon/deliver_exec.c \
 	daemon/deliver_payload.c \
 	daemon/deliver_routes.c \
+	daemon/epochs.c daemon/epochs.h \
 	daemon/export_otlp.c daemon/export_otlp.h \
 	daemon/lane.c daemon/lane.h daemon/lane_private.h \
 	daemon/lane_host.c \

@@ -305,13 +305,24 @@ int store_peers(struct store *store, const char *topic, const struct store_peer 
 /* -- Clocks (clock_relation.h) ------------------------------------------------ */
 
 struct clock_hull;
-enum { STORE_MAX_CLOCK_SLOTS = 64, STORE_MAX_CLOCK_PAIRS = 10000 };
+enum { STORE_MAX_CLOCK_SLOTS = 64, STORE_MAX_CLOCK_PAIRS = 10000,
+       STORE_MAX_CLOCK_MESSAGES = 200 };
 /* What two hosts (a before b by name) say of each other's clocks around t_ns of a's,
  * nearest first. */
 int store_clock_slots(struct store *store, const char *a, const char *b, uint64_t t_ns, uint64_t within_ns,
 		      void (*give)(void *context, const struct clock_hull *above,
 				   const struct clock_hull *below),
 		      void *context, struct error *error);
+/* Calls and casts of one of both that the other served, and that ended within that time of
+ * t_ns.  'from_a': who sent.  The reply's times are 0 where there is none, or more than
+ * one that may have answered. */
+struct store_message {
+	bool from_a;
+	uint64_t sent_ns, received_ns, replied_ns, answered_ns;
+};
+int store_clock_messages(struct store *store, const char *a, const char *b, uint64_t t_ns,
+			 uint64_t within_ns, void (*give)(void *context, const struct store_message *message),
+			 void *context, struct error *error);
 /* Pairs that met in [from_ns, to_ns], by name.  'width_ns': about twice their error;
  * INT64_MAX: messages went but one way. */
 int store_clock_pairs(struct store *store, uint64_t from_ns, uint64_t to_ns,
@@ -322,6 +333,10 @@ int store_clock_pairs(struct store *store, uint64_t from_ns, uint64_t to_ns,
  * the same clock's zero for different times.  False: one of them is not known. */
 bool store_clock_epochs(struct store *store, const char *host, uint64_t t_ns, int64_t *ret_least_ns,
 			int64_t *ret_most_ns);
+/* Whether two hosts count the same clock (containers of one kernel) at t_ns; by how much
+ * b's traces are ahead then. */
+bool store_clock_same(struct store *store, const char *a, const char *b, uint64_t t_ns,
+		      int64_t *ret_least_ns, int64_t *ret_most_ns);
 /* The middle of the newest time that two hosts met in, both ways.  -ENOENT: there is none. */
 int store_clock_newest(struct store *store, uint64_t *ret_ns);
 

@@ -21,6 +21,8 @@
 #define OLD_NS (3600 * NS_PER_S)
 /* Traces of one boot differ by less; nothing boots twice in it. */
 #define SAME_BOOT_NS (10 * NS_PER_MS)
+/* What is further apart was read from clocks that were set meanwhile. */
+#define MAX_EPOCHS_APART_NS INT64_C(86400000000000)
 /* So long segments wait for the other end, by their own host's time. */
 #define WAIT_NS (600 * NS_PER_S)
 
@@ -267,6 +269,37 @@ store_clock_slots(struct store *store, const char *a, const char *b, uint64_t t_
 }
 
 int
+store_clock_messages(struct store *store, const char *a, const char *b, uint64_t t_ns,
+		     uint64_t within_ns, void (*give)(void *context, const struct store_message *message),
+		     void *context, struct error *error)
+{
+	/* A message that was given to two may have been answered by either. */
+	static const char sql[] =
+		"SELECT c.host = ?1, c.start_ns, s.start_ns, CASE WHEN c.status = 'ok' AND s.status = 'ok'"
+		" AND json_extract(c.attributes, '$.what') = 'call' AND 1 = (SELECT count(*) FROM ref r"
+		" JOIN fact o ON o.id = r.fact WHERE r.value = c.key AND o.kind = 'rpc.served')"
+		" THEN s.end_ns END, c.end_ns FROM fact c JOIN fact s ON s.host ="
+		" CASE c.host WHEN ?1 THEN ?2 ELSE ?1 END AND s.kind = 'rpc.served' AND s.key = c.key"
+		" WHERE c.kind = 'rpc.call' AND c.host IN (?1, ?2)"
+		" AND coalesce(c.end_ns, 9223372036854775807) BETWEEN ?3 AND ?4 LIMIT ?5";
+	sqlite3_stmt *stmt = store_query(store, sql, "ttuui", a, b, t_ns - MIN(t_ns, within_ns),
+					 t_ns + within_ns, (int64_t) STORE_MAX_CLOCK_MESSAGES);
+
+	while (stmt && sqlite3_step(stmt) == SQLITE_ROW) {
+		const struct store_message message = {
+			.from_a = sqlite3_column_int(stmt, 0) != 0,
+			.sent_ns = (uint64_t) sqlite3_column_int64(stmt, 1),
+			.received_ns = (uint64_t) sqlite3_column_int64(stmt, 2),
+			.replied_ns = (uint64_t) sqlite3_column_int64(stmt, 3),
+			.answered_ns = (uint64_t) sqlite3_column_int64(stmt, 4),
+		};
+
+		give(context, &message);
+	}
+	return store_done(store, stmt, error, "read messages");
+}
+
+int
 store_clock_pairs(struct store *store, uint64_t from_ns, uint64_t to_ns,
 		  void (*give)(void *context, const char *a, const char *b, int64_t width_ns),
 		  void *context, struct error *error)
@@ -309,6 +342,42 @@ store_clock_epochs(struct store *store, const char *host, uint64_t t_ns, int64_t
 	*ret_least_ns = least[0] - most[1];
 	*ret_most_ns = most[0] - least[1];
 	return true;
+}
+
+/* The epochs of a host's last boot before t_ns, and the clock's uuid; to be freed, or NULL. */
+static char *
+clock_of(struct store *store, const char *host, uint64_t t_ns, int64_t *ret_least, int64_t *ret_most)
+{
+	static const char sql[] =
+		"WITH boot AS (SELECT max(start_ns) AS at FROM fact WHERE host = ?1 AND kind = 'clock'"
+		" AND start_ns <= ?2) SELECT min(start_ns), max(start_ns),"
+		" min(json_extract(attributes, '$.uuid')) FROM fact, boot"
+		" WHERE host = ?1 AND kind = 'clock' AND start_ns BETWEEN at - ?3 AND at";
+	sqlite3_stmt *stmt = store_query(store, sql, "tuu", host, t_ns, SAME_BOOT_NS);
+	char *uuid = NULL;
+
+	if (stmt && sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_type(stmt, 2) == SQLITE_TEXT) {
+		*ret_least = sqlite3_column_int64(stmt, 0);
+		*ret_most = sqlite3_column_int64(stmt, 1);
+		uuid = xstrdup(store_column_string(stmt, 2));
+	}
+	store_done(store, stmt, NULL, "read the epochs");
+	return uuid;
+}
+
+bool
+store_clock_same(struct store *store, const char *a, const char *b, uint64_t t_ns,
+		 int64_t *ret_least_ns, int64_t *ret_most_ns)
+{
+	int64_t least[2] = { 0 }, most[2] = { 0 };
+	_cleanup_(freep) char *first = clock_of(store, a, t_ns, &least[0], &most[0]);
+	_cleanup_(freep) char *second = clock_of(store, b, t_ns, &least[1], &most[1]);
+
+	if (!first || !second || !streq(first, second))
+		return false;
+	return !__builtin_sub_overflow(least[1], most[0], ret_least_ns) &&
+		!__builtin_sub_overflow(most[1], least[0], ret_most_ns) &&
+		*ret_least_ns > -MAX_EPOCHS_APART_NS && *ret_most_ns < MAX_EPOCHS_APART_NS;
 }
 
 int

@@ -17,6 +17,12 @@ tests_test_store_refusals_LDADD = $(store_test_libs)
 tests_test_store_windows_SOURCES = tests/test_store_windows.c daemon/batch.c $(store_test_common)
 tests_test_store_windows_LDADD = libdaemon_store.a libanalyzers.a libctf.a libct.a $(SQLITE_LIBS) \
 	$(JANSSON_LIBS) $(XXHASH_LIBS) $(CMOCKA_LIBS) -lm
+# The rules alone, over a store that the test plays.
+check_PROGRAMS += tests/test_why
+TESTS += tests/test_why
+tests_test_why_SOURCES = tests/test_why.c daemon/why.c daemon/why_flow.c daemon/why_kernel.c \
+	daemon/why_qemu.c
+tests_test_why_LDADD = libct.a $(JANSSON_LIBS) $(CMOCKA_LIBS) -lm
 tests_test_parts_SOURCES = tests/test_parts.c $(store_test_common)
 tests_test_parts_LDADD = $(store_test_libs)
 tests_test_network_SOURCES = tests/test_network.c $(store_test_common)
@@ -52,3 +58,8 @@ tests_shuffled_facts_LDADD = libdaemon_store.a libanalyzers.a libctf.a libct.a $
 	$(JANSSON_LIBS) $(XXHASH_LIBS) $(BT2_LIBS) -lm
 TESTS += tests/test_flows_corpus.py
 EXTRA_DIST += tests/test_flows_corpus.py
+
+# What is found of whole traces.
+TESTS += tests/test_why.py
+EXTRA_DIST += tests/test_why.py tests/why/kv-contended.json tests/why/kv-longstop.json \
+	tests/why/kv-normal.json

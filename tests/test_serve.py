@@ -185,6 +185,7 @@ def test_replies_match_schemas():
               "flow.show": {"id": "req-9f3a"}, "vm.show": {"id": "web-14"},
               "service.show": {"id": "nova-compute@compute-03"}, "volume.show": {"id": "data"},
               "port.show": {"id": "1e2f"}, "find": {"id": "web-14"},
+              "why": {"id": "7f3a5c0de1b29834"}, "alert.show": {"id": "a1a1a1a1a1a1a1a1"},
               "compare": {"a": "req-9f3a"}, "node.drain_status": {"host": "compute-03"},
               "node.show": {"host": "compute2"}, "disk.list": {"host": "compute2"},
               "network.show": {"host": "compute2"}, "thread.list": {"host": "compute2"},
