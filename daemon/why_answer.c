@@ -85,8 +85,9 @@ unknown_of(const char *topic, const json_t *subject)
 		json_array_foreach(json_object_get(subject, "kernel"), i, step)
 			traced |= json_array_size(json_object_get(step, ends[k])) > 0;
 		if (!host)
-			json_array_append_new(list, json_string(k ? "the destination: its QEMU was not traced" :
-								"the source: its QEMU was not traced"));
+			json_array_append_new(list, json_string(
+				k ? "the destination: its QEMU was not traced" :
+				"the source: its QEMU was not traced"));
 		else if (!traced)
 			add_unknown(list, "what threads, disks and network did: no kernel trace", host);
 	}
