@@ -394,8 +394,8 @@ find_retransmissions(struct why *why, const struct why_rule *rule)
 		return;
 	why_add(why, rule, node, why_share(why, t.blocked_ns), traffic_json(&t), xasprintf(
 		"the network between %s and %s lost segments: %.1f %% of the bytes to %s (%llu segments) "
-		"were sent again, and the migration thread was blocked on the network for %s", node ? node : "?",
-		other ? other : "?", 100 * share, t.to ? t.to : "?", (unsigned long long) t.again_packets,
+		"were sent again, and the migration thread was blocked on the network for %s",
+		node ? node : "?", other ? other : "?", 100 * share, t.to ? t.to : "?", (unsigned long long) t.again_packets,
 		blocked));
 }
 

@@ -215,7 +215,8 @@ test_running_stall(void **state)
 	/* Open: as far as the host's trace goes. */
 	json_t *findings = why_of(migration_with(
 		"{'status': 'running', 'end_ns': null, 'last_checkpoint': 'src-vm-stopped',"
-		" 'blackout_ns': null, 'stages': [{'name': 'stop-and-copy', 'start_ns': 90000000000, 'end_ns': null}]}"));
+		" 'blackout_ns': null, 'stages': [{'name': 'stop-and-copy', 'start_ns': 90000000000,"
+		" 'end_ns': null}]}"));
 
 	assert_says(find(findings, "stalled-stop-and-copy"), "has been stopped on a for 10.0 s");
 	assert_says(find(findings, "stalled-stop-and-copy"), "src-vm-stopped");
