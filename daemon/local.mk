@@ -58,9 +58,10 @@ libdaemon_store_a_SOURCES = \
 	daemon/store_request.c \
 	daemon/store_peers.c \
 	daemon/store_settled.c \
-	daemon/parts.c daemon/parts.h daemon/peers.c daemon/compare.c \
+	daemon/parts.c daemon/parts.h daemon/peers.c \
+	daemon/compare.c daemon/compare_details.c daemon/compare_private.h \
 	daemon/flow_parts.c \
-	daemon/drain.c daemon/drain.h daemon/drain_eta.c \
+	daemon/drain.c daemon/drain.h daemon/drain_answer.c daemon/drain_eta.c \
 	daemon/settle.c daemon/settle.h \
 	daemon/expand.c daemon/expand.h \
 	daemon/store_service.c \
