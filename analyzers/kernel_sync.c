@@ -112,7 +112,7 @@ sync_pack(struct sync_pool *pool, uint64_t window_ns, struct buf *out)
 
 		for (int shift = 0; shift < 64; shift += 8)
 			buf_add_char(out, (char) (sample->hash >> shift));
-		varint_write((sample->t_ns - MIN(last_ns, sample->t_ns)) << 1 | !!sample->received, out);
+		varint_write((sample->t_ns - MIN(last_ns, sample->t_ns)) * 2 + (sample->received != 0), out);
 		last_ns = MAX(last_ns, sample->t_ns);
 	}
 	return true;
@@ -123,7 +123,7 @@ sync_each(const struct fact_window *window,
 	  void (*give)(void *context, uint64_t hash, uint64_t t_ns, bool received), void *context)
 {
 	struct unpack unpack = { .at = window->blob };
-	uint64_t t_ns = window->start_ns, n, step;
+	uint64_t t_ns = window->start_ns, n;
 
 	if (!window->size || *unpack.at != SYNC_WINDOW_VERSION)
 		return -EINVAL;
@@ -131,7 +131,7 @@ sync_each(const struct fact_window *window,
 	unpack.at++;
 	n = unpack_count(&unpack);
 	for (uint64_t i = 0; i < n && !unpack.bad; i++) {
-		uint64_t hash = 0;
+		uint64_t hash = 0, step;
 
 		if (unpack.end - unpack.at < 9)
 			return -EINVAL;

@@ -123,7 +123,7 @@ clock_hull_add(struct clock_hull *hull, int64_t x, int64_t y)
 static uint64_t
 zigzag(int64_t value)
 {
-	return ((uint64_t) value << 1) ^ (uint64_t) (value >> 63);
+	return ((uint64_t) value << 1) ^ -(uint64_t) (value < 0);
 }
 
 static int64_t
@@ -293,7 +293,7 @@ clock_hull_range(const struct clock_hull *above, const struct clock_hull *below,
 		 struct clock_range *ret)
 {
 	struct view *view = xcalloc(1, sizeof *view);
-	int64_t best = 0, low, high;
+	int64_t best = 0;
 	int r = -ENOENT;
 
 	view->first = INT64_MAX;
@@ -308,8 +308,8 @@ clock_hull_range(const struct clock_hull *above, const struct clock_hull *below,
 		r = room(view, best) < -view->span ? -ERANGE : 0;
 	}
 	if (!r) {
-		low = border(view, best, -MAX_SLOPE);
-		high = border(view, best, MAX_SLOPE);
+		const int64_t low = border(view, best, -MAX_SLOPE), high = border(view, best, MAX_SLOPE);
+
 		ret->most_ns = rounded_up(height(view, 0, highest(view, 0, low, high)) + view->reach);
 		ret->least_ns = -rounded_up(height(view, 1, highest(view, 1, low, high)) + view->reach);
 		ret->least_ppb = (int32_t) (low / 1000);

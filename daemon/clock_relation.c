@@ -414,7 +414,7 @@ clock_relation(struct store *store, const char *a, const char *b, uint64_t t_ns,
 	       struct clock_relation *ret)
 {
 	struct clock_range range = { 0 };
-	int r = -ENOENT;
+	int r;
 
 	if (streq(a, b)) {
 		*ret = (struct clock_relation) { .how = CLOCK_SAME };

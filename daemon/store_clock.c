@@ -172,10 +172,10 @@ static bool
 is_full(struct store *store)
 {
 	static const char sql[] = "SELECT count(*) FROM clock_waiting";
-	sqlite3_stmt *stmt;
 
 	if (!store->clock_waiting_known) {
-		stmt = store_query(store, sql, "");
+		sqlite3_stmt *stmt = store_query(store, sql, "");
+
 		if (stmt && sqlite3_step(stmt) == SQLITE_ROW)
 			store->clock_waiting = (uint64_t) sqlite3_column_int64(stmt, 0);
 		store_done(store, stmt, NULL, "count segments");

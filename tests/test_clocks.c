@@ -441,7 +441,7 @@ static void
 test_store_age(void **state)
 {
 	struct store *store = open_store(temporary("clocks.db"), STORE_WRITE);
-	struct clock_relation relation;
+	struct clock_relation relation = { 0 };
 	uint64_t n = 0;
 
 	(void) state;
