@@ -101,6 +101,8 @@ void page_histogram(const char *title, const json_t *histogram, const struct scr
 		    struct buf *out);
 /* view_why.c: a line for each finding. */
 void page_findings(const json_t *findings, const struct screen *screen, struct buf *out);
+/* What is not known, each a sentence: "unknown" of a request or migration. */
+void page_unknown(const json_t *unknown, const struct screen *screen, struct buf *out);
 /* Columns left for a drawing behind 'used' ones. */
 unsigned page_draw_width(const struct screen *screen, unsigned used);
 void page_duration(uint64_t ns, struct buf *out);

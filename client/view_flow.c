@@ -279,6 +279,7 @@ view_flow(const json_t *flow, const struct screen *screen, struct buf *out)
 	write_cause(flow, screen, out);
 	view_peers(json_at(flow, "peers"), screen, out);
 	page_findings(json_at(flow, "findings"), screen, out);
+	page_unknown(json_at(flow, "unknown"), screen, out);
 	view_budget(flow, screen, out);
 	view_waterfall(flow, screen, out);
 }
