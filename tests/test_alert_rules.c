@@ -373,7 +373,8 @@ main(void)
 		cmocka_unit_test(conditions_hold), cmocka_unit_test(wrong_conditions_are_refused),
 		cmocka_unit_test(texts_have_figures), cmocka_unit_test(what_is_open_too_long),
 		cmocka_unit_test(what_is_over), cmocka_unit_test(counting_in_any_order),
-		cmocka_unit_test(counting_begins_and_ends), cmocka_unit_test(counting_for_long), cmocka_unit_test(what_is_absent),
+		cmocka_unit_test(counting_begins_and_ends), cmocka_unit_test(counting_for_long),
+		cmocka_unit_test(what_is_absent),
 		cmocka_unit_test(wrong_rules_are_refused), cmocka_unit_test(queues_are_bounded),
 	};
 
