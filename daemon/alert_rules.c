@@ -398,8 +398,8 @@ put_counted(const struct touched *touched, struct store *store, uint64_t start_n
 /* Walks over the hits of one cluster: an alert begins when there are enough, and
  * ends when there are not for as long as they are counted. */
 static int
-put_cluster(const struct touched *touched, struct store *store, const json_t *hits, json_t *ids,
-	    struct error *error)
+put_cluster(const struct touched *touched, struct store *store, const json_t *hits, uint64_t to_ns,
+	    json_t *ids, struct error *error)
 {
 	const struct rule *rule = touched->rule;
 	size_t size = json_array_size(hits), first = 0;
@@ -422,30 +422,52 @@ put_cluster(const struct touched *touched, struct store *store, const json_t *hi
 		start_ns = start_ns ? start_ns : t_ns;
 		end_ns = t_ns + rule->within_ns;
 	}
+	/* Those that were not read go on to 'to_ns'. */
+	if (size == MAX_HITS)
+		end_ns = MAX(end_ns, to_ns + rule->within_ns);
 	if (!r && start_ns)
 		r = put_counted(touched, store, start_ns, end_ns, n, ids, error);
 	return r;
+}
+
+/* What has gone on for so many hits goes on, and is not counted anew: 1, or 0 when
+ * nothing went on. */
+static int
+prolong(const struct touched *touched, struct store *store, uint64_t end_ns, struct error *error)
+{
+	json_t *alert = store_alert_about(store, touched->rule->name, touched->subject, touched->from_ns);
+	const char *id = json_string_value(json_object_get(alert, "id"));
+	uint64_t last_ns = (uint64_t) json_integer_value(json_object_get(alert, "end_ns"));
+	int r;
+
+	if (!id || last_ns < touched->from_ns) {
+		json_decref(alert);
+		return 0;
+	}
+	json_object_set_new(alert, "end_ns", json_integer((json_int_t) MAX(last_ns, end_ns)));
+	r = store_put_alert(store, id, alert, error);
+	json_decref(alert);
+	return r ? r : 1;
 }
 
 static int
 settle_count(const struct touched *touched, struct store *store, struct error *error)
 {
 	const struct rule *rule = touched->rule;
-	uint64_t from_ns = touched->from_ns, to_ns = touched->to_ns, t_ns;
-	json_t *hits, *ids = json_object();
-	unsigned left = MAX_HITS;
+	uint64_t from_ns = touched->from_ns, to_ns = touched->to_ns;
+	json_t *hits, *ids;
 	int r;
 
 	/* All that hangs together with what changed. */
-	while (left-- && (t_ns = store_hit_before(store, rule->name, touched->subject, from_ns)) &&
-	       t_ns + 2 * rule->within_ns >= from_ns)
-		from_ns = t_ns;
-	for (left = MAX_HITS; left-- &&
-	     (t_ns = store_hit_after(store, rule->name, touched->subject, to_ns)) &&
-	     t_ns <= to_ns + 2 * rule->within_ns; )
-		to_ns = t_ns;
+	r = store_hit_chain(store, rule->name, touched->subject, 2 * rule->within_ns, MAX_HITS, &from_ns,
+			    &to_ns, error);
+	if (r > 0)
+		r = prolong(touched, store, to_ns + rule->within_ns, error);
+	if (r)
+		return MIN(r, 0);
+	ids = json_object();
 	hits = store_hits(store, rule->name, touched->subject, from_ns, to_ns, MAX_HITS, error);
-	r = hits ? put_cluster(touched, store, hits, ids, error) : -EIO;
+	r = hits ? put_cluster(touched, store, hits, to_ns, ids, error) : -EIO;
 	if (!r)
 		r = store_drop_alerts(store, rule->name, touched->subject, from_ns,
 				      to_ns + rule->within_ns, ids, error);

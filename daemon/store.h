@@ -115,6 +115,12 @@ json_t *store_drop_hits(struct store *store, const char *id, struct error *error
 /* Times of the hits in [from_ns, to_ns], ascending, at most 'limit'. */
 json_t *store_hits(struct store *store, const char *rule, const char *subject, uint64_t from_ns,
 		   uint64_t to_ns, unsigned limit, struct error *error);
+/* Widens [from_ns, to_ns] to the hits that follow each other within 'gap_ns', by at
+ * most 'limit' on each side: 1 when there may be more before, else 0, or negative. */
+int store_hit_chain(struct store *store, const char *rule, const char *subject, uint64_t gap_ns,
+		    unsigned limit, uint64_t *from_ns, uint64_t *to_ns, struct error *error);
+/* The newest alert of a rule about a subject that began at 't_ns' or before; or NULL. */
+json_t *store_alert_about(struct store *store, const char *rule, const char *subject, uint64_t t_ns);
 /* The newest hit before, or the oldest after (not at) a time; 0: none. */
 uint64_t store_hit_before(struct store *store, const char *rule, const char *subject, uint64_t t_ns);
 uint64_t store_hit_after(struct store *store, const char *rule, const char *subject, uint64_t t_ns);

@@ -222,7 +222,47 @@ store_hit_after(struct store *store, const char *rule, const char *subject, uint
 	return first_time(store, store_query(store, sql, "ttu", rule, subject, t_ns));
 }
 
+int
+store_hit_chain(struct store *store, const char *rule, const char *subject, uint64_t gap_ns,
+		unsigned limit, uint64_t *from_ns, uint64_t *to_ns, struct error *error)
+{
+	static const char before[] = "SELECT t_ns FROM alert_hit WHERE rule = ?1 AND subject = ?2"
+				     " AND t_ns < ?3 ORDER BY t_ns DESC LIMIT ?4";
+	static const char after[] = "SELECT t_ns FROM alert_hit WHERE rule = ?1 AND subject = ?2"
+				    " AND t_ns > ?3 ORDER BY t_ns LIMIT ?4";
+	sqlite3_stmt *stmt = store_query(store, before, "ttui", rule, subject, *from_ns, (int64_t) limit);
+	unsigned n = 0;
+	uint64_t t_ns;
+
+	while (stmt && sqlite3_step(stmt) == SQLITE_ROW &&
+	       (t_ns = (uint64_t) sqlite3_column_int64(stmt, 0)) + gap_ns >= *from_ns) {
+		*from_ns = t_ns;
+		n++;
+	}
+	if (store_done(store, stmt, error, "read what a rule counted"))
+		return -EIO;
+	stmt = store_query(store, after, "ttui", rule, subject, *to_ns, (int64_t) limit);
+	while (stmt && sqlite3_step(stmt) == SQLITE_ROW &&
+	       (t_ns = (uint64_t) sqlite3_column_int64(stmt, 0)) <= *to_ns + gap_ns)
+		*to_ns = t_ns;
+	return store_done(store, stmt, error, "read what a rule counted") ? -EIO : n == limit;
+}
+
 /* -- Alerts --------------------------------------------------------------- */
+
+json_t *
+store_alert_about(struct store *store, const char *rule, const char *subject, uint64_t t_ns)
+{
+	static const char sql[] = "SELECT id FROM alert WHERE rule = ?1 AND subject = ?2"
+				  " AND start_ns <= ?3 ORDER BY start_ns DESC LIMIT 1";
+	sqlite3_stmt *stmt = store_query(store, sql, "ttu", rule, subject, t_ns);
+	_cleanup_(freep) char *id = NULL;
+
+	if (stmt && sqlite3_step(stmt) == SQLITE_ROW)
+		id = xstrdup(store_column_string(stmt, 0));
+	store_done(store, stmt, NULL, "read alerts");
+	return id ? store_alert(store, id) : NULL;
+}
 
 int
 store_drop_alerts(struct store *store, const char *rule, const char *subject, uint64_t from_ns,

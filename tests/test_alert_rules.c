@@ -257,6 +257,43 @@ counting_begins_and_ends(void **state)
 	end(&f);
 }
 
+/* More than are walked over: it goes on, as the same alert. */
+static void
+counting_for_long(void **state)
+{
+	enum { N = 5200 };
+	struct fixture f = begin();
+	struct fact *facts = xcalloc(N, sizeof *facts);
+	json_t *list, *one;
+	unsigned alerts = 0;
+	size_t i;
+
+	(void) state;
+	for (unsigned n = 0; n < N; n++) {
+		char key[16];
+
+		snprintf(key, sizeof key, "r%u", n);
+		facts[n] = request(key, S(n + 1) - MS(1), S(n + 1), "error");
+	}
+	for (unsigned n = 0; n < N; n += N / 8)
+		give_all(f.store, f.hub, facts + n, N / 8);
+	facts_done(facts, N);
+	free(facts);
+	for (unsigned n = N; n < N + 3; n++)
+		say(&f, request("more", S(n + 1) - MS(1), S(n + 1), "error"));
+	list = store_alert_list(f.store, &(struct store_filter) { .limit = 2 * N }, NULL);
+	json_array_foreach(list, i, one) {
+		if (!streq(member(one, "rule"), "errors"))
+			continue;
+		alerts++;
+		assert_int_equal(number(one, "start_ns"), T0 + S(3));
+		assert_int_equal(number(one, "end_ns"), T0 + S(N + 3 + 10));
+	}
+	assert_int_equal(alerts, 1);
+	json_decref(list);
+	end(&f);
+}
+
 static void
 what_is_absent(void **state)
 {
@@ -336,7 +373,8 @@ main(void)
 		cmocka_unit_test(conditions_hold), cmocka_unit_test(wrong_conditions_are_refused),
 		cmocka_unit_test(texts_have_figures), cmocka_unit_test(what_is_open_too_long),
 		cmocka_unit_test(what_is_over), cmocka_unit_test(counting_in_any_order),
-		cmocka_unit_test(counting_begins_and_ends), cmocka_unit_test(what_is_absent),
+		cmocka_unit_test(counting_begins_and_ends), cmocka_unit_test(counting_for_long),
+		cmocka_unit_test(what_is_absent),
 		cmocka_unit_test(wrong_rules_are_refused), cmocka_unit_test(queues_are_bounded),
 	};
 
