@@ -200,8 +200,8 @@ add_reasons(const struct drawing *d, const struct waterfall_row *row)
 		_cleanup_(buf_done) struct buf cell = { 0 }, cut = { 0 };
 		const uint64_t ns = json_number_at(part, "ns");
 
-		if (row->count > 1 || !budget_is_reason(part, whole_ns) || n++ == MAX_REASONS)
-			break;
+		if (row->count > 1 || !budget_is_reason(part, whole_ns) || n++ >= MAX_REASONS)
+			continue;
 		for (unsigned k = 0; k < 2U + d->waterfall->told; k++)
 			table_add(d->table, COLOUR_NONE, "");
 		buf_printf(&cell, "%*s- ", (int) (d->widths.indent *

@@ -36,7 +36,7 @@ add_clock(struct flow *flow, const char *host)
 		return;
 	clock = &flow->clocks[flow->n_clocks++];
 	clock->host = host;
-	clock->known = !clock_relation(flow->store, flow->root->host, host, flow->start_ns,
+	clock->known = !clock_relation_programs(flow->store, flow->root->host, host, flow->start_ns,
 				       &clock->relation);
 }
 

@@ -281,7 +281,8 @@ kernel_budgets(struct store *store, const char *host, const struct kernel_questi
 		question.from_ns = MIN(question.from_ns, questions[i].from_ns);
 		question.to_ns = MAX(question.to_ns, questions[i].to_ns);
 	}
-	question.what = what = question_text(questions, asked, question.from_ns);
+	what = question_text(questions, asked, question.from_ns);
+	question.what = what;
 	answer = settled_ask(store, &question, ask);
 	for (size_t i = asked; i < n && answer; i++) {
 		json_array_append_new(answer, json_array());

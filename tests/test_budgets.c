@@ -272,6 +272,41 @@ test_other_process(void **state)
 	json_decref(flow);
 }
 
+/* A node whose clock is 5 s ahead, as a message and its reply tell: its spans are moved by that,
+ * and say how far off they may be. */
+static void
+test_other_clock(void **state)
+{
+	json_t *flow, *serve;
+	int64_t offset_ns, end_ns;
+
+	tell("ctl", "api.request", "req-a", MS(1000), MS(1100), "{'service': 'nova-api', 'method':"
+	     " 'POST', 'http_status': 202, 'request_id': 'req-a', 'path': '/v2.1/servers',"
+	     " 'operation': 'server.create', 'pid': 500}");
+	tell("ctl", "rpc.call", "m1", MS(1050), MS(1090), "{'what': 'call', 'topic': 'compute.c1',"
+	     " 'service': 'nova-api', 'request_id': 'req-a', 'rid_ok': true, 'pid': 500}");
+	tell("c1", "rpc.served", "m1", S(5) + MS(1060), S(5) + MS(1080), "{'service': 'nova-compute',"
+	     " 'request_id': 'req-a', 'method': 'build', 'pid': 600}");
+	tell("c1", "nova.step", "instance.create/" VM, S(5) + MS(1200), S(5) + MS(2000), "{'name':"
+	     " 'instance.create', 'service': 'nova-compute', 'request_id': 'req-a', 'rid_ok': true,"
+	     " 'instance': '" VM "', 'pid': 600}");
+	flow = store_flow_show(store, "req-a", NULL);
+	serve = span_named(flow, "serve build");
+	offset_ns = number(serve, "offset_ns");
+	assert_true(llabs(offset_ns - (int64_t) S(5)) < (int64_t) MS(15));
+	assert_true(number(serve, "error_ns") > 0 && number(serve, "error_ns") < (int64_t) MS(50));
+	assert_int_equal(number(serve, "start_ns"), T0 + S(5) + MS(1060) - (uint64_t) offset_ns);
+	assert_int_equal(number(serve, "took_ns"), MS(20));
+	assert_int_equal(part_of(json_object_get(span_named(flow, "call compute"), "budget"), "children", NULL),
+			 MS(20));
+	end_ns = number(flow, "end_ns");
+	assert_true(llabs(end_ns - (int64_t) (T0 + S(2))) < (int64_t) MS(15));
+	assert_true(number(flow, "error_ns") > 0);
+	assert_int_equal(number(flow, "total_ns"), end_ns - number(flow, "start_ns"));
+	assert_int_equal(budget_total(json_object_get(flow, "budget")), number(flow, "total_ns"));
+	json_decref(flow);
+}
+
 static json_t *
 random_span(unsigned i, unsigned n)
 {
@@ -418,6 +453,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_known_answer, begin, end),
 		cmocka_unit_test_setup_teardown(test_request, begin, end),
 		cmocka_unit_test_setup_teardown(test_other_process, begin, end),
+		cmocka_unit_test_setup_teardown(test_other_clock, begin, end),
 		cmocka_unit_test_setup_teardown(test_random_trees, begin, end),
 		cmocka_unit_test_setup_teardown(test_deep_and_wide, begin, end),
 		cmocka_unit_test_setup_teardown(test_cast_is_not_waited_for, begin, end),

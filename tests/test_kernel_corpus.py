@@ -147,6 +147,38 @@ def test_migration(store):
         if sent != stage["migration_connection"]["new_bytes"]:
             wrong.append(f"{name}: {sent} bytes")
     report("migration.show has them too", "\n".join(wrong))
+    test_budgets(store, shown)
+
+
+BLOCKED = ("disk", "network", "timer", "interrupt", "task", "blocked")
+
+
+def test_budgets(store, shown):
+    """Not of setup: before the migration's thread has its name, the main thread counts."""
+    spans = {f"precopy-round-{r['n']}": r for r in shown["rounds"]}
+    spans.update((s["name"], s) for s in shown["stages"] if s["name"] == "stop-and-copy")
+    wrong, seen = [], 0
+    for stage in store.truth["breakdown"]:
+        budget = spans.get(stage["stage"], {}).get("budget")
+        if budget is None:
+            continue
+        seen += 1
+        expected, parts = stage["threads"]["migration thread"], collections.Counter()
+        for part in budget:
+            parts["blocked" if part["what"] in BLOCKED else part["what"]] += part["ns"]
+        pairs = [(parts[what], expected[key]) for what, key in
+                 (("cpu", "running_ns"), ("waiting-cpu", "runnable_waiting_ns"), ("blocked", "blocked_ns"))]
+        if any(abs(a - b) > stage["duration_ns"] / 100 for a, b in pairs):
+            wrong.append(f"{stage['stage']}: {pairs}: {budget}")
+    for span in shown["stages"] + shown["rounds"]:
+        if sum(part["ns"] for part in span["budget"]) != span["end_ns"] - span["start_ns"]:
+            wrong.append(f"{span}")
+    whole = shown["budget"]
+    if sum(part["ns"] for part in whole) != shown["end_ns"] - shown["start_ns"] or \
+            abs(sum(part["percent"] for part in whole) - 100) > 1e-6:
+        wrong.append(f"{whole}")
+    report("budgets of stages and rounds are the thread's, the whole is 100 %",
+           "\n".join(wrong) or ("" if seen > 3 else f"{seen} stages"))
 
 
 def clock_of(store, host):
