@@ -567,7 +567,8 @@ cpu_split_add(struct cpu_split *split, const struct fact_window *window)
 		read_thread(&in, split->thread);
 		note_thread(split, window, split->thread);
 	}
-	qsort(split->changes, split->n_changes, sizeof *split->changes, by_time);
+	if (split->n_changes)
+		qsort(split->changes, split->n_changes, sizeof *split->changes, by_time);
 	for (size_t i = 0; i < split->n_changes; i++) {
 		const struct target *target = &split->targets[split->changes[i].target];
 

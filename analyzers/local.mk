@@ -31,8 +31,8 @@ libanalyzers_a_SOURCES = \
 	analyzers/os_api.c analyzers/os_marks.c analyzers/os_notes.c \
 	analyzers/os_operations.c analyzers/os_rpc.c analyzers/os_step.c \
 	analyzers/os_service.c analyzers/os_things.c analyzers/os_vm.c
-EXTRA_DIST += doc/analyzers/kernel_cpu.md doc/analyzers/kernel_block.md doc/analyzers/kernel_net.md
+EXTRA_DIST += doc/analyzers/kernel_cpu.md doc/analyzers/kernel_block.md doc/analyzers/kernel_net.md doc/analyzers/clocks.md
 EXTRA_DIST += doc/analyzers/qemu.md doc/analyzers/flows.md doc/analyzers/node.md doc/analyzers/forecast.md \
-	doc/analyzers/drain.md \
+	doc/analyzers/drain.md doc/analyzers/findings.md \
 	doc/analyzers/logs.md doc/analyzers/api.md doc/analyzers/rpc.md doc/analyzers/nova.md \
 	doc/analyzers/neutron.md doc/analyzers/cinder.md doc/analyzers/ovs.md

@@ -237,6 +237,10 @@ write_times(const json_t *item, const struct screen *screen, struct buf *out)
 	if (blackout) {
 		buf_add_string(out, "    blackout ");
 		page_duration((uint64_t) json_integer_value(blackout), out);
+		if (json_number_at(item, "blackout_error_ns")) {
+			buf_add_string(out, " +-");
+			page_duration(json_number_at(item, "blackout_error_ns"), out);
+		}
 	}
 	buf_add_char(out, '\n');
 	buf_done(&piece);
@@ -590,6 +594,10 @@ write_evidence(const json_t *item, const struct screen *screen, struct buf *out)
 	if (json_at(evidence, "clock_error_ns")) {
 		buf_add_string(out, ", clock error +-");
 		page_duration(json_number_at(evidence, "clock_error_ns"), out);
+	}
+	if (json_string_value(json_at(evidence, "clock_how"))) {
+		buf_add_string(out, " by ");
+		screen_add_text(screen, json_string_value(json_at(evidence, "clock_how")), out);
 	}
 	buf_add_string(out, inferred ? "    * its beginning was not seen\n" : "\n");
 }

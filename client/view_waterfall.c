@@ -12,7 +12,10 @@
 #include "client/waterfall.h"
 #include "lib/clock.h"
 
-enum { MAX_ROWS = 40, OWN_WIDTH = 110, MAX_INDENT = 8, MAX_WIDTH = 240, TIMES = 22, OWN = 18, MAX_REASONS = 3, STATUS = 9 };
+enum {
+	MAX_ROWS = 40, MAX_REASONS = 3, MAX_INDENT = 8, MAX_WIDTH = 240, OWN_WIDTH = 110,
+	TIMES = 22, OWN = 18, STATUS = 9,
+};
 
 #define SHOWN_QUEUE_NS (100 * NS_PER_MS)
 

@@ -15,8 +15,8 @@ static const struct {
 	bool has_kind;
 } targets[] = {
 	{ "span", TARGET_SPAN, true }, { "mark", TARGET_MARK, true }, { "sample", TARGET_SAMPLE, true },
-	{ "window", TARGET_WINDOW, true }, { "migration", TARGET_MIGRATION, false }, { "flow", TARGET_FLOW, false },
-	{ "source", TARGET_SOURCE, false },
+	{ "window", TARGET_WINDOW, true }, { "migration", TARGET_MIGRATION, false },
+	{ "flow", TARGET_FLOW, false }, { "source", TARGET_SOURCE, false },
 };
 
 /* -- Compiling ------------------------------------------------------------ */

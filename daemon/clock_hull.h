@@ -50,8 +50,8 @@ struct clock_range {
  * distance from t_ns: what they say of t_ns though drifts change. */
 void clock_hull_loosen(struct clock_hull *hull, const struct clock_hull *from, int64_t t_ns);
 /* The offsets at t_ns of all lines that no point contradicts: exact but for rounding
- * to the outside, by 10 ns and one for each second that t_ns is away from the points.  -ENOENT: one of the hulls is empty; -ERANGE: no
- * line is possible. */
+ * to the outside, by 10 ns and one for each second that t_ns is away from the points.
+ * -ENOENT: one of the hulls is empty; -ERANGE: no line is possible. */
 int clock_hull_range(const struct clock_hull *above, const struct clock_hull *below, int64_t t_ns,
 		     struct clock_range *ret);
 

@@ -20,6 +20,8 @@ enum { MAX_CLOCK_HOSTS = 1024, MAX_HOPS = 8, WIDE_DRIFT_PPB = 100000 };
 
 /* How far around a time is looked for what relates two clocks, as long as nothing does. */
 static const uint64_t reaches[] = { 60 * NS_PER_S, 3600 * NS_PER_S, 86400 * NS_PER_S };
+/* The same for hosts in between, which costs a look at all pairs of that time. */
+static const uint64_t tree_reaches[] = { 10 * NS_PER_S, 60 * NS_PER_S };
 
 const char *
 clock_how_name(enum clock_how how)
@@ -117,13 +119,14 @@ collected_range(struct store *store, const char *a, const char *b, uint64_t t_ns
 	return r;
 }
 
-/* 'a' is before 'b' by name, t_ns by its clock. */
+/* 'a' is before 'b' by name, t_ns by its clock.  The first 'n_reaches' are tried. */
 static int
-pair_range(struct store *store, const char *a, const char *b, uint64_t t_ns, struct clock_range *ret)
+pair_range(struct store *store, const char *a, const char *b, uint64_t t_ns, size_t n_reaches,
+	   struct clock_range *ret)
 {
 	int r = -ENOENT;
 
-	for (size_t i = 0; i < ARRAY_SIZE(reaches) && r; i++)
+	for (size_t i = 0; i < n_reaches && r; i++)
 		r = collected_range(store, a, b, t_ns, reaches[i], ret);
 	return r ? -ENOENT : 0;
 }
@@ -170,7 +173,7 @@ relation_of_range(const struct clock_range *range, enum clock_how how)
 }
 
 static int
-pair_relation(struct store *store, const char *a, const char *b, uint64_t t_ns,
+pair_relation(struct store *store, const char *a, const char *b, uint64_t t_ns, size_t n_reaches,
 	      struct clock_relation *ret)
 {
 	const bool turned = strcmp(a, b) > 0;
@@ -184,9 +187,9 @@ pair_relation(struct store *store, const char *a, const char *b, uint64_t t_ns,
 		r = store_clock_slots(store, b, a, t_ns, day_ns, first_guess, &guess, NULL);
 		if (r || guess == INT64_MIN)
 			return -ENOENT;
-		r = pair_range(store, b, a, minus(t_ns, guess), &range);
+		r = pair_range(store, b, a, minus(t_ns, guess), n_reaches, &range);
 	} else {
-		r = pair_range(store, a, b, t_ns, &range);
+		r = pair_range(store, a, b, t_ns, n_reaches, &range);
 	}
 	if (r)
 		return r;
@@ -323,7 +326,7 @@ tree_relation(struct store *store, const struct clock_graph *graph, unsigned to,
 	}
 	while (--n > 0 && !r) {
 		r = pair_relation(store, graph->hosts[path[n]].name, graph->hosts[path[n - 1]].name,
-				  minus(t_ns, -sum.offset_ns), &one);
+				  minus(t_ns, -sum.offset_ns), 1, &one);
 		/* Offsets of clocks that are nonsense can't be added. */
 		if (!r && (__builtin_add_overflow(sum.offset_ns, one.offset_ns, &sum.offset_ns) ||
 			   sum.offset_ns == INT64_MIN))
@@ -334,6 +337,22 @@ tree_relation(struct store *store, const struct clock_graph *graph, unsigned to,
 	}
 	if (!r)
 		*ret = sum;
+	return r;
+}
+
+static int
+over_others(struct store *store, const char *a, const char *b, uint64_t t_ns, uint64_t reach_ns,
+	    struct clock_relation *ret)
+{
+	struct clock_graph *graph = graph_read(store, t_ns, reach_ns);
+	const int from = host_index(graph, a, false), to = host_index(graph, b, false);
+	int r = -ENOENT;
+
+	if (from >= 0 && to >= 0) {
+		grow_tree(graph, (unsigned) from);
+		r = tree_relation(store, graph, (unsigned) to, t_ns, ret);
+	}
+	graph_free(graph);
 	return r;
 }
 
@@ -406,16 +425,11 @@ clock_relation(struct store *store, const char *a, const char *b, uint64_t t_ns,
 		*ret = relation_of_range(&range, CLOCK_SAME);
 		return 0;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(reaches) && r; i++) {
-		struct clock_graph *graph = graph_read(store, t_ns, reaches[i]);
-		const int from = host_index(graph, a, false), to = host_index(graph, b, false);
-
-		if (from >= 0 && to >= 0) {
-			grow_tree(graph, (unsigned) from);
-			r = tree_relation(store, graph, (unsigned) to, t_ns, ret);
-		}
-		graph_free(graph);
-	}
+	r = pair_relation(store, a, b, t_ns, 1, ret);
+	for (size_t i = 0; i < ARRAY_SIZE(tree_reaches) && r; i++)
+		r = over_others(store, a, b, t_ns, tree_reaches[i], ret);
+	if (r)
+		r = pair_relation(store, a, b, t_ns, ARRAY_SIZE(reaches), ret);
 	return r ? message_relation(store, a, b, t_ns, ret) : 0;
 }
 
@@ -510,7 +524,7 @@ clock_reference(struct store *store, uint64_t *ret_ns)
 
 	if (store_clock_newest(store, &t_ns))
 		return NULL;
-	graph = graph_read(store, t_ns, reaches[0]);
+	graph = graph_read(store, t_ns, tree_reaches[0]);
 	for (unsigned i = 0; i < graph->n_hosts; i++) {
 		const struct clock_host *host = &graph->hosts[i];
 

@@ -13,7 +13,7 @@ struct piece {
 	int node;
 	uint64_t from_ns, to_ns;
 	json_t *parts;               /* Owned: where it went. */
-	bool asked;                  /* Its kernel was asked. */
+	bool answered;               /* By the kernel of its host. */
 };
 
 struct pieces {
@@ -162,24 +162,28 @@ static void
 ask_host(struct store *store, const struct flow_tree *tree, struct pieces *pieces, const char *host)
 {
 	struct kernel_question *questions = xcalloc(pieces->n + 1, sizeof *questions);
-	size_t n = 0, k = 0;
+	struct piece **asked = xcalloc(pieces->n + 1, sizeof(struct piece *));
 	json_t *answers;
+	size_t n = 0;
 
 	for (size_t i = 0; i < pieces->n; i++) {
 		struct piece *piece = &pieces->all[i];
 		const struct flow_node *node = &tree->nodes[piece->node];
 		const char *its = text_of(node->span, "host");
 
-		piece->asked = !piece->parts && its && streq(its, host) && pid_of(node);
-		if (piece->asked)
-			questions[n++] = question_of(node, piece);
+		if (piece->parts || !its || !streq(its, host) || !pid_of(node))
+			continue;
+		questions[n] = question_of(node, piece);
+		asked[n++] = piece;
 	}
 	answers = kernel_budgets(store, host, questions, n);
-	for (size_t i = 0; i < pieces->n && answers; i++)
-		if (pieces->all[i].asked && !pieces->all[i].parts)
-			pieces->all[i].parts = json_incref(json_array_get(answers, k++));
+	for (size_t i = 0; i < n && answers; i++) {
+		asked[i]->parts = json_incref(json_array_get(answers, i));
+		asked[i]->answered = true;
+	}
 	json_decref(answers);
 	free(questions);
+	free(asked);
 }
 
 /* Steps of another layer count as what they are part of. */
@@ -249,7 +253,7 @@ tell_span(const struct flow_node *node, const struct piece *pieces, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		budget_add(budget, pieces[i].parts);
 		self_ns += pieces[i].to_ns - pieces[i].from_ns;
-		shared |= pieces[i].asked && is_application(node);
+		shared |= pieces[i].answered && is_application(node);
 	}
 	budget_add_part(budget, "children", took_ns - self_ns, NULL, NULL);
 	budget_finish(budget);

@@ -174,6 +174,10 @@ question_text(const struct kernel_question *questions, size_t n, uint64_t from_n
 static struct cpu_question *
 read_questions(const char *text, uint64_t from_ns, size_t *ret_n)
 {
+	static const enum cpu_who kinds[] = {
+		[KERNEL_PROCESS] = WHO_PROCESS, [KERNEL_MIGRATION] = WHO_MIGRATION,
+		[KERNEL_SERVICE] = WHO_SERVICE,
+	};
 	struct cpu_question *questions = xcalloc(MAX_QUESTIONS, sizeof *questions);
 	unsigned long long pid, tid, begin, length;
 	unsigned who;
@@ -183,8 +187,8 @@ read_questions(const char *text, uint64_t from_ns, size_t *ret_n)
 		if (sscanf(text, " %u,%llu,%llu,%llu,%llu", &who, &pid, &tid, &begin, &length) != 5)
 			break;
 		questions[n++] = (struct cpu_question) {
-			.pid = (uint32_t) pid, .tid = (uint32_t) tid, .who = who == KERNEL_MIGRATION ? WHO_MIGRATION :
-				who == KERNEL_SERVICE ? WHO_SERVICE : WHO_PROCESS,
+			.pid = (uint32_t) pid, .tid = (uint32_t) tid,
+			.who = who < ARRAY_SIZE(kinds) ? kinds[who] : WHO_PROCESS,
 			.from_ns = from_ns + begin, .to_ns = from_ns + begin + length,
 		};
 	}

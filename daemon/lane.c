@@ -394,7 +394,8 @@ remove_viewer(struct lane_relay *relay)
 	DL_FOREACH(relay->sessions, session) {
 		session->state = VIEWER_SESSION_GONE;
 		session->attached = false;
-		snprintf(session->text, sizeof session->text, "its relayd was taken out of the configuration");
+		snprintf(session->text, sizeof session->text,
+			 "its relayd was taken out of the configuration");
 		lane_put_session(session, session->hostname, true);
 	}
 	lane_drain_dirty(relay->lane);

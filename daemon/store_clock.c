@@ -462,5 +462,7 @@ store_clock_age(struct store *store, struct error *error)
 			store_rollback(store);
 	} while (r >= 0 && (gone == JOIN_BATCH || more));
 	store->clock_waiting_known = false;
+	if (r >= 0 && !is_full(store))
+		r = store_put_counter(store, "clock", "waiting", store->clock_waiting, error);
 	return MIN(r, 0);
 }

@@ -261,7 +261,8 @@ static bool
 spoke(struct why *why, const char *service, const char *host, const struct gap *gap)
 {
 	static const char *const kinds[][2] = {
-		{ "nova.step", "rpc.served" }, { "cinder.step", "rpc.call" }, { "neutron.step", "api.request" },
+		{ "nova.step", "rpc.served" }, { "cinder.step", "rpc.call" },
+		{ "neutron.step", "api.request" },
 	};
 	bool any = false;
 
@@ -300,7 +301,8 @@ find_silence(struct why *why, const struct why_rule *rule)
 		"{s:I, s:I, s:O, s:o, s:b}", "ns", (json_int_t) ns, "t_ns", (json_int_t) gap.from_ns, "after",
 		json_object_get(gap.before, "name"), "service", store_string(service), "service_silent",
 		(int) silent),
-		xasprintf("nobody who is traced said anything of this request for %s after \"%s\" of %s on %s%s",
+		xasprintf("nobody who is traced said anything of this request for %s after \"%s\" of %s "
+			  "on %s%s",
 			  took, or_what(why_text(gap.before, "name"), "?"), service, host, silent ?
 			  ", which was silent about all others, too" : ""));
 }

@@ -180,8 +180,8 @@ add_contention(struct contention *all, const char *stage, const json_t *thread, 
 	blocked = starved_ns ? xasprintf(", so that the migration was blocked on the network for %s",
 					 starved) : xstrdup("");
 	all->text = xasprintf("%s%sin %s %s waited for a CPU %s (%u %%), which %s had meanwhile%s",
-			      before ? before : "", before ? "; " : "", stage, why_text(thread, "name") ?: "?",
-			      waited, MIN(percent, 100u), takers, blocked);
+			      before ? before : "", before ? "; " : "", stage,
+			      why_text(thread, "name") ?: "?", waited, MIN(percent, 100u), takers, blocked);
 	all->ns += MIN(waited_ns, of_ns);
 	json_array_append_new(all->evidence, json_pack(
 		"{s:s, s:O?, s:O?, s:I, s:I, s:I, s:O?}", "stage", stage, "thread",
@@ -317,7 +317,8 @@ find_starved_vcpu(struct why *why, const struct why_rule *rule)
 				"{s:O?, s:I, s:I, s:O?}", "tid", json_object_get(thread, "tid"), "waited_ns",
 				(json_int_t) ns, "of_ns", (json_int_t) of_ns, "waited_for",
 				json_object_get(thread, "waited_for")), xasprintf(
-				"the guest's %s waited for a CPU of %s %s (%.0f %% of precopy), which %s had meanwhile",
+				"the guest's %s waited for a CPU of %s %s (%.0f %% of precopy), which %s had "
+				"meanwhile",
 				why_text(thread, "name") ?: "vCPU", places[0].host, waited,
 				100.0 * (double) ns / (double) of_ns, takers));
 			return;
@@ -392,9 +393,9 @@ find_retransmissions(struct why *why, const struct why_rule *rule)
 	if (t.again_packets <= FEW_SEGMENTS || share < rule->share)
 		return;
 	why_add(why, rule, node, why_share(why, t.blocked_ns), traffic_json(&t), xasprintf(
-		"the network between %s and %s lost segments: %.1f %% of the bytes to %s (%llu segments) were "
-		"sent again, and the migration thread was blocked on the network for %s", node ? node : "?",
-		other ? other : "?", 100 * share, t.to ? t.to : "?", (unsigned long long) t.again_packets,
+		"the network between %s and %s lost segments: %.1f %% of the bytes to %s (%llu segments) "
+		"were sent again, and the migration thread was blocked on the network for %s",
+		node ? node : "?", other ? other : "?", 100 * share, t.to ? t.to : "?", (unsigned long long) t.again_packets,
 		blocked));
 }
 
@@ -412,8 +413,8 @@ find_long_rtt(struct why *why, const struct why_rule *rule)
 	    (double) t.blocked_ns < rule->share * (double) t.ns)
 		return;
 	why_add(why, rule, node, why_share(why, t.blocked_ns), traffic_json(&t), xasprintf(
-		"the network is slow to answer: round trips from %s to %s took %s on average, up to %s, and the "
-		"migration thread was blocked on the network for %s", node ? node : "?", t.to ? t.to : "?",
+		"the network is slow to answer: round trips from %s to %s took %s on average, up to %s, and "
+		"the migration thread was blocked on the network for %s", node ? node : "?", t.to ? t.to : "?",
 		mean, most, blocked));
 }
 

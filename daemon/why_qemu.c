@@ -285,6 +285,9 @@ sum_of(const json_t *list, const char *name)
 	return sum;
 }
 
+/* An outage whatever was allowed; below that, three times what was. */
+#define OUTAGE_NS (2 * NS_PER_S)
+
 /* What the migration thread did meanwhile, and what its connection carried. */
 static char *
 meanwhile(const json_t *migration, const char *stage, uint64_t ns, json_t *evidence)
@@ -312,7 +315,8 @@ find_stalled(struct why *why, const struct why_rule *rule)
 {
 	const json_t *migration = why->subject, *stage = stage_named(migration, "stop-and-copy");
 	const char *node = why_text(migration, "source");
-	const uint64_t start_ns = why_ns(stage, "start_ns"), limit_ns = why_ns(migration, "downtime_limit_ns");
+	const uint64_t start_ns = why_ns(stage, "start_ns");
+	const uint64_t limit_ns = why_ns(migration, "downtime_limit_ns");
 	const uint64_t end_ns = stage ? why_end(why->store, stage, node) : 0;
 	const uint64_t ns = end_ns - MIN(end_ns, start_ns);
 	const char *passed = why_text(migration, "last_checkpoint");
@@ -321,8 +325,7 @@ find_stalled(struct why *why, const struct why_rule *rule)
 	_cleanup_(freep) char *part = NULL, *did = NULL;
 	json_t *evidence;
 
-	/* 2 s are an outage whatever was allowed; else three times what was. */
-	if (!stage || (ns < 2 * NS_PER_S && !(limit_ns && ns >= 3 * limit_ns && ns >= rule->least_ns)))
+	if (!stage || (ns < OUTAGE_NS && !(limit_ns && ns >= 3 * limit_ns && ns >= rule->least_ns)))
 		return;
 	evidence = json_pack("{s:I, s:O?, s:O?, s:O?, s:O?}", "ns", (json_int_t) ns, "downtime_limit_ns",
 			     json_object_get(migration, "downtime_limit_ns"), "blackout_ns",
@@ -335,7 +338,8 @@ find_stalled(struct why *why, const struct why_rule *rule)
 		xasprintf(" (%.1f times the downtime limit of %s)", (double) ns / (double) limit_ns, limit);
 	why_add(why, rule, node, why_share(why, ns), evidence, xasprintf(
 		"stop-and-copy %s: the guest %s stopped on %s for %s%s%s%s%s",
-		ns < 2 * NS_PER_S ? "took too long" : "stalled", running ? "has been" : "was", or_what(node, "?"), took, part, did,
+		ns < OUTAGE_NS ? "took too long" : "stalled", running ? "has been" : "was",
+		or_what(node, "?"), took, part, did,
 		running && passed ? "; last checkpoint passed: " : "", running && passed ? passed : ""));
 }
 

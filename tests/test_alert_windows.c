@@ -87,8 +87,10 @@ static void
 say_relations(struct fixture *f)
 {
 	struct fact facts[] = {
-		{ .type = FACT_LINK, .kind = "block.chain", .host = "c1", .key = "253:0/8:0", .start_ns = AT(0),
-		  .attributes = json_pack("{s:s, s:s}", "upper", "253:0", "lower", "8:0") },
+		{ .type = FACT_LINK, .kind = "block.chain", .host = "c1", .key = "253:0/8:0",
+		  .start_ns = AT(0),
+		  .attributes = json_pack("{s:s, s:s}", "upper", "253:0", "lower",
+					  "8:0") },
 		{ .type = FACT_ENTITY, .kind = "qemu.disk", .host = "c1", .key = "7/0", .start_ns = AT(0),
 		  .attributes = json_pack("{s:i, s:i, s:i, s:s}", "pid", 7, "major", 253, "minor", 0,
 					  "volume_id", "vol-1") },

@@ -356,7 +356,7 @@ make_messages(struct told *told)
 			tell(&told[n++], to, there / MS(100) * MS(100), i + 1, there, true);
 		/* It is sent and received again. */
 		if (!draw(20))
-			tell(&told[n++], to, there / MS(100) * MS(100) + MS(100), i + 1, there + MS(100), true);
+			tell(&told[n++], to, (there / MS(100) + 1) * MS(100), i + 1, there + MS(100), true);
 	}
 	return n;
 }
@@ -436,6 +436,87 @@ test_store_order(void **state)
 	free(told);
 }
 
+/* What is old takes less room, and is still right. */
+static void
+test_store_age(void **state)
+{
+	struct store *store = open_store(temporary("clocks.db"), STORE_WRITE);
+	struct clock_relation relation;
+	uint64_t n = 0;
+
+	(void) state;
+	seed = 17;
+	assert_int_equal(store_begin(store, NULL), 0);
+	for (unsigned i = 0; i < 3000; i++)
+		for (unsigned back = 0; back < 2; back++) {
+			const uint64_t sent = T0 + S(2) * i + draw(1000);
+			const uint64_t received = sent + 60000 + draw(1000000);
+			const char *from = back ? "b" : "a", *to = back ? "a" : "b";
+			struct told told[2] = { { 0 } };
+
+			n++;
+			tell(&told[0], from, sent + (uint64_t) ahead(from, sent) - 5, n,
+			     sent + (uint64_t) ahead(from, sent), false);
+			tell(&told[1], to, received + (uint64_t) ahead(to, received) - 5, n,
+			     received + (uint64_t) ahead(to, received), true);
+			for (int k = 0; k < 2; k++) {
+				put_told(store, &told[k]);
+				buf_done(&told[k].blob);
+			}
+		}
+	assert_int_equal(store_commit(store, NULL), 0);
+	for (int aged = 0; aged < 2; aged++) {
+		unsigned lines = 0;
+		_cleanup_(freep) char *text = dump(store);
+
+		for (const char *at = text; (at = strstr(at, "clock\ta\tb\t")); at++)
+			lines++;
+		assert_true(aged ? lines < 450 : lines == 600);
+		for (uint64_t t_ns = T0 + S(5); t_ns < T0 + S(6000); t_ns += S(100)) {
+			assert_int_equal(clock_relation(store, "a", "b", t_ns, &relation), 0);
+			assert_true(relation.error_ns < 300000);
+			assert_true(llabs(relation.offset_ns - ahead("b", t_ns)) <=
+				    (int64_t) relation.error_ns);
+		}
+		assert_true(relation.drift_ppb > -20000 && relation.drift_ppb < 23000);
+		assert_int_equal(store_retain(store, 1, 1, NULL), 0);
+	}
+	store_close(store);
+	temporary_done();
+}
+
+/* A clock that was set: each side of it is right, though together they can't be. */
+static void
+test_store_step(void **state)
+{
+	struct store *store = open_store(temporary("clocks.db"), STORE_WRITE);
+	struct clock_relation relation;
+
+	(void) state;
+	assert_int_equal(store_begin(store, NULL), 0);
+	for (unsigned i = 0; i < 120; i++) {
+		const uint64_t t = T0 + MS(500) * i, there = t + (i < 60 ? S(3) : S(8));
+		struct told told[2] = { { 0 } };
+
+		tell(&told[0], i % 2 ? "b" : "a", (i % 2 ? there : t) - 5, i + 1, i % 2 ? there : t, false);
+		tell(&told[1], i % 2 ? "a" : "b", (i % 2 ? t : there) - 5, i + 1,
+		     (i % 2 ? t : there) + 100000, true);
+		for (int k = 0; k < 2; k++) {
+			put_told(store, &told[k]);
+			buf_done(&told[k].blob);
+		}
+	}
+	assert_int_equal(store_commit(store, NULL), 0);
+	assert_int_equal(clock_relation(store, "a", "b", T0 + S(5), &relation), 0);
+	assert_true(llabs(relation.offset_ns - (int64_t) S(3)) <= (int64_t) relation.error_ns);
+	assert_true(relation.error_ns < 200000);
+	assert_int_equal(clock_relation(store, "a", "b", T0 + S(55), &relation), 0);
+	assert_true(llabs(relation.offset_ns - (int64_t) S(8)) <= (int64_t) relation.error_ns);
+	assert_true(relation.error_ns < 200000);
+	store_close(store);
+	temporary_done();
+}
+
 static void
 see_segment(void *context, uint64_t hash, uint64_t t_ns, bool received)
 {
@@ -513,6 +594,8 @@ main(void)
 		cmocka_unit_test(test_lines_impossible),
 		cmocka_unit_test(test_slack),
 		cmocka_unit_test(test_store_order),
+		cmocka_unit_test(test_store_age),
+		cmocka_unit_test(test_store_step),
 		cmocka_unit_test(test_hostile_windows),
 		cmocka_unit_test(test_choice),
 	};

@@ -214,8 +214,9 @@ test_running_stall(void **state)
 {
 	/* Open: as far as the host's trace goes. */
 	json_t *findings = why_of(migration_with(
-		"{'status': 'running', 'end_ns': null, 'last_checkpoint': 'src-vm-stopped', 'blackout_ns': null,"
-		" 'stages': [{'name': 'stop-and-copy', 'start_ns': 90000000000, 'end_ns': null}]}"));
+		"{'status': 'running', 'end_ns': null, 'last_checkpoint': 'src-vm-stopped',"
+		" 'blackout_ns': null, 'stages': [{'name': 'stop-and-copy', 'start_ns': 90000000000,"
+		" 'end_ns': null}]}"));
 
 	assert_says(find(findings, "stalled-stop-and-copy"), "has been stopped on a for 10.0 s");
 	assert_says(find(findings, "stalled-stop-and-copy"), "src-vm-stopped");
@@ -293,8 +294,8 @@ assert_kernel(const char *source, const char *destination, const char *connectio
 	      const char *rule)
 {
 	_cleanup_(freep) char *members = xasprintf(
-		"{'kernel': [{'name': 'precopy', 'start_ns': 1000000000, 'end_ns': 11000000000, 'source': [%s],"
-		" 'destination': [%s], 'connections': [%s]}]%s}", source, destination, connection, more);
+		"{'kernel': [{'name': 'precopy', 'start_ns': 1000000000, 'end_ns': 11000000000,"
+		" 'source': [%s], 'destination': [%s], 'connections': [%s]}]%s}", source, destination, connection, more);
 
 	assert_only(members, rule);
 }
@@ -347,15 +348,17 @@ test_network(void **state)
 		      " 'retransmitted_packets': 20}", "", NULL);
 	assert_kernel(blocked, "", "{'to': 'b:1', 'bytes': 900000000, 'retransmitted_bytes': 10000000,"
 		      " 'retransmitted_packets': 21}", "", "retransmissions");
-	assert_kernel(blocked, "", "{'to': 'b:1', 'bytes': 900000000, 'rtt': {'count': 2, 'mean_ns': 99000000,"
-		      " 'max_ns': 900000000}}", "", NULL);
-	assert_kernel(blocked, "", "{'to': 'b:1', 'bytes': 900000000, 'rtt': {'count': 2, 'mean_ns': 101000000,"
-		      " 'max_ns': 900000000}}", "", "long-round-trips");
+	assert_kernel(blocked, "", "{'to': 'b:1', 'bytes': 900000000, 'rtt': {'count': 2,"
+		      " 'mean_ns': 99000000, 'max_ns': 900000000}}", "", NULL);
+	assert_kernel(blocked, "", "{'to': 'b:1', 'bytes': 900000000, 'rtt': {'count': 2,"
+		      " 'mean_ns': 101000000, 'max_ns': 900000000}}", "", "long-round-trips");
 	/* 51 and 49 % of what it may take; with no limit nobody knows. */
 	assert_kernel(blocked, "", "{'to': 'b:1', 'bytes': 510000000}", "", NULL);
 	assert_kernel(blocked, "", "{'to': 'b:1', 'bytes': 490000000}", "", "slow-link");
-	assert_kernel(blocked, "", "{'to': 'b:1', 'bytes': 490000000}", ", 'max_bandwidth': 9000000000000", NULL);
-	assert_kernel(THREAD("migration", 0, 4900000000, 0), "", "{'to': 'b:1', 'bytes': 490000000}", "", NULL);
+	assert_kernel(blocked, "", "{'to': 'b:1', 'bytes': 490000000}",
+		      ", 'max_bandwidth': 9000000000000", NULL);
+	assert_kernel(THREAD("migration", 0, 4900000000, 0), "", "{'to': 'b:1', 'bytes': 490000000}", "",
+		      NULL);
 }
 
 /* -- Real ones ---------------------------------------------------------------------- */
@@ -388,7 +391,8 @@ test_real_contention(void **state)
 	assert_string_equal(text_of(first, "node"), "node-a");
 	assert_says(first, "CPU contention on node-a");
 	assert_says(first, "in precopy ksoftirqd/0 waited for a CPU 15.2 s (78 %), which sh (9.9 s)");
-	assert_says(first, "in stop-and-copy live_migration waited for a CPU 567 ms (88 %), which sh (371 ms)");
+	assert_says(first, "in stop-and-copy live_migration waited for a CPU 567 ms (88 %),"
+			   " which sh (371 ms)");
 	assert_null(find(findings, "slow-link"));
 	assert_null(find(findings, "retransmissions"));
 	json_decref(findings);
@@ -439,9 +443,10 @@ static json_t *
 held_back(const char *begun)
 {
 	_cleanup_(freep) char *members = xasprintf(
-		"{'spans': [{'name': 'serve compute.a', 'service': 'nova-compute', 'host': 'a', 'parent': 'x',"
-		" 'start_ns': 1000000000, 'end_ns': 1100000000}, {'name': 'pre_live_migration', 'service':"
-		" 'nova-compute', 'host': 'a', 'parent': 'x', 'start_ns': %s, 'end_ns': 41000000000}]}", begun);
+		"{'spans': [{'name': 'serve compute.a', 'service': 'nova-compute', 'host': 'a',"
+		" 'parent': 'x', 'start_ns': 1000000000, 'end_ns': 1100000000}, {'name': 'pre_live_migration', 'service':"
+		" 'nova-compute', 'host': 'a', 'parent': 'x', 'start_ns': %s, 'end_ns': 41000000000}]}",
+		begun);
 
 	return why_request(members);
 }
@@ -471,10 +476,11 @@ static void
 test_silence(void **state)
 {
 	static const char form[] =
-		"{'spans': [{'name': 'call x', 'service': 'nova-compute', 'host': 'a', 'parent': 'x', 'start_ns':"
-		" 1000000000, 'end_ns': 2000000000}, {'name': '%s', 'service': 'nova-compute', 'host': 'a',"
+		"{'spans': [{'name': 'call x', 'service': 'nova-compute', 'host': 'a', 'parent': 'x',"
+		" 'start_ns': 1000000000, 'end_ns': 2000000000}, {'name': '%s', 'service': 'nova-compute', 'host': 'a',"
 		" 'parent': 'x', 'start_ns': 2000000000, 'end_ns': 41000000000}]}";
-	_cleanup_(freep) char *idle = xasprintf(form, "serve compute"), *busy = xasprintf(form, "create_image");
+	_cleanup_(freep) char *idle = xasprintf(form, "serve compute");
+	_cleanup_(freep) char *busy = xasprintf(form, "create_image");
 	json_t *findings = why_request(idle);
 
 	assert_says(find(findings, "silence"), "for 39.0 s after");
@@ -493,8 +499,8 @@ test_failed_request(void **state)
 
 	migrations = json_pack("{s:o}", "m", migration_with(
 		"{'status': 'failed', 'reason': 'no space', 'evidence': {'lost': 3}}"));
-	findings = why_request("{'status': 'error', 'migration': 'm', 'error': {'service': 'nova-compute', 'host':"
-			       " 'a', 'message': 'it broke', 'cause': 'libvirt'}, 'findings': [{'rule':"
+	findings = why_request("{'status': 'error', 'migration': 'm', 'error': {'service': 'nova-compute',"
+			       " 'host': 'a', 'message': 'it broke', 'cause': 'libvirt'}, 'findings': [{'rule':"
 			       " 'hypervisor', 'text': 'no space', 'evidence': {}}, {'rule': 'rpc-queue',"
 			       " 'text': 'waited', 'evidence': {}, 'weight': 0.2}]}");
 	/* The layer below first, and its reason not twice. */
