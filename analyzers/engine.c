@@ -668,7 +668,8 @@ engine_event(struct engine_host *host, const struct ctf_event *event)
 		natives_event(host, event);
 }
 
-/* That events are missing, for whoever shows what happened on this host then. */
+/* That events are missing, for whoever shows what happened on this host then; not if
+ * nobody knows when. */
 static void
 tell_loss(struct engine_host *host, const struct ctf_loss *loss, const char *pid)
 {
@@ -679,6 +680,8 @@ tell_loss(struct engine_host *host, const struct ctf_loss *loss, const char *pid
 		.status = "lost",
 	};
 
+	if (!loss->end_t_ns)
+		return;
 	snprintf(fact.key, sizeof fact.key, "%s/%d", loss->kernel ? "kernel" : pid ? pid : "ust",
 		 loss->cpu);
 	fact.attributes = json_pack("{s:I, s:I, s:b}", "events", (json_int_t) loss->events, "packets",

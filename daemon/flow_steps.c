@@ -39,13 +39,15 @@ flow_steps(const struct flow *flow, json_t *spans)
 		_cleanup_(freep) char *own = xasprintf("%s/step/%zu", id, i);
 
 		json_array_append_new(spans, json_pack(
-			"{s:s, s:s, s:s, s:s, s:O, s:O, s:I, s:I, s:s, s:s, s:{s:O, s:O?}, s:{s:O, s:O, s:O}}", "id",
-			own, "parent", parent, "layer", "virtualization", "service", "qemu", "host",
-			json_object_get(step, "host"), "name", json_object_get(step, "step"),
-			"start_ns", t_ns, "end_ns", t_ns + json_integer_value(lasted), "status", "ok",
-			"joined_by", "process", "evidence", "pid", json_object_get(step, "pid"), "instance",
-			json_object_get(json_object_get(flow->record, "vm"), "uuid"), "attributes", "text", json_object_get(step, "text"),
-			"pid", json_object_get(step, "pid"), "side", json_object_get(step, "side")));
+			"{s:s, s:s, s:s, s:s, s:O, s:O, s:I, s:I, s:s, s:s, s:{s:O, s:O?},"
+			" s:{s:O, s:O, s:O}}", "id", own, "parent", parent, "layer",
+			"virtualization", "service", "qemu", "host", json_object_get(step, "host"),
+			"name", json_object_get(step, "step"), "start_ns", t_ns, "end_ns",
+			t_ns + json_integer_value(lasted), "status", "ok", "joined_by", "process",
+			"evidence", "pid", json_object_get(step, "pid"), "instance",
+			json_object_get(json_object_get(flow->record, "vm"), "uuid"), "attributes",
+			"text", json_object_get(step, "text"), "pid", json_object_get(step, "pid"),
+			"side", json_object_get(step, "side")));
 	}
 	json_decref(steps);
 }
