@@ -63,6 +63,7 @@ struct step {
 	bool late;                            /* Came out of order, after later ones. */
 	/* Only for native analyzers: */
 	int32_t cpu;                          /* Of the event's packet ("cpu_id"), or -1. */
+	uint64_t event_ns;                    /* The event's own time: t_ns before it was raised. */
 	uint64_t next_ns;                     /* For 'watermark': of the event that comes next,
 					       * as far as is known; else 0. */
 	struct native_run *run;               /* The engine's. */

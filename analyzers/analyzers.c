@@ -7,10 +7,11 @@
 extern const struct analyzer node_analyzer, node_service_analyzer, node_host_analyzer;
 extern const struct analyzer os_api_analyzer, os_rpc_call_analyzer, os_rpc_served_analyzer;
 extern const struct analyzer os_nova_analyzer, os_neutron_analyzer, os_cinder_analyzer;
-extern const struct analyzer os_vm_analyzer, os_things_analyzer, os_child_analyzer;
+extern const struct analyzer os_vm_analyzer, os_things_analyzer, os_child_analyzer,
+	os_trace_analyzer;
 extern const struct analyzer os_cause_analyzer, os_service_analyzer, os_process_analyzer;
 extern const struct analyzer os_unknown_analyzer;
-extern const struct analyzer ovs_analyzer, qemu_analyzer;
+extern const struct analyzer ovs_analyzer, qemu_analyzer, qemu_steps_analyzer;
 extern const struct analyzer kernel_cpu_analyzer, kernel_block_analyzer, kernel_net_analyzer;
 
 const struct analyzer *const analyzers[] = {
@@ -18,6 +19,7 @@ const struct analyzer *const analyzers[] = {
 	&node_service_analyzer,
 	&node_host_analyzer,
 	&qemu_analyzer,
+	&qemu_steps_analyzer,
 	&os_api_analyzer,
 	&os_rpc_call_analyzer,
 	&os_rpc_served_analyzer,
@@ -27,6 +29,7 @@ const struct analyzer *const analyzers[] = {
 	&os_vm_analyzer,
 	&os_things_analyzer,
 	&os_child_analyzer,
+	&os_trace_analyzer,
 	&os_cause_analyzer,
 	&os_service_analyzer,
 	&os_process_analyzer,

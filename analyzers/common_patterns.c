@@ -22,6 +22,8 @@
 	  .take = { F_METHOD, F_CALLED, F_URL, F_CALLEE } }, \
 	{ LOGGER, "%(method)s call to %(url)s used request id %(response_request_id)s", LOG_CHILD, \
 	  .take = { F_METHOD, F_URL, F_CALLEE } }, \
+	/* With OSprofiler: what it knows the request by, for whoever is called. */ \
+	{ LOGGER, "REQ: %s -H \"X-Trace-Info: %s\"%s", LOG_TRACE, .take = { 0, F_TRACE_INFO } }, \
 	{ LOGGER, "REQ: %s", .event = LOG_NOTHING }, \
 	{ LOGGER, "RESP: %s", .event = LOG_NOTHING }, \
 	{ LOGGER, "RESP BODY: %s", .event = LOG_NOTHING }, \

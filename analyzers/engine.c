@@ -668,6 +668,25 @@ engine_event(struct engine_host *host, const struct ctf_event *event)
 		natives_event(host, event);
 }
 
+/* That events are missing, for whoever shows what happened on this host then. */
+static void
+tell_loss(struct engine_host *host, const struct ctf_loss *loss, const char *pid)
+{
+	struct engine *engine = host->engine;
+	struct fact fact = {
+		.type = FACT_SPAN, .host = host->name, .kind = "trace.loss",
+		.start_ns = loss->begin_t_ns, .end_ns = MAX(loss->end_t_ns, loss->begin_t_ns),
+		.status = "lost",
+	};
+
+	snprintf(fact.key, sizeof fact.key, "%s/%d", loss->kernel ? "kernel" : pid ? pid : "ust",
+		 loss->cpu);
+	fact.attributes = json_pack("{s:I, s:I, s:b}", "events", (json_int_t) loss->events, "packets",
+				    (json_int_t) loss->packets, "kernel", loss->kernel);
+	engine->counters.facts++;
+	engine->sink.fact(engine->sink.context, &fact);
+}
+
 void
 engine_loss(struct engine_host *host, const struct ctf_loss *loss)
 {
@@ -679,6 +698,7 @@ engine_loss(struct engine_host *host, const struct ctf_loss *loss)
 	natives_loss(host, loss);
 	if (loss->stream)
 		env = ctf_trace_env(ctf_stream_trace(loss->stream), "vpid");
+	tell_loss(host, loss, env);
 	for (entry = host->flows; entry; entry = entry->hh.next) {
 		const struct state *state =
 			&engine->table[entry->id.analyzer]->states[entry->flow->state];

@@ -60,6 +60,8 @@ const char *engine_host_name(const struct engine_host *host);
 
 /* Feeds one item of the host's merge, in its order. */
 void engine_event(struct engine_host *host, const struct ctf_event *event);
+/* Whether the event is one of a kernel's, as far as an analyzer knows. */
+bool engine_is_kernel(const struct engine *engine, const struct ctf_event *event);
 void engine_loss(struct engine_host *host, const struct ctf_loss *loss);
 /* Everything up to t_ns (since 1970) has been seen: runs timers. */
 void engine_watermark(struct engine_host *host, uint64_t t_ns);

@@ -415,7 +415,7 @@ take_native(struct engine_host *host, const struct native_route *route,
 	struct native_run *run;
 	struct step step = {
 		.host = host, .analyzer = analyzer, .values = values,
-		.options = &engine->options, .cpu = -1,
+		.options = &engine->options, .cpu = -1, .event_ns = event->t_ns,
 	};
 
 	if (!read_values(route, event, (char *) values)) {
@@ -442,6 +442,16 @@ natives_event(struct engine_host *host, const struct ctf_event *event)
 {
 	for (const struct native_route *r = host->engine->native_routes[event->wanted]; r; r = r->next)
 		take_native(host, r, event);
+}
+
+bool
+engine_is_kernel(const struct engine *engine, const struct ctf_event *event)
+{
+	const struct native_route *route = event->wanted < engine->n_routes ?
+		engine->native_routes[event->wanted] : NULL;
+
+	/* Some read what programs tell, too. */
+	return route && engine->table[route->analyzer]->kernel && !route->other;
 }
 
 size_t

@@ -8,174 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analyzers/pack.h"
+#include "analyzers/kernel_cpu_read.h"
 #include "lib/keyed.h"
 
-enum { MAX_SUM_THREADS = 16384, MAX_SUM_LIST = 256, MAX_SUM_CPUS = 1024 };
-
-/* -- Reading one thread of a window ----------------------------------------------- */
-
-struct read_thread {
-	uint32_t tid, pid;
-	char name[16];
-	unsigned role;
-	uint64_t from;               /* ns behind the begin of the window. */
-	uint64_t sums[CPU_DEAD];
-	uint64_t switches;
-	bool detail, exact, born, died;
-	unsigned start_state;
-	uint64_t guest_ns, halted_ns;
-	uint64_t causes[N_CPU_CAUSES];
-	size_t n_takers, n_exits;
-	struct cpu_sum_taker takers[MAX_SUM_LIST];
-	struct cpu_sum_exit exits[MAX_SUM_LIST];
-	uint64_t n_transitions;
-	struct unpack transitions;
-};
-
-struct transition {
-	uint64_t t;                  /* ns behind the begin of the window. */
-	unsigned state, how;
-	uint32_t who;
-};
-
-static void
-unpack_transition(struct unpack *in, uint64_t before, struct transition *ret)
-{
-	const uint64_t value = unpack_number(in);
-
-	ret->t = before + (value >> 3);
-	ret->state = (unsigned) (value & 7);
-	ret->how = in->bad || in->at == in->end ? 0 : *in->at++;
-	ret->who = 0;
-	if (ret->state == CPU_WAITING && ret->how == CAUSE_TASK)
-		ret->who = (uint32_t) unpack_number(in);
-	if (ret->state > CPU_TAKEN || ret->t < before ||
-	    (ret->state == CPU_WAITING && ret->how >= N_CPU_CAUSES) ||
-	    (ret->state == CPU_BLOCKED && ret->how >= N_CPU_BLOCKED))
-		in->bad = true;
-}
-
-static void
-unpack_detail(struct unpack *in, struct read_thread *t)
-{
-	struct transition transition = { .t = t->from };
-	uint64_t n = unpack_count(in);
-
-	if (n > MAX_SUM_LIST)
-		in->bad = true;
-	for (; t->n_takers < n && !in->bad; t->n_takers++) {
-		struct cpu_sum_taker *taker = &t->takers[t->n_takers];
-
-		taker->tid = (uint32_t) unpack_number(in);
-		unpack_text(in, taker->name, sizeof taker->name);
-		taker->ns = unpack_number(in);
-	}
-	t->guest_ns = unpack_number(in);
-	t->halted_ns = unpack_number(in);
-	n = unpack_count(in);
-	if (n > MAX_SUM_LIST)
-		in->bad = true;
-	for (; t->n_exits < n && !in->bad; t->n_exits++) {
-		t->exits[t->n_exits].reason = (uint32_t) unpack_number(in);
-		t->exits[t->n_exits].count = unpack_number(in);
-		t->exits[t->n_exits].ns = unpack_number(in);
-	}
-	n = unpack_count(in);
-	if (n > N_CPU_CAUSES)
-		in->bad = true;
-	for (uint64_t i = 0; i < n && !in->bad; i++)
-		t->causes[i] = unpack_number(in);
-	t->n_transitions = unpack_count(in);
-	t->transitions = *in;
-	for (uint64_t i = 0; i < t->n_transitions && !in->bad; i++) {
-		unpack_transition(in, transition.t, &transition);
-		if (transition.state == CPU_TAKEN && transition.how >= t->n_takers)
-			in->bad = true;
-	}
-}
-
-static void
-unpack_thread(struct unpack *in, struct read_thread *t)
-{
-	uint64_t flags;
-
-	t->n_takers = t->n_exits = 0;
-	t->n_transitions = t->guest_ns = t->halted_ns = 0;
-	memset(t->causes, 0, sizeof t->causes);
-	t->tid = (uint32_t) unpack_number(in);
-	t->pid = (uint32_t) unpack_number(in);
-	unpack_text(in, t->name, sizeof t->name);
-	t->role = (unsigned) MIN(unpack_number(in), (uint64_t) N_CPU_ROLES);
-	t->from = unpack_number(in);
-	for (unsigned i = 0; i < CPU_DEAD; i++)
-		t->sums[i] = unpack_number(in);
-	t->switches = unpack_number(in);
-	flags = unpack_number(in);
-	t->detail = flags & 1;
-	t->exact = flags & 2;
-	t->start_state = flags >> 2 & 7;
-	t->born = flags & 32;
-	t->died = flags & 64;
-	if (t->role >= N_CPU_ROLES || flags >> 7 || t->start_state >= N_CPU_STATES ||
-	    (t->exact && !t->detail))
-		in->bad = true;
-	if (t->detail && !in->bad)
-		unpack_detail(in, t);
-}
-
-struct read_window {
-	struct unpack in;
-	uint64_t late, capped, untold, first;
-	uint64_t n_cpus, n_threads;
-	uint64_t numbers[MAX_SUM_CPUS];
-	struct cpu_sum_cpu cpus[MAX_SUM_CPUS];
-};
-
-/* Everything in front of the threads. */
-static int
-unpack_window(const struct fact_window *window, struct read_window *ret)
-{
-	struct unpack *in = &ret->in;
-
-	in->at = window->blob;
-	in->end = in->at + window->size;
-	in->bad = false;
-	if (!window->size || *in->at++ != CPU_WINDOW_VERSION || window->end_ns <= window->start_ns)
-		return -EINVAL;
-	ret->late = unpack_number(in);
-	ret->capped = unpack_number(in);
-	ret->untold = unpack_number(in);
-	ret->first = unpack_number(in);
-	ret->n_cpus = unpack_count(in);
-	if (ret->n_cpus > MAX_SUM_CPUS)
-		return -EINVAL;
-	for (uint64_t i = 0; i < ret->n_cpus; i++) {
-		ret->numbers[i] = unpack_number(in);
-		in->bad |= ret->numbers[i] >= MAX_SUM_CPUS;
-		ret->cpus[i].idle_ns = unpack_number(in);
-		ret->cpus[i].unknown_ns = unpack_number(in);
-		ret->cpus[i].irq_ns = unpack_number(in);
-		ret->cpus[i].softirq_ns = unpack_number(in);
-		ret->cpus[i].switches = unpack_number(in);
-	}
-	ret->n_threads = unpack_count(in);
-	return in->bad ? -EINVAL : 0;
-}
-
-static int
-check_window(const struct fact_window *window, struct read_window *read, struct read_thread *thread)
-{
-	struct unpack in;
-	int r = unpack_window(window, read);
-
-	if (r)
-		return r;
-	in = read->in;
-	for (uint64_t i = 0; i < read->n_threads && !in.bad; i++)
-		unpack_thread(&in, thread);
-	return in.bad || in.at != in.end ? -EINVAL : 0;
-}
+enum { MAX_SUM_THREADS = 16384 };
 
 /* -- Sums --------------------------------------------------------------------------- */
 
@@ -377,7 +213,7 @@ walk(struct cpu_sum *sum, struct sum_thread *thread, const struct fact_window *w
 	uint64_t before = t->from;
 
 	for (uint64_t i = 0; i < t->n_transitions; i++) {
-		unpack_transition(&in, before, &next);
+		read_transition(&in, before, &next);
 		if (next.state == CPU_TAKEN) {
 			add_taker(thread, &t->takers[next.how],
 				  within(sum, window->start_ns + before, window->start_ns + next.t));
@@ -478,13 +314,13 @@ cpu_sum_add(struct cpu_sum *sum, const struct fact_window *window)
 	const uint64_t to_ns = MIN(window->end_ns, sum->to_ns);
 	const uint64_t part = to_ns > from_ns ? to_ns - from_ns : 0;
 	struct unpack in;
-	int r = check_window(window, sum->window, sum->thread);
+	int r = read_window(window, sum->window, sum->thread);
 
 	if (r)
 		return r;
 	in = sum->window->in;
 	for (uint64_t i = 0; i < sum->window->n_threads; i++) {
-		unpack_thread(&in, sum->thread);
+		read_thread(&in, sum->thread);
 		add_thread(sum, window, sum->thread);
 	}
 	for (uint64_t i = 0; part && i < sum->window->n_cpus; i++) {
@@ -685,7 +521,7 @@ transitions_json(const struct read_thread *t)
 	for (uint64_t i = 0; i < t->n_transitions; i++) {
 		char text[64];
 
-		unpack_transition(&in, next.t, &next);
+		read_transition(&in, next.t, &next);
 		if (next.state == CPU_TAKEN)
 			continue;
 		snprintf(text, sizeof text, "%llu %s%s%s%s%.0u", (unsigned long long) next.t,
@@ -745,7 +581,7 @@ window_json(const struct fact_window *window)
 	struct read_thread *thread = xcalloc(1, sizeof *thread);
 	json_t *object = NULL, *cpus = json_array(), *threads = json_array();
 
-	if (!check_window(window, read, thread)) {
+	if (!read_window(window, read, thread)) {
 		for (uint64_t i = 0; i < read->n_cpus; i++)
 			json_array_append_new(cpus, json_pack(
 				"[I, I, I, I, I]", (json_int_t) read->cpus[i].idle_ns,
@@ -754,7 +590,7 @@ window_json(const struct fact_window *window)
 				(json_int_t) read->cpus[i].softirq_ns,
 				(json_int_t) read->cpus[i].switches));
 		for (uint64_t i = 0; i < read->n_threads; i++) {
-			unpack_thread(&read->in, thread);
+			read_thread(&read->in, thread);
 			json_array_append_new(threads, thread_json(thread));
 		}
 		object = json_pack("{s:I, s:I, s:I, s:O, s:O}", "late", (json_int_t) read->late,

@@ -10,6 +10,7 @@
 
 #include "analyzers/analyzer.h"
 #include "analyzers/kernel_net_sum.h"
+#include "analyzers/kernel_sync.h"
 #include "lib/clock.h"
 #include "lib/histogram.h"
 #include "analyzers/pack.h"
@@ -27,7 +28,7 @@ enum {
 
 struct values {
 	uint64_t len, family, transport, total_len, header_len, source_port, destination_port;
-	uint64_t seq, ack, data_offset, flags, reason;
+	uint64_t ip_id, seq, ack, data_offset, flags, reason;
 	struct text name, source, destination;
 };
 #define NH "network_header."
@@ -39,6 +40,7 @@ static const struct field packet_fields[] = {
 	FIELD(U64, struct values, transport, NH "transport_header_type", .optional = true),
 	FIELD(U64, struct values, total_len, NH "tot_len", .optional = true),
 	FIELD(U64, struct values, header_len, NH "ihl", .optional = true),
+	FIELD(U64, struct values, ip_id, NH "id", .optional = true),
 	FIELD(BYTES, struct values, source, NH "saddr", .optional = true),
 	FIELD(BYTES, struct values, destination, NH "daddr", .optional = true),
 	FIELD(U64, struct values, source_port, TH "source_port", .optional = true),
@@ -76,7 +78,9 @@ struct direction {
 	uint64_t pending_ns;         /* since then; 0: none. */
 	uint64_t last_ns;
 	uint8_t has_seq, unlogged;
-	uint8_t spare[6];
+	uint8_t forwarded;           /* It is neither from here nor for here. */
+	uint8_t sync_level;          /* Of this window. */
+	uint8_t spare[4];
 	struct net_traffic traffic;
 };
 
@@ -93,6 +97,7 @@ struct kernel_net {
 	struct log_entry *log;
 	uint32_t n_log;
 	bool changed, active;
+	struct sync_pool sync;
 };
 
 /* Compares two sequence numbers, which wrap around. */
@@ -148,9 +153,12 @@ direction(struct kernel_net *net, const struct net_key *key, const struct step *
 		text_copy(d->interface, sizeof d->interface, &v->name);
 		d->received = received;
 	}
+	d->forwarded |= d->received != received;
 	/* The same packet at another interface. */
 	if (d->received != received || !text_is(&v->name, d->interface))
 		return NULL;
+	if (d->last_ns < net->window_ns)
+		d->sync_level = 0;
 	d->last_ns = step->t_ns;
 	return d;
 }
@@ -192,18 +200,24 @@ take_data(struct kernel_net *net, struct direction *d, uint64_t t_ns, uint32_t s
 	add_log(net, d, t_ns, size - again, again);
 }
 
-static void
-take_ack(struct kernel_net *net, const struct net_key *key, uint64_t t_ns, uint32_t ack)
+static struct direction *
+other_way(const struct kernel_net *net, const struct net_key *key)
 {
 	struct net_key other = { .source_port = key->destination_port,
 				 .destination_port = key->source_port };
-	struct net_traffic *traffic;
-	struct direction *d;
-	uint64_t ns;
 
 	memcpy(other.source, key->destination, sizeof other.source);
 	memcpy(other.destination, key->source, sizeof other.destination);
-	d = keyed_find(&net->directions, &other);
+	return keyed_find(&net->directions, &other);
+}
+
+static void
+take_ack(struct kernel_net *net, const struct net_key *key, uint64_t t_ns, uint32_t ack)
+{
+	struct direction *d = other_way(net, key);
+	struct net_traffic *traffic;
+	uint64_t ns;
+
 	if (!d || !d->pending_ns || behind(ack, d->pending_seq) < 0)
 		return;
 	ns = t_ns - MIN(d->pending_ns, t_ns);
@@ -213,6 +227,36 @@ take_ack(struct kernel_net *net, const struct net_key *key, uint64_t t_ns, uint3
 	traffic->rtts++;
 	traffic->rtt_ns += ns;
 	d->pending_ns = 0;
+}
+
+/* Segments without an IP id can't be told from the same ones sent again. */
+static void
+note_segment(struct kernel_net *net, struct direction *d, const struct step *step,
+	     const struct values *v)
+{
+	const struct sync_segment segment = {
+		.key = d->key, .seq = (uint32_t) v->seq, .ack = (uint32_t) v->ack,
+		.ip_id = (uint16_t) v->ip_id, .length = (uint16_t) v->total_len,
+		.flags = (uint16_t) v->flags,
+	};
+	const struct sync_sample sample = {
+		.hash = sync_hash(&segment), .t_ns = step->event_ns, .key = d->key,
+		.received = d->received,
+	};
+
+	/* The time must be its own: to be raised would make it sent too late. */
+	if (!v->ip_id || d->forwarded || step->event_ns != step->t_ns || !net->sync.account)
+		return;
+	while (sync_level(sample.hash) >= d->sync_level && !sync_has_room(&net->sync)) {
+		const struct net_key busiest = sync_busiest(&net->sync);
+		struct direction *most = keyed_find(&net->directions, &busiest);
+
+		if (!most || most->sync_level == UINT8_MAX)
+			return;
+		sync_thin(&net->sync, &busiest, ++most->sync_level);
+	}
+	if (sync_level(sample.hash) >= d->sync_level)
+		sync_add(&net->sync, &sample);
 }
 
 static void
@@ -234,6 +278,7 @@ take_tcp(struct kernel_net *net, const struct step *step, const struct values *v
 	if (!d)
 		return;
 	d->traffic.packets++;
+	note_segment(net, d, step, v);
 	if (v->flags & FLAG_SYN) {
 		d->next_seq = (uint32_t) v->seq + 1;
 		d->has_seq = true;
@@ -379,6 +424,34 @@ pack_interfaces(struct kernel_net *net, struct buf *out)
 	keyed_clear(&net->drops);
 }
 
+/* Only of connections that end on this host: one way goes out, the other comes in.
+ * What is forwarded is both on each host that it passes. */
+static void
+tell_sync(struct kernel_net *net, const struct step *step)
+{
+	_cleanup_(buf_done) struct buf blob = { 0 };
+	struct fact fact = {
+		.type = FACT_WINDOW, .kind = "sync", .key = "-", .start_ns = net->window_ns,
+		.end_ns = step->t_ns,
+	};
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < net->sync.n; i++) {
+		const struct sync_sample *sample = &net->sync.samples[i];
+		const struct direction *d = keyed_find(&net->directions, &sample->key);
+		const struct direction *other = other_way(net, &sample->key);
+
+		if (d && other && !d->forwarded && !other->forwarded && d->received != other->received)
+			net->sync.samples[n++] = *sample;
+	}
+	net->sync.n = n;
+	if (!sync_pack(&net->sync, net->window_ns, &blob))
+		return;
+	fact.blob = blob.data;
+	fact.blob_size = blob.size;
+	native_tell(step, &fact);
+}
+
 static void
 net_watermark(void *state, const struct step *step)
 {
@@ -400,6 +473,7 @@ net_watermark(void *state, const struct step *step)
 	fact.blob = blob.data;
 	fact.blob_size = blob.size;
 	native_tell(step, &fact);
+	tell_sync(net, step);
 	net->late = net->capped = net->lost = net->unparsed = 0;
 	net->window_ns = 0;          /* The next packet opens one. */
 	net->changed = true;
@@ -421,6 +495,7 @@ net_event(void *state, const struct step *step, unsigned event)
 	if (!net->window_ns) {
 		net->window_ns = step->t_ns / WINDOW_NS * WINDOW_NS;
 		step_wake(step, net->window_ns + WINDOW_NS);
+		sync_begin(&net->sync, net->window_ns, WINDOW_NS);
 	}
 	if (event != KFREE) {
 		take_packet(net, step, event == RECEIVE);
@@ -471,6 +546,8 @@ net_stop(void *state)
 struct saved {
 	uint64_t window_ns, late, capped, lost, unparsed;
 	uint32_t n_interfaces, n_drops, n_directions, n_log;
+	uint64_t sync_filled_ns;
+	uint32_t sync_account, n_sync;
 };
 
 static void
@@ -483,6 +560,8 @@ net_save(void *state, void (*put)(void *context, uint64_t key, const void *recor
 		.window_ns = net->window_ns, .late = net->late, .capped = net->capped,
 		.lost = net->lost, .unparsed = net->unparsed, .n_interfaces = net->interfaces.n,
 		.n_drops = net->drops.n, .n_directions = net->directions.n, .n_log = net->n_log,
+		.sync_filled_ns = net->sync.filled_ns, .sync_account = net->sync.account,
+		.n_sync = net->sync.n,
 	};
 
 	if (!net->changed)
@@ -493,6 +572,7 @@ net_save(void *state, void (*put)(void *context, uint64_t key, const void *recor
 	buf_add(&buf, net->drops.records, net->drops.n * sizeof(struct net_drop));
 	buf_add(&buf, net->directions.records, net->directions.n * sizeof(struct direction));
 	buf_add(&buf, net->log, net->n_log * sizeof *net->log);
+	buf_add(&buf, net->sync.samples, net->sync.n * sizeof *net->sync.samples);
 	put(context, 1, buf.data, buf.size);
 }
 
@@ -523,10 +603,12 @@ net_restore(void *state, uint64_t key, const void *record, size_t size)
 	at += sizeof saved;
 	if (saved.n_interfaces > MAX_NET_INTERFACES || saved.n_drops > MAX_NET_DROPS ||
 	    saved.n_directions > MAX_DIRECTIONS || saved.n_log > MAX_LOG ||
+	    saved.n_sync > MAX_SYNC_SAMPLES || saved.sync_account > SYNC_ACCOUNT ||
 	    saved.window_ns % WINDOW_NS ||
 	    size != sizeof saved + saved.n_interfaces * sizeof(struct net_interface) +
 		    saved.n_drops * sizeof(struct net_drop) +
-		    saved.n_directions * sizeof(struct direction) + saved.n_log * sizeof *net->log)
+		    saved.n_directions * sizeof(struct direction) + saved.n_log * sizeof *net->log +
+		    saved.n_sync * sizeof *net->sync.samples)
 		return -EINVAL;
 	if (!restore_table(&net->interfaces, saved.n_interfaces, &at) ||
 	    !restore_table(&net->drops, saved.n_drops, &at) ||
@@ -539,6 +621,11 @@ net_restore(void *state, uint64_t key, const void *record, size_t size)
 		if (!memchr(((struct direction *) keyed_at(&net->directions, i))->interface, 0, 16))
 			return -EINVAL;
 	memcpy(net->log, at, saved.n_log * sizeof *net->log);
+	at += saved.n_log * sizeof *net->log;
+	memcpy(net->sync.samples, at, saved.n_sync * sizeof *net->sync.samples);
+	net->sync.n = saved.n_sync;
+	net->sync.account = saved.sync_account;
+	net->sync.filled_ns = saved.sync_filled_ns;
 	net->n_log = saved.n_log;
 	net->window_ns = saved.window_ns;
 	net->late = saved.late;
@@ -573,7 +660,7 @@ static const struct native native = {
 const struct analyzer kernel_net_analyzer = {
 	.name = "kernel_net",
 	.summary = "Packets by interface, TCP connections: bytes, retransmissions, round trips, drops",
-	.version = 1,
+	.version = 2,
 	.roles = ROLE_COMPUTE | ROLE_NETWORK | ROLE_STORAGE | ROLE_CONTROLLER,
 	.kernel = true,
 	.rules = no_rules,

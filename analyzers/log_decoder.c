@@ -25,6 +25,7 @@ const char *const log_event_names[N_LOG_EVENTS] = {
 	[LOG_RPC_REPLY] = "rpc:reply",
 	[LOG_RPC_GOT_REPLY] = "rpc:got_reply",
 	[LOG_CHILD] = "request:child",
+	[LOG_TRACE] = "request:trace",
 	[LOG_NOVA_BEGIN] = "nova:begin",
 	[LOG_NOVA_END] = "nova:end",
 	[LOG_NOVA_FAIL] = "nova:fail",

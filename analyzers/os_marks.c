@@ -61,6 +61,111 @@ const struct analyzer os_child_analyzer = {
 	.rules = child_rules,
 };
 
+/* -- Requests that OSprofiler traces ---------------------------------------------- */
+
+enum { MAX_INFO = 384, UUID_SIZE = 36 };
+
+/* Six bits of either alphabet of base64, or -1. */
+static int
+digit(char c)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+	const char *at = c ? strchr(digits, c) : NULL;
+
+	return at ? (int) (at - digits) : c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
+}
+
+static size_t
+decode(const struct text *text, char ret[MAX_INFO])
+{
+	unsigned bits = 0, n_bits = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < text->size && n < MAX_INFO; i++) {
+		int six = digit(text->s[i]);
+
+		if (six < 0)
+			break;
+		bits = (bits << 6 | (unsigned) six) & 0xffff;
+		n_bits += 6;
+		if (n_bits < 8)
+			continue;
+		n_bits -= 8;
+		ret[n++] = (char) (bits >> n_bits & 0xff);
+	}
+	return n;
+}
+
+/* X-Trace-Info is base64 of {"base_id": UUID, "parent_id": UUID}. */
+static bool
+base_id(const struct text *info, char ret[UUID_SIZE + 1])
+{
+	static const char hex[] = "0123456789abcdef-";
+	char bytes[MAX_INFO];
+	size_t n = decode(info, bytes);
+	json_t *object = json_loadb(bytes, n, 0, NULL);
+	const json_t *value = json_object_get(object, "base_id");
+	const char *id = json_string_value(value);
+	bool good = id && json_string_length(value) == UUID_SIZE && strspn(id, hex) == UUID_SIZE &&
+		strspn(id, "0-") < UUID_SIZE;
+
+	if (good)
+		memcpy(ret, id, UUID_SIZE + 1);
+	json_decref(object);
+	return good;
+}
+
+static size_t
+identify_trace(char name[NAME_SIZE], unsigned event, const void *values)
+{
+	const struct text info = line_field(values, F_TRACE_INFO);
+	char id[UUID_SIZE + 1];
+
+	(void) event;
+	if (!((const struct line *) values)->request.size || !base_id(&info, id))
+		return 0;
+	return name_add(name, 0, &((const struct line *) values)->request);
+}
+
+static void
+tell_trace(struct flow *flow, const struct step *step)
+{
+	const struct line *line = step->values;
+	const struct text info = line_field(line, F_TRACE_INFO);
+	struct fact fact = { .type = FACT_LINK, .kind = "request.trace", .start_ns = step->t_ns };
+	struct notes notes = { 0 };
+	char id[UUID_SIZE + 1];
+
+	if (!base_id(&info, id))
+		return;
+	text_copy(fact.key, sizeof fact.key, &line->request);
+	notes_line(&notes, line);
+	notes_set_string(&notes, F_TRACE, id);
+	fact.attributes = notes_json(&notes, false);
+	step_tell(step, flow, &fact);
+}
+
+static const struct rule trace_rules[] = {
+	{ .on = "request:trace", .in = IN(FLOW_IDLE), .to = DONE, .act = tell_trace },
+	{ 0 }
+};
+
+const struct analyzer os_trace_analyzer = {
+	.name = "request-trace",
+	.summary = "What OSprofiler knows a request by",
+	.version = 1,
+	.roles = ROLE_COMPUTE | ROLE_NETWORK | ROLE_STORAGE | ROLE_CONTROLLER,
+	.decoder = &log_decoder,
+	.identify = identify_trace,
+	.max_flows = 16,
+	.flow_size = sizeof(struct flow),
+	.states = states,
+	.n_states = N_STATES,
+	.gone = DONE,
+	.rules = trace_rules,
+};
+
 /* -- Causes --------------------------------------------------------------------- */
 
 /* Exceptions whose name is the cause. */

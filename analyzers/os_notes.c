@@ -44,6 +44,8 @@ static const struct {
 	[F_RESOURCE_NAME] = { "resource_name", TEXT },
 	[F_CALLED] = { "called", TEXT },
 	[F_CALLEE] = { "callee", HIDDEN },
+	[F_TRACE_INFO] = { "trace_info", HIDDEN },
+	[F_TRACE] = { "trace_id", TEXT },
 	[F_MSG_ID] = { "msg_id", HIDDEN },
 	[F_EXCHANGE] = { "exchange", TEXT },
 	[F_TOPIC] = { "topic", TEXT },

@@ -706,18 +706,18 @@ static const struct rule rules[] = {
 
 /* QAPI's MigrationStatus, for versions whose events have its number (2.7 to
  * 2.9: up to "colo"; 2.11 and 2.12 added two). */
-static const char *const status_numbers[] = {
+const char *const qemu_status_numbers[N_QEMU_STATUS_NUMBERS] = {
 	"none", "setup", "cancelling", "cancelled", "active", "postcopy-active", "completed",
 	"failed", "colo", "pre-switchover", "device",
 };
-static const char *const running_numbers[] = { "stopped", "running" };
+const char *const qemu_running_numbers[N_QEMU_RUNNING_NUMBERS] = { "stopped", "running" };
 
 static const struct source sources[] = {
-	{ .event = "qemu:migrate_set_state", .selector = "new_state", .numbers = status_numbers,
-	  .n_numbers = ARRAY_SIZE(status_numbers) },
+	{ .event = "qemu:migrate_set_state", .selector = "new_state", .numbers = qemu_status_numbers,
+	  .n_numbers = N_QEMU_STATUS_NUMBERS },
 	{ .event = "qemu:runstate_set", .selector = "new_state_str" },
-	{ .event = "qemu:vm_state_notify", .selector = "running", .numbers = running_numbers,
-	  .n_numbers = ARRAY_SIZE(running_numbers) },
+	{ .event = "qemu:vm_state_notify", .selector = "running", .numbers = qemu_running_numbers,
+	  .n_numbers = N_QEMU_RUNNING_NUMBERS },
 	{ .event = "qemu:vmstate_downtime_checkpoint", .selector = "checkpoint" },
 	{ .event = "cloudtrace_node:qemu_process", .key = "pid", .selector = "reason" },
 	{ 0 }

@@ -112,6 +112,10 @@ extern const struct state qemu_states[];
 /* Stage that a state is part of; STAGE_NONE: goes on with the one before. */
 extern const enum qemu_stage_name qemu_stage_of[];
 extern const char *const qemu_stage_names[];
+/* Names of values where the trace has but numbers. */
+enum { N_QEMU_STATUS_NUMBERS = 11, N_QEMU_RUNNING_NUMBERS = 2 };
+extern const char *const qemu_status_numbers[N_QEMU_STATUS_NUMBERS];
+extern const char *const qemu_running_numbers[N_QEMU_RUNNING_NUMBERS];
 
 /* qemu_qmp.c */
 struct qemu_words { struct text text; };

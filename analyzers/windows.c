@@ -4,6 +4,7 @@
 #include "analyzers/kernel_block_sum.h"
 #include "analyzers/kernel_cpu_sum.h"
 #include "analyzers/kernel_net_sum.h"
+#include "analyzers/kernel_sync.h"
 
 extern const struct window_kind ovs_window_kind;
 
@@ -12,6 +13,7 @@ const struct window_kind *const window_kinds[] = {
 	&cpu_window_kind,
 	&block_window_kind,
 	&net_window_kind,
+	&sync_window_kind,
 	NULL
 };
 

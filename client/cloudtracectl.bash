@@ -26,7 +26,7 @@ _cloudtracectl_ids()
 {
 	case $1 in
 	flow | vm | service | volume | port | migration | node)
-		timeout 2 "${@:2}" "$1" list --no-headers -o csv 2>/dev/null | cut -d, -f1
+		timeout 2 "${@:2}" "$1" list --no-headers -o csv 2>/dev/null | cut -d, -f1 | uniq
 		;;
 	esac
 }

@@ -36,6 +36,7 @@ static const struct {
 	{ "alert certificate required", "it wants a certificate of yours (--cert, --key)" },
 	{ "alert handshake failure", "it wants a certificate of yours (--cert, --key)" },
 	{ "alert certificate expired", "your certificate has expired" },
+	{ "alert certificate revoked", "your certificate was revoked" },
 	{ "alert unknown ca", "its authority did not sign your certificate" },
 	{ "alert bad certificate", "it refuses your certificate" },
 	{ "wrong version number", "it does not speak TLS" },

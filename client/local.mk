@@ -40,9 +40,10 @@ cloudtracectl_SOURCES = \
 	client/view_compare.c \
 	client/view_drain.c \
 	client/view_find.c \
+	client/view_budget.c \
 	client/view_flow.c \
 	client/view_io.c \
-	client/view_kernel.c \
+	client/view_kernel.c client/view_steps.c \
 	client/view_lists.c \
 	client/view_migration.c \
 	client/view_network.c \

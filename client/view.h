@@ -101,6 +101,8 @@ void page_histogram(const char *title, const json_t *histogram, const struct scr
 		    struct buf *out);
 /* view_why.c: a line for each finding. */
 void page_findings(const json_t *findings, const struct screen *screen, struct buf *out);
+/* What is not known, each a sentence: "unknown" of a request or migration. */
+void page_unknown(const json_t *unknown, const struct screen *screen, struct buf *out);
 /* Columns left for a drawing behind 'used' ones. */
 unsigned page_draw_width(const struct screen *screen, unsigned used);
 void page_duration(uint64_t ns, struct buf *out);
@@ -148,11 +150,20 @@ void view_migration_kernel(const json_t *migration, const struct screen *screen,
 			   struct buf *out);
 /* view_compare.c: "peers" of a flow or migration, as a field of its page. */
 void view_peers(const json_t *peers, const struct screen *screen, struct buf *out);
+/* view_steps.c: what both QEMUs were asked and did. */
+void view_migration_steps(const json_t *migration, const struct screen *screen, struct buf *out);
 /* view_network_places.c: how long the network did not know of a migration. */
 void view_migration_network(const json_t *migration, const struct screen *screen,
 			    struct buf *out);
 /* view_waterfall.c: all spans of a flow on an axis of time. */
 void view_waterfall(const json_t *flow, const struct screen *screen, struct buf *out);
+
+/* view_budget.c: "budget" as a table with bars, below each part what the kernel or another
+ * service says of it, where that is more than a twentieth of the whole. */
+void view_budget(const json_t *thing, const struct screen *screen, struct buf *out);
+/* Whether a part is such a reason; "WHAT by WHOM". */
+bool budget_is_reason(const json_t *part, uint64_t whole_ns);
+void budget_add_reason(const json_t *part, const struct screen *screen, struct buf *cell);
 
 /* view_flow.c: pieces of lists. */
 void flow_write_subject(const json_t *flow, const struct screen *screen, struct buf *out);

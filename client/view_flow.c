@@ -269,124 +269,6 @@ write_cause(const json_t *flow, const struct screen *screen, struct buf *out)
 	}
 }
 
-/* -- The budget ----------------------------------------------------------- */
-
-struct item {
-	const char *what;
-	uint64_t ns;
-	unsigned permille;
-	uint64_t rest;       /* Of the division, to say who is rounded up. */
-	size_t index;
-};
-
-static int
-by_rest(const void *a_, const void *b_)
-{
-	const struct item *const *a = a_, *const *b = b_;
-
-	if ((*a)->rest != (*b)->rest)
-		return (*a)->rest > (*b)->rest ? -1 : 1;
-	return (*a)->index < (*b)->index ? -1 : 1;
-}
-
-/* Tenths of a percent that sum to exactly 100 %. */
-static void
-share_out(struct item *items, size_t count)
-{
-	_cleanup_(freep) struct item **order = xcalloc(count, sizeof *order);
-	unsigned given = 0;
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < count; i++)
-		sum += items[i].ns;
-	for (size_t i = 0; i < count; i++) {
-		__uint128_t scaled = (__uint128_t) items[i].ns * 1000;
-
-		items[i].permille = (unsigned) (scaled / sum);
-		items[i].rest = (uint64_t) (scaled % sum);
-		given += items[i].permille;
-		order[i] = &items[i];
-	}
-	qsort(order, count, sizeof *order, by_rest);
-	for (size_t i = 0; i < count && given < 1000; i++, given++)
-		order[i]->permille++;
-}
-
-/* What took time; all behind the first MAX_ITEMS as one. */
-static size_t
-read_items(const json_t *budget, bool all, struct item *items, char *others, size_t size)
-{
-	size_t count = 0, more = 0, i;
-	json_t *part;
-
-	json_array_foreach((json_t *) budget, i, part) {
-		const char *what = json_text_at(part, "what");
-		uint64_t ns = MIN(json_number_at(part, "ns"), (uint64_t) INT64_MAX >> 10);
-
-		if (!ns)
-			continue;
-		if (all || count < MAX_ITEMS)
-			items[count++] = (struct item) { what ? what : "?", ns, 0, 0, i };
-		else if (!more++)
-			items[count] = (struct item) { others, ns, 0, 0, i };
-		else
-			items[count].ns += ns;
-	}
-	snprintf(others, size, "%zu other%s", more, more == 1 ? "" : "s");
-	return count + (more > 0);
-}
-
-static void
-add_item(const struct item *item, uint64_t before, const struct plot_axis *axis,
-	 const struct screen *screen, struct table *table)
-{
-	_cleanup_(buf_done) struct buf cell = { 0 };
-	enum colour colour = streq(item->what, "unexplained") ? COLOUR_DIM : COLOUR_BUSY;
-
-	screen_add_text(screen, item->what, &cell);
-	table_add(table, COLOUR_NONE, cell.data);
-	buf_clear(&cell);
-	page_duration(item->ns, &cell);
-	table_add(table, COLOUR_NONE, cell.data);
-	buf_clear(&cell);
-	buf_printf(&cell, "%u.%u %%", item->permille / 10, item->permille % 10);
-	table_add(table, COLOUR_NONE, cell.data);
-	buf_clear(&cell);
-	plot_bar(screen, axis, before, before + item->ns, false, &cell);
-	table_add(table, colour, cell.data);
-}
-
-/* Each bar begins where the one before ended: together they are the whole. */
-static void
-write_budget(const json_t *flow, const struct screen *screen, struct buf *out)
-{
-	const json_t *budget = json_at(flow, "budget");
-	_cleanup_(freep) struct item *items = xcalloc(json_array_size(budget) + 1, sizeof *items);
-	struct plot_axis axis = { 0, 0, page_draw_width(screen, 50) };
-	uint64_t before = 0;
-	struct table *table;
-	char others[32];
-	size_t count = read_items(budget, screen->wide, items, others, sizeof others);
-
-	if (!count)
-		return;
-	share_out(items, count);
-	for (size_t i = 0; i < count; i++)
-		axis.end_ns += items[i].ns;
-	table = table_new(4);
-	table_set_column(table, 0, "TIME WENT TO", TABLE_FLEX);
-	table_set_column(table, 1, "TOOK", TABLE_RIGHT);
-	table_set_column(table, 2, "SHARE", TABLE_RIGHT);
-	table_set_column(table, 3, "", 0);
-	for (size_t i = 0; i < count; i++) {
-		add_item(&items[i], before, &axis, screen, table);
-		before += items[i].ns;
-	}
-	buf_add_char(out, '\n');
-	table_write(table, screen, screen->headers, out);
-	table_free(table);
-}
-
 void
 view_flow(const json_t *flow, const struct screen *screen, struct buf *out)
 {
@@ -397,6 +279,7 @@ view_flow(const json_t *flow, const struct screen *screen, struct buf *out)
 	write_cause(flow, screen, out);
 	view_peers(json_at(flow, "peers"), screen, out);
 	page_findings(json_at(flow, "findings"), screen, out);
-	write_budget(flow, screen, out);
+	page_unknown(json_at(flow, "unknown"), screen, out);
+	view_budget(flow, screen, out);
 	view_waterfall(flow, screen, out);
 }

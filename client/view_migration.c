@@ -237,6 +237,10 @@ write_times(const json_t *item, const struct screen *screen, struct buf *out)
 	if (blackout) {
 		buf_add_string(out, "    blackout ");
 		page_duration((uint64_t) json_integer_value(blackout), out);
+		if (json_number_at(item, "blackout_error_ns")) {
+			buf_add_string(out, " +-");
+			page_duration(json_number_at(item, "blackout_error_ns"), out);
+		}
 	}
 	buf_add_char(out, '\n');
 	buf_done(&piece);
@@ -591,6 +595,10 @@ write_evidence(const json_t *item, const struct screen *screen, struct buf *out)
 		buf_add_string(out, ", clock error +-");
 		page_duration(json_number_at(evidence, "clock_error_ns"), out);
 	}
+	if (json_string_value(json_at(evidence, "clock_how"))) {
+		buf_add_string(out, " by ");
+		screen_add_text(screen, json_string_value(json_at(evidence, "clock_how")), out);
+	}
 	buf_add_string(out, inferred ? "    * its beginning was not seen\n" : "\n");
 }
 
@@ -611,11 +619,15 @@ view_migration(const json_t *item, const json_t *alerts, const struct screen *sc
 		buf_add_char(out, '\n');
 	}
 	page_findings(json_at(item, "findings"), screen, out);
+	page_unknown(json_at(item, "unknown"), screen, out);
 	view_peers(json_at(item, "peers"), screen, out);
 	write_stages(item, screen, out);
+	view_migration_steps(item, screen, out);
 	write_rounds(item, screen, out);
 	write_curve(item, screen, out);
 	view_migration_network(item, screen, out);
+	if (json_at(item, "kernel"))
+		view_budget(item, screen, out);
 	view_migration_kernel(item, screen, out);
 	write_alerts(alerts, screen, out);
 	write_evidence(item, screen, out);

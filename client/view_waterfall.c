@@ -12,7 +12,10 @@
 #include "client/waterfall.h"
 #include "lib/clock.h"
 
-enum { MAX_ROWS = 40, MAX_INDENT = 8, MAX_WIDTH = 240, TIMES = 22, STATUS = 9 };
+enum {
+	MAX_ROWS = 40, MAX_REASONS = 3, MAX_INDENT = 8, MAX_WIDTH = 240, OWN_WIDTH = 110,
+	TIMES = 22, OWN = 18, STATUS = 9,
+};
 
 #define SHOWN_QUEUE_NS (100 * NS_PER_MS)
 
@@ -32,6 +35,7 @@ struct drawing {
 	struct plot_axis axis;
 	struct widths widths;
 	bool with_status;     /* Some row did not end well. */
+	bool with_own;        /* There is room for what each did itself. */
 };
 
 static void
@@ -105,9 +109,10 @@ measure(struct drawing *d)
 	while (width >= widths_table[i].below)
 		i++;
 	d->widths = widths_table[i];
+	d->with_own = w->told && width >= OWN_WIDTH;
 	used = width_of_member(w, "service", d->screen, 7, d->widths.service) + 2 +
 	       width_of_member(w, "host", d->screen, 4, d->widths.host) + 2 + 2 + TIMES +
-	       (d->with_status ? STATUS + 2 : 0);
+	       (d->with_status ? STATUS + 2 : 0) + (d->with_own ? OWN : 0) + (w->told ? 2 : 0);
 	width = MIN(width, (unsigned) MAX_WIDTH);
 	width = width > used ? width - used : 0;
 	most = MAX(width * 3 / 5, d->widths.what);
@@ -165,6 +170,55 @@ add_bar(const struct drawing *d, const struct waterfall_row *row, bool running)
 		  cell.size ? cell.data : "");
 }
 
+/* What they did themselves, and how much of the flow that is. */
+static void
+add_own(const struct drawing *d, uint64_t ns, enum colour colour)
+{
+	const uint64_t whole_ns = d->waterfall->end_ns - d->waterfall->start_ns;
+	_cleanup_(buf_done) struct buf cell = { 0 };
+
+	if (!d->with_own)
+		return;
+	page_duration(ns, &cell);
+	table_add(d->table, colour, cell.data);
+	buf_clear(&cell);
+	buf_printf(&cell, "%.1f %%", 100.0 * (double) ns / (double) whole_ns);
+	table_add(d->table, colour, cell.data);
+}
+
+/* Below it, what the kernel or another service says of its own time. */
+static void
+add_reasons(const struct drawing *d, const struct waterfall_row *row)
+{
+	const uint64_t whole_ns = d->screen->wide ? row->took_ns :
+		d->waterfall->end_ns - d->waterfall->start_ns;
+	unsigned n = 0;
+	json_t *part;
+	size_t i;
+
+	json_array_foreach(json_at(row->span, "budget"), i, part) {
+		_cleanup_(buf_done) struct buf cell = { 0 }, cut = { 0 };
+		const uint64_t ns = json_number_at(part, "ns");
+
+		if (row->count > 1 || !budget_is_reason(part, whole_ns) || n++ == MAX_REASONS)
+			break;
+		for (unsigned k = 0; k < 2U + d->waterfall->told; k++)
+			table_add(d->table, COLOUR_NONE, "");
+		buf_printf(&cell, "%*s- ", (int) (d->widths.indent *
+						  MIN(row->depth + 1, (unsigned) MAX_INDENT)), "");
+		budget_add_reason(part, d->screen, &cell);
+		screen_add_cut(d->screen, cell.data, d->widths.what, &cut);
+		table_add(d->table, COLOUR_DIM, cut.data);
+		for (unsigned k = 0; k < 1U + d->with_status; k++)
+			table_add(d->table, COLOUR_NONE, "");
+		buf_clear(&cell);
+		page_duration(ns, &cell);
+		table_add(d->table, COLOUR_DIM, cell.data);
+		add_own(d, ns, COLOUR_DIM);
+		table_add(d->table, COLOUR_NONE, "");
+	}
+}
+
 static void
 add_row(const struct drawing *d, const struct waterfall_row *row, bool running)
 {
@@ -174,6 +228,8 @@ add_row(const struct drawing *d, const struct waterfall_row *row, bool running)
 
 	add_cut(d, COLOUR_NONE, member_of(row, "service"), d->widths.service);
 	add_cut(d, COLOUR_NONE, member_of(row, "host"), d->widths.host);
+	if (d->waterfall->told)
+		table_add(d->table, colour, row->critical ? "*" : "");
 	add_name(row, d->widths.indent, d->screen, &cell);
 	screen_add_cut(d->screen, cell.data, d->widths.what, &cut);
 	table_add(d->table, colour, cut.data);
@@ -184,7 +240,9 @@ add_row(const struct drawing *d, const struct waterfall_row *row, bool running)
 	page_duration(row->took_ns, &cell);
 	buf_add_string(&cell, row->open ? "+" : "");
 	table_add(d->table, colour, cell.data);
+	add_own(d, row->own_ns, COLOUR_NONE);
 	add_bar(d, row, running);
+	add_reasons(d, row);
 }
 
 static void
@@ -202,23 +260,37 @@ write_left_out(const json_t *flow, const struct waterfall *w, const struct scree
 		screen_add_count(dropped, out);
 		buf_add_string(out, " more were not kept: the flow has too many\n");
 	}
-	if (screen->colour)
+	if (w->told)
+		buf_add_string(out, "*: what the end waited for\n");
+	else if (screen->colour)
 		buf_add_string(out, "bold: what the end waited for\n");
 }
 
 static void
 write_rows(struct drawing *d, bool running, struct buf *out)
 {
-	static const char *const titles[] = { "SERVICE", "HOST", "WHAT", "STATUS", "START", "TOOK" };
+	const bool told = d->waterfall->told;
+	const struct {
+		const char *title;
+		bool shown, right;
+	} columns[] = {
+		{ "SERVICE", true, false }, { "HOST", true, false }, { "*", told, false },
+		{ "WHAT", true, false }, { "STATUS", d->with_status, false }, { "START", true, true },
+		{ "TOOK", true, true }, { "OWN", d->with_own, true }, { "SHARE", d->with_own, true },
+	};
 	_cleanup_(buf_done) struct buf labels = { 0 };
-	unsigned column = 0;
+	unsigned n = 0;
 
 	plot_axis_labels(&d->axis, &labels);
-	d->table = table_new(ARRAY_SIZE(titles) + d->with_status);
-	for (unsigned i = 0; i < ARRAY_SIZE(titles); i++)
-		if (i != 3 || d->with_status)
-			table_set_column(d->table, column++, titles[i], i > 3 ? TABLE_RIGHT : 0);
-	table_set_column(d->table, column, labels.size ? labels.data : "", TABLE_FLEX);
+	for (unsigned i = 0; i < ARRAY_SIZE(columns); i++)
+		n += columns[i].shown;
+	d->table = table_new(n + 1);
+	n = 0;
+	for (unsigned i = 0; i < ARRAY_SIZE(columns); i++)
+		if (columns[i].shown)
+			table_set_column(d->table, n++, columns[i].title,
+					 columns[i].right ? TABLE_RIGHT : 0);
+	table_set_column(d->table, n, labels.size ? labels.data : "", TABLE_FLEX);
 	for (size_t i = 0; i < d->waterfall->count; i++)
 		if (!d->waterfall->rows[i].hidden)
 			add_row(d, &d->waterfall->rows[i], running);

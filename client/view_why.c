@@ -42,6 +42,21 @@ page_findings(const json_t *findings, const struct screen *screen, struct buf *o
 	}
 }
 
+void
+page_unknown(const json_t *unknown, const struct screen *screen, struct buf *out)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach((json_t *) unknown, i, one) {
+		const char *text = json_text_at(one, "text");
+
+		page_field_name("unknown", out);
+		add_sentence(text ? text : "?", screen, out);
+		buf_add_char(out, '\n');
+	}
+}
+
 /* -- Evidence --------------------------------------------------------------- */
 
 static bool

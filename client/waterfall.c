@@ -192,6 +192,10 @@ add_row(struct waterfall *w, const struct node *node, int parent)
 		.span = node->span, .served = node->served, .start_ns = node->start_ns,
 		.end_ns = node->end_ns, .open = node->open, .count = 1, .parent = parent,
 		.bad = is_bad(node->span) || is_bad(node->served),
+		.critical = json_is_true(json_object_get(node->span, "critical")) ||
+			    json_is_true(json_object_get(node->served, "critical")),
+		.own_ns = json_number_at(node->span, "self_ns") +
+			  json_number_at(node->served, "self_ns"),
 		.depth = parent == WATERFALL_NONE ? 0 : w->rows[parent].depth + 1, .size = 1,
 		.took_ns = node->end_ns - node->start_ns,
 		.next_same = WATERFALL_NONE, .last_same = (int) w->count,
@@ -386,6 +390,7 @@ fold_into(struct waterfall *w, size_t to, size_t from)
 
 		a->count += b->count;
 		a->took_ns += b->took_ns;
+		a->own_ns += b->own_ns;
 		a->critical |= b->critical;
 		a->weight_ns = MAX(a->weight_ns, a->bad ? UINT64_MAX : a->took_ns);
 		b->hidden = true;
@@ -528,7 +533,10 @@ waterfall_init(struct waterfall *w, const json_t *flow, uint64_t now_ns, size_t 
 	/* Of a flow without an end the last that was seen. */
 	for (size_t i = 0; i < w->count && !json_at(flow, "end_ns"); i++)
 		w->end_ns = MAX(w->end_ns, w->rows[i].end_ns);
-	mark_critical(w, 0, w->count, w->end_ns);
+	w->told = json_at(flow, "critical_path") != NULL;
+	/* An older daemon doesn't say. */
+	if (!w->told)
+		mark_critical(w, 0, w->count, w->end_ns);
 	if (!max_rows)
 		return;
 	find_shapes(w);

@@ -27,6 +27,7 @@ struct waterfall_row {
 	size_t size;                 /* Rows of its subtree with itself. */
 	size_t count;                /* Of how many spans it tells. */
 	uint64_t took_ns;            /* Of all of them. */
+	uint64_t own_ns;             /* Of that, what they did themselves. */
 	uint64_t weight_ns;          /* The longest in its subtree; UINT64_MAX: must be seen. */
 	uint64_t shape;              /* Hash of what subtrees of one kind have in common. */
 };
@@ -35,6 +36,7 @@ struct waterfall {
 	struct waterfall_row *rows;  /* In the order of a walk: parents first. */
 	size_t count;
 	uint64_t start_ns, end_ns;
+	bool told;                   /* By the daemon: the critical path, own time. */
 	size_t left_out;             /* Rows too short to be shown. */
 	uint64_t left_out_below_ns;
 };

@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "daemon/alert_rules.h"
-
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define uthash_fatal(MESSAGE) abort()
-#include <uthash.h>
 #include <xxhash.h>
 
-#include "daemon/alert_condition.h"
+#include "daemon/alert_rules_private.h"
 #include "lib/clock.h"
 #include "lib/util.h"
-
-enum { ALERT_ID_SIZE = 17, MAX_HITS = 5000, MAX_SUBJECT = 160, MAX_SOURCES = 65536 };
-
-enum target { TARGET_SPAN, TARGET_MARK, TARGET_SAMPLE, TARGET_MIGRATION, TARGET_FLOW, TARGET_SOURCE };
 
 static const struct {
 	const char *name;
@@ -24,40 +15,8 @@ static const struct {
 	bool has_kind;
 } targets[] = {
 	{ "span", TARGET_SPAN, true }, { "mark", TARGET_MARK, true }, { "sample", TARGET_SAMPLE, true },
-	{ "migration", TARGET_MIGRATION, false }, { "flow", TARGET_FLOW, false },
-	{ "source", TARGET_SOURCE, false },
-};
-
-struct rule {
-	char *name, *kind, *subject, *severity, *labels, *text;
-	enum target target;
-	struct condition condition;
-	uint64_t count, within_ns, absent_ns, hold_ns;
-	bool builtin, off;
-};
-
-/* A subject of a counting rule that has to be looked at again. */
-struct touched {
-	const struct rule *rule;
-	char subject[MAX_SUBJECT];
-	uint64_t from_ns, to_ns;
-	json_t *object;              /* What it was last seen in. */
-	char key[MAX_SUBJECT + 24];
-	UT_hash_handle hh;
-};
-
-/* Lost events of a source, to see when there are more. */
-struct counted {
-	char key[512];
-	uint64_t lost_events;
-	UT_hash_handle hh;
-};
-
-struct alert_rules {
-	struct rule *rules;
-	unsigned n;
-	struct touched *touched;
-	struct counted *sources;
+	{ "window", TARGET_WINDOW, true }, { "migration", TARGET_MIGRATION, false },
+	{ "flow", TARGET_FLOW, false }, { "source", TARGET_SOURCE, false },
 };
 
 /* -- Compiling ------------------------------------------------------------ */
@@ -74,10 +33,12 @@ parse_target(const struct config_rule *from, struct rule *rule, struct error *er
 			continue;
 		rule->target = targets[i].target;
 		rule->kind = xstrdup(kind);
+		if (rule->target == TARGET_WINDOW && !alert_windows_kind(kind))
+			break;
 		return 0;
 	}
-	return error_set(error, EINVAL, "on: '%s' is not 'span|mark|sample KIND', 'migration', 'flow' or "
-			 "'source'", from->on);
+	return error_set(error, EINVAL, "on: '%s' is not 'span|mark|sample KIND', 'window cpu|block', "
+			 "'migration', 'flow' or 'source'", from->on);
 }
 
 static int
@@ -117,8 +78,13 @@ compile(const struct config_rule *from, struct rule *rule, struct error *error)
 	if (!r)
 		r = condition_parse(from->when, &rule->condition, error);
 	if (!r && (rule->count > 1 || rule->absent_ns) &&
-	    (rule->condition.open_ns || rule->target > TARGET_SAMPLE))
+	    (rule->condition.open_ns || rule->target > TARGET_WINDOW))
 		r = error_set(error, EINVAL, "count and absent are for facts that are over");
+	if (!r && rule->target == TARGET_WINDOW && (rule->condition.open_ns || rule->absent_ns ||
+						    *rule->subject))
+		r = error_set(error, EINVAL, "windows have no 'open', absent or subject");
+	if (!r && rule->target == TARGET_WINDOW && rule->within_ns < 2 * ALERT_SPAN_NS)
+		r = error_set(error, EINVAL, "windows are judged every 10 s: within is 20 s or more");
 	return r;
 }
 
@@ -130,6 +96,7 @@ alert_rules_new(const struct config_rule *from, unsigned n, struct alert_rules *
 	int r = 0;
 
 	rules->rules = xcalloc(n + 1, sizeof *rules->rules);
+	rules->windows = alert_windows_new();
 	for (unsigned i = 0; i < n && !r; i++) {
 		struct error inner = { 0 };
 
@@ -176,6 +143,7 @@ alert_rules_free(struct alert_rules *rules)
 		free(rule->text);
 	}
 	forget_touched(rules);
+	alert_windows_free(rules->windows);
 	HASH_ITER(hh, rules->sources, source, next) {
 		HASH_DEL(rules->sources, source);
 		free(source);
@@ -186,8 +154,8 @@ alert_rules_free(struct alert_rules *rules)
 
 /* -- Alerts --------------------------------------------------------------- */
 
-static void
-alert_id(const char *rule, const char *what, char ret[ALERT_ID_SIZE])
+void
+rule_alert_id(const char *rule, const char *what, char ret[ALERT_ID_SIZE])
 {
 	XXH64_hash_t hash = XXH64(what, strlen(what), XXH64(rule, strlen(rule), 0));
 
@@ -229,8 +197,8 @@ subject_of(const struct rule *rule, const json_t *object, const char *otherwise,
 		snprintf(ret, MAX_SUBJECT, "%s", text ? text : *rule->subject ? "-" : otherwise);
 }
 
-static json_t *
-alert_new(const struct rule *rule, const char *id, const char *subject, const json_t *object,
+json_t *
+rule_alert(const struct rule *rule, const char *id, const char *subject, const json_t *object,
 	  uint64_t start_ns, uint64_t end_ns)
 {
 	const char *host = json_string_value(json_object_get(object, "host"));
@@ -249,8 +217,8 @@ alert_new(const struct rule *rule, const char *id, const char *subject, const js
 	return alert;
 }
 
-static int
-put(struct store *store, const char *id, json_t *alert, struct error *error)
+int
+rule_put(struct store *store, const char *id, json_t *alert, struct error *error)
 {
 	int r = store_put_alert(store, id, alert, error);
 
@@ -312,7 +280,7 @@ project(const struct rule *rule, struct store *store, const char *id, json_t *ob
 	char key[ALERT_ID_SIZE], subject[MAX_SUBJECT];
 	json_t *alert;
 
-	alert_id(rule->name, id, key);
+	rule_alert_id(rule->name, id, key);
 	if (!condition_holds(&rule->condition, object) ||
 	    !interval(rule, start_ns, end_ns, lasts, &from_ns, &to_ns))
 		return store_put_alert(store, key, NULL, error);
@@ -320,11 +288,11 @@ project(const struct rule *rule, struct store *store, const char *id, json_t *ob
 		json_object_set_new(object, "duration_ns", json_integer((json_int_t) (
 			(end_ns ? end_ns : from_ns) - start_ns)));
 	subject_of(rule, object, id, subject);
-	alert = alert_new(rule, key, subject, object, from_ns, to_ns);
+	alert = rule_alert(rule, key, subject, object, from_ns, to_ns);
 	/* Nobody hears of it before its time, which may never come. */
 	if (rule->condition.open_ns && !to_ns)
 		json_object_set_new(alert, "due_ns", json_integer((json_int_t) from_ns));
-	return put(store, key, alert, error);
+	return rule_put(store, key, alert, error);
 }
 
 /* -- Counting ------------------------------------------------------------- */
@@ -387,24 +355,44 @@ uncount(struct alert_rules *rules, struct store *store, const char *id, struct e
 	return 0;
 }
 
+/* The figures of the span of windows with which an alert begins; NULL: it is no
+ * more there. */
+static json_t *
+first_figures(const struct rule *rule, struct store *store, const char *subject, uint64_t start_ns)
+{
+	_cleanup_(freep) char *host = xstrndup(subject, strcspn(subject, "/"));
+	const struct alert_span span = { host, rule->kind, start_ns - ALERT_SPAN_NS };
+
+	return alert_span_object(store, &span, subject);
+}
+
 static int
 put_counted(const struct touched *touched, struct store *store, uint64_t start_ns, uint64_t end_ns,
 	    unsigned n, json_t *ids, struct error *error)
 {
 	const struct rule *rule = touched->rule;
+	bool of_window = rule->target == TARGET_WINDOW;
 	char id[ALERT_ID_SIZE], what[MAX_SUBJECT + 32];
-	json_t *object = json_object(), *alert;
+	json_t *object, *alert;
 
 	snprintf(what, sizeof what, "%s %llu", touched->subject, (unsigned long long) start_ns);
-	alert_id(rule->name, what, id);
+	rule_alert_id(rule->name, what, id);
+	object = of_window ? first_figures(rule, store, touched->subject, start_ns) : json_object();
+	if (!object && (alert = store_alert(store, id))) {
+		/* The windows are gone, so what was said of them stays. */
+		json_object_set_new(alert, "end_ns", json_integer((json_int_t) end_ns));
+		json_object_set_new(ids, id, json_true());
+		return rule_put(store, id, alert, error);
+	}
+	object = object ? object : json_object();
 	json_object_set_new(object, "subject", store_string(touched->subject));
 	json_object_set_new(object, "count", json_integer(n));
 	json_object_set_new(object, "within_ns", json_integer((json_int_t) rule->within_ns));
 	json_object_set(object, "within", json_object_get(object, "within_ns"));
 	json_object_set_new(ids, id, json_true());
-	alert = alert_new(rule, id, touched->subject, object, start_ns, end_ns);
+	alert = rule_alert(rule, id, touched->subject, object, start_ns, end_ns);
 	json_decref(object);
-	return put(store, id, alert, error);
+	return rule_put(store, id, alert, error);
 }
 
 /* Walks over the hits of one cluster: an alert begins when there are enough, and
@@ -485,28 +473,119 @@ settle_absence(const struct touched *touched, struct store *store, struct error 
 
 		next_ns = store_hit_after(store, rule->name, touched->subject, t_ns);
 		snprintf(what, sizeof what, "%s %llu", touched->subject, (unsigned long long) t_ns);
-		alert_id(rule->name, what, id);
+		rule_alert_id(rule->name, what, id);
 		if (!next_ns || next_ns > t_ns + rule->absent_ns) {
-			alert = alert_new(rule, id, touched->subject, object, t_ns + rule->absent_ns,
+			alert = rule_alert(rule, id, touched->subject, object, t_ns + rule->absent_ns,
 					  next_ns);
 			if (!next_ns)
 				json_object_set_new(alert, "due_ns", json_integer(
 					(json_int_t) (t_ns + rule->absent_ns)));
 		}
-		r = put(store, id, alert, error);
+		r = rule_put(store, id, alert, error);
 	}
 	json_decref(object);
 	return r;
+}
+
+bool
+rule_is_about(const struct rule *rule, enum target target, const char *kind)
+{
+	return !rule->off && !rule->builtin && rule->target == target && streq(rule->kind, kind);
+}
+
+/* -- Windows -------------------------------------------------------------- */
+
+/* What one rule finds in a span: each hit is of a subject, at the span's end. */
+static int
+judge_objects(struct alert_rules *rules, const struct rule *rule, struct store *store,
+	      const struct alert_span *span, const json_t *objects, struct error *error)
+{
+	char id[ALERT_SPAN_ID_SIZE];
+	json_t *object;
+	size_t i;
+	int r = 0;
+
+	alert_span_id(span, id);
+	json_array_foreach(objects, i, object) {
+		const char *subject = json_string_value(json_object_get(object, "subject"));
+
+		if (r || strlen(subject) >= MAX_SUBJECT || !condition_holds(&rule->condition, object))
+			continue;
+		r = store_put_hit(store, rule->name, subject, span->from_ns + ALERT_SPAN_NS, id, error);
+		touch(rules, rule, subject, span->from_ns + ALERT_SPAN_NS, NULL);
+	}
+	return r;
+}
+
+static int
+judge_span(void *context, struct store *store, const struct alert_span *span, struct error *error)
+{
+	struct alert_rules *rules = context;
+	char id[ALERT_SPAN_ID_SIZE];
+	json_t *objects;
+	int r;
+
+	alert_span_id(span, id);
+	r = uncount(rules, store, id, error);
+	objects = r ? NULL : alert_span_objects(store, span, error);
+	if (!r && !objects)
+		r = -EIO;
+	for (unsigned i = 0; i < rules->n && !r; i++)
+		if (rule_is_about(&rules->rules[i], TARGET_WINDOW, span->kind))
+			r = judge_objects(rules, &rules->rules[i], store, span, objects, error);
+	json_decref(objects);
+	return r;
+}
+
+/* More is known of what alerts are about: they are told anew. */
+static int
+judge_named(struct alert_rules *rules, struct store *store, const struct fact *fact,
+	    struct error *error)
+{
+	char subject[MAX_SUBJECT];
+	const char *kind = alert_windows_named(fact, subject, sizeof subject);
+	json_t *hits, *hit;
+	size_t i;
+
+	for (unsigned k = 0; kind && k < rules->n; k++) {
+		if (!rule_is_about(&rules->rules[k], TARGET_WINDOW, kind))
+			continue;
+		hits = store_hits(store, rules->rules[k].name, subject, 0, INT64_MAX, MAX_HITS, error);
+		if (!hits)
+			return -EIO;
+		json_array_foreach(hits, i, hit)
+			alert_windows_touch(rules->windows, fact->host, kind,
+					    (uint64_t) json_integer_value(hit));
+		json_decref(hits);
+	}
+	return 0;
+}
+
+static int
+window_fact(struct alert_rules *rules, struct store *store, const struct fact *fact,
+	    struct error *error)
+{
+	for (unsigned i = 0; i < rules->n; i++)
+		if (rule_is_about(&rules->rules[i], TARGET_WINDOW, fact->kind))
+			return alert_windows_fact(rules->windows, store, fact, error);
+	return 0;
+}
+
+int
+alert_rules_windows(struct alert_rules *rules, struct store *store, struct error *error)
+{
+	return rules ? alert_windows_all(rules->windows, store, error) : 0;
 }
 
 int
 alert_rules_settle(struct alert_rules *rules, struct store *store, struct error *error)
 {
 	struct touched *touched;
-	int r = 0;
+	int r;
 
 	if (!rules)
 		return 0;
+	r = alert_windows_settle(rules->windows, store, judge_span, rules, error);
 	for (touched = rules->touched; touched && !r; touched = touched->hh.next)
 		r = touched->rule->absent_ns ? settle_absence(touched, store, error) :
 		    settle_count(touched, store, error);
@@ -516,12 +595,6 @@ alert_rules_settle(struct alert_rules *rules, struct store *store, struct error 
 }
 
 /* -- What is judged ------------------------------------------------------- */
-
-static bool
-is_about(const struct rule *rule, enum target target, const char *kind)
-{
-	return !rule->off && !rule->builtin && rule->target == target && streq(rule->kind, kind);
-}
 
 static json_t *
 object_of(const struct fact *fact, const char *id)
@@ -553,9 +626,8 @@ judge_fact(struct alert_rules *rules, const struct rule *rule, struct store *sto
 	return project(rule, store, id, object, fact->start_ns, fact->end_ns, lasts, error);
 }
 
-int
-alert_rules_fact(struct alert_rules *rules, struct store *store, const struct fact *fact,
-		 struct error *error)
+static int
+judge_type(struct alert_rules *rules, struct store *store, const struct fact *fact, struct error *error)
 {
 	static const enum target types[] = {
 		[FACT_SPAN] = TARGET_SPAN, [FACT_MARK] = TARGET_MARK, [FACT_SAMPLE] = TARGET_SAMPLE,
@@ -567,30 +639,46 @@ alert_rules_fact(struct alert_rules *rules, struct store *store, const struct fa
 	bool was_counted = false;
 	int r = 0;
 
-	if (!rules || (unsigned) fact->type >= ARRAY_SIZE(types) || fact->type == FACT_ENTITY ||
-	    fact->type == FACT_LINK)
-		return 0;
 	for (unsigned i = 0; i < rules->n && !r; i++) {
 		const struct rule *rule = &rules->rules[i];
 
-		if (!is_about(rule, types[fact->type], fact->kind))
+		if (!rule_is_about(rule, types[fact->type], fact->kind))
 			continue;
 		if (!object) {
 			span.type = fact->type == FACT_RETRACT ? FACT_SPAN : fact->type;
 			fact_id(&span, id);
 			object = object_of(fact, id);
+			rule_add_queued(store, fact, object);
 		}
 		if ((rule->count > 1 || rule->absent_ns) && !was_counted) {
 			was_counted = true;
 			r = uncount(rules, store, id, error);
 		}
-		alert_id(rule->name, id, alert);
+		rule_alert_id(rule->name, id, alert);
 		if (!r && fact->type == FACT_RETRACT)
 			r = store_put_alert(store, alert, NULL, error);
 		else if (!r)
 			r = judge_fact(rules, rule, store, fact, id, object, error);
 	}
 	json_decref(object);
+	return r;
+}
+
+int
+alert_rules_fact(struct alert_rules *rules, struct store *store, const struct fact *fact,
+		 struct error *error)
+{
+	int r;
+
+	if (!rules)
+		return 0;
+	if (fact->type == FACT_WINDOW)
+		return window_fact(rules, store, fact, error);
+	if (fact->type == FACT_ENTITY || fact->type == FACT_LINK)
+		return judge_named(rules, store, fact, error);
+	r = judge_type(rules, store, fact, error);
+	if (!r && streq(fact->kind, "rpc.call"))
+		r = rule_each_served(rules, store, fact, judge_type, error);
 	return r;
 }
 
@@ -608,10 +696,10 @@ alert_rules_record(struct alert_rules *rules, struct store *store, const char *t
 		const struct rule *rule = &rules->rules[i];
 		json_t *object;
 
-		if (!is_about(rule, target, ""))
+		if (!rule_is_about(rule, target, ""))
 			continue;
 		if (!record) {
-			alert_id(rule->name, id, alert);
+			rule_alert_id(rule->name, id, alert);
 			r = store_put_alert(store, alert, NULL, error);
 			continue;
 		}
@@ -622,91 +710,5 @@ alert_rules_record(struct alert_rules *rules, struct store *store, const char *t
 		r = project(rule, store, id, object, start_ns, end_ns, true, error);
 		json_decref(object);
 	}
-	return r;
-}
-
-/* -- Sources -------------------------------------------------------------- */
-
-/* How many more events are lost than when it was seen last. */
-static uint64_t
-lost_now(struct alert_rules *rules, const char *key, uint64_t lost_events)
-{
-	struct counted *source;
-	uint64_t more;
-
-	HASH_FIND_STR(rules->sources, key, source);
-	if (!source && HASH_COUNT(rules->sources) >= MAX_SOURCES)
-		return 0;
-	if (!source) {
-		source = xcalloc(1, sizeof *source);
-		snprintf(source->key, sizeof source->key, "%s", key);
-		source->lost_events = lost_events;
-		HASH_ADD_STR(rules->sources, key, source);
-	}
-	more = lost_events > source->lost_events ? lost_events - source->lost_events : 0;
-	source->lost_events = lost_events;
-	return more;
-}
-
-static int
-judge_source(const struct rule *rule, struct store *store, const char *key, const json_t *object,
-	     uint64_t now_ns, struct error *error)
-{
-	char id[ALERT_ID_SIZE];
-	json_t *old, *alert;
-	uint64_t start_ns = now_ns;
-	bool fires = condition_holds(&rule->condition, object), fired;
-
-	alert_id(rule->name, key, id);
-	old = store_alert(store, id);
-	fired = old && json_is_null(json_object_get(old, "end_ns"));
-	if (!fires && !fired) {
-		json_decref(old);
-		return 0;
-	}
-	if (!fires) {
-		/* What is told as a number of the moment goes on for a while. */
-		alert = old;
-		if ((uint64_t) json_integer_value(json_object_get(old, "last_ns")) +
-		    (json_object_get(old, "moment") ? rule->hold_ns : 0) > now_ns) {
-			json_decref(old);
-			return 0;
-		}
-		json_object_set_new(alert, "end_ns", json_integer((json_int_t) now_ns));
-	} else {
-		if (fired)
-			start_ns = (uint64_t) json_integer_value(json_object_get(old, "start_ns"));
-		json_decref(old);
-		alert = alert_new(rule, id, key, object, start_ns, 0);
-		if (json_integer_value(json_object_get(object, "lost_now"))) {
-			json_object_set_new(alert, "moment", json_true());
-			json_object_set_new(alert, "last_ns", json_integer((json_int_t) now_ns));
-		}
-	}
-	json_object_set_new(alert, "live", json_true());
-	return put(store, id, alert, error);
-}
-
-int
-alert_rules_source(struct alert_rules *rules, struct store *store,
-		   const struct store_source *source, struct error *error)
-{
-	char key[512];
-	json_t *object;
-	int r = 0;
-
-	if (!rules)
-		return 0;
-	snprintf(key, sizeof key, "%s/%s/%s", source->host, source->relayd, source->session);
-	object = json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I}", "host", store_string(source->host),
-			   "relayd", store_string(source->relayd), "session",
-			   store_string(source->session), "state", store_string(source->state),
-			   "lost_events", (json_int_t) source->lost_events, "lost_now",
-			   (json_int_t) lost_now(rules, key, source->lost_events), "lag_ns",
-			   (json_int_t) source->lag_ns);
-	for (unsigned i = 0; i < rules->n && !r; i++)
-		if (is_about(&rules->rules[i], TARGET_SOURCE, ""))
-			r = judge_source(&rules->rules[i], store, key, object, source->seen_ns, error);
-	json_decref(object);
 	return r;
 }

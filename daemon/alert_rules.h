@@ -34,6 +34,8 @@ int alert_rules_record(struct alert_rules *rules, struct store *store, const cha
 /* A source told its state. */
 int alert_rules_source(struct alert_rules *rules, struct store *store,
 		       const struct store_source *source, struct error *error);
+/* Has all windows that are kept judged with the next alert_rules_settle(). */
+int alert_rules_windows(struct alert_rules *rules, struct store *store, struct error *error);
 /* Brings alerts of rules that count up to date; before each commit. */
 int alert_rules_settle(struct alert_rules *rules, struct store *store, struct error *error);
 /* For rules that alerts.c evaluates: whether it is off, and its severity if that

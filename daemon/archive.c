@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/batch.h"
+#include "daemon/epochs.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/util.h"
@@ -23,6 +24,7 @@ struct archive {
 	struct store *store;
 	struct hub *hub;
 	struct batch *batch;
+	struct fact_sink sink;
 	uint64_t items, shown_ns;
 	bool show;
 };
@@ -32,6 +34,7 @@ struct archive_host {
 	struct engine_host *engine;
 	uint64_t events, lost, late;
 	uint64_t first_t_ns, last_t_ns;
+	struct epochs epochs;
 };
 
 static int
@@ -95,11 +98,14 @@ feed(struct archive *archive, const struct ctf_reader_item *item)
 	if (!host) {
 		host = item->host->user = xcalloc(1, sizeof *host);
 		host->engine = engine_host(archive->engine, item->host->hostname);
+		host->epochs = (struct epochs) { .host = item->host->hostname,
+						 .clock_uuid = item->host->clock_uuid };
 	}
 	if (item->what == CTF_HEAD_EVENT) {
 		host->events++;
 		host->late += item->event->late;
 		host->last_t_ns = MAX(host->last_t_ns, item->event->t_ns);
+		epochs_note(&host->epochs, archive->engine, item->event, &archive->sink);
 		engine_event(host->engine, item->event);
 	} else if (item->what == CTF_HEAD_LOSS) {
 		host->lost += item->loss->events;
@@ -162,7 +168,7 @@ archive_dump(const char *const *paths, size_t n_paths, enum ctf_backend backend,
 
 static int
 open_parts(struct archive *archive, const char *const *paths, size_t n_paths,
-	   enum ctf_backend backend, struct fact_sink *sink, struct error *error)
+	   enum ctf_backend backend, struct error *error)
 {
 	struct engine_options engine = engine_defaults;
 	struct hub_options hub = hub_defaults;
@@ -179,8 +185,8 @@ open_parts(struct archive *archive, const char *const *paths, size_t n_paths,
 	if (r < 0)
 		return r;
 	archive->batch = batch_new();
-	*sink = batch_sink(&archive->batch);
-	archive->engine = engine_new(analyzers, &engine, sink);
+	archive->sink = batch_sink(&archive->batch);
+	archive->engine = engine_new(analyzers, &engine, &archive->sink);
 	r = ctf_reader_open(paths, n_paths, engine_interest(archive->engine), backend,
 			    &archive->reader, error);
 	if (r < 0) {
@@ -201,8 +207,7 @@ archive_read(const struct config *config, const char *const *paths, size_t n_pat
 	     enum ctf_backend backend, struct error *error)
 {
 	struct archive archive = { .config = config, .show = isatty(STDERR_FILENO) };
-	struct fact_sink sink;
-	int r = open_parts(&archive, paths, n_paths, backend, &sink, error);
+	int r = open_parts(&archive, paths, n_paths, backend, error);
 
 	if (r >= 0)
 		r = read_all(&archive, error);

@@ -16,7 +16,7 @@
 #define DAYS(N) ((N) * UINT64_C(86400) * NS_PER_S)
 
 static const struct key keys[] = {
-	{ "relayd", KEY_LIST, AT(relayd), NULL,
+	{ "relayd", KEY_LIST | KEY_RELOAD, AT(relayd), NULL,
 	  "lttng-relayd to attach to, as host or host:port; once for each", 0, 0, NULL },
 	{ "store", KEY_STRING, AT(store), LOCALSTATEDIR "/lib/cloudtraced/store.db",
 	  "the SQLite file that keeps what was found", 0, 0, NULL },
@@ -28,7 +28,7 @@ static const struct key keys[] = {
 	  "error|warning|info|debug" },
 	{ "reader", KEY_CHOICE, AT(reader), "own",
 	  "what decodes trace directories (--read, --dump)", 0, 0, "own|babeltrace2" },
-	{ "history", KEY_DURATION, AT(history_ns), "1h",
+	{ "history", KEY_DURATION | KEY_RELOAD, AT(history_ns), "1h",
 	  "how far back to read when first attaching to a session that a relayd already holds",
 	  0, DAYS(3650), NULL },
 	{ "retention", KEY_DURATION | KEY_RELOAD, AT(retention_ns), "60d",
@@ -52,10 +52,10 @@ static const struct key keys[] = {
 	{ "patience", KEY_DURATION, AT(patience_ns), "5s",
 	  "a stream that is silent for this long no longer holds back the others of its host",
 	  10 * NS_PER_MS, 3600 * NS_PER_S, NULL },
-	{ "grace", KEY_DURATION, AT(grace_ns), "25ms",
+	{ "grace", KEY_DURATION | KEY_RELOAD, AT(grace_ns), "25ms",
 	  "how long streams without a first packet hold back the others of their host",
 	  0, 60 * NS_PER_S, NULL },
-	{ "lost-after", KEY_DURATION, AT(lost_after_ns), "10s",
+	{ "lost-after", KEY_DURATION | KEY_RELOAD, AT(lost_after_ns), "10s",
 	  "open migrations of a host are lost when all its sessions were gone for this long",
 	  0, DAYS(30), NULL },
 	{ "stall-min", KEY_DURATION, AT(stall_min_ns), "2s",
@@ -76,7 +76,7 @@ static const struct key keys[] = {
 	  "largest packet that is taken", 4096, UINT64_C(1) << 32, NULL },
 	{ "max-in-flight", KEY_SIZE, AT(max_in_flight_bytes), "8MiB",
 	  "bytes of packets asked for at a time, per relayd", 4096, UINT64_C(1) << 32, NULL },
-	{ "max-pending", KEY_SIZE, AT(max_pending_bytes), "64MiB",
+	{ "max-pending", KEY_SIZE | KEY_RELOAD, AT(max_pending_bytes), "64MiB",
 	  "bytes of packets that wait to be merged, over all hosts; then reading pauses",
 	  4096, UINT64_C(1) << 36, NULL },
 	{ "max-clients", KEY_NUMBER | KEY_RELOAD, AT(max_clients), "64",
@@ -97,6 +97,9 @@ static const struct key keys[] = {
 	{ "tls-key", KEY_STRING | KEY_RELOAD, AT(tls_key), "", "PEM file of its private key", 0, 0, NULL },
 	{ "tls-authority", KEY_STRING | KEY_RELOAD, AT(tls_authority), "",
 	  "PEM file of the authorities that sign clients' certificates", 0, 0, NULL },
+	{ "tls-crl", KEY_STRING | KEY_RELOAD, AT(tls_crl), "",
+	  "PEM file of the authorities' lists of revoked certificates; whoever is on one is refused, and "
+	  "everybody when a list is missing or out of date; empty: no lists", 0, 0, NULL },
 	{ "tls-readers", KEY_STRING | KEY_RELOAD, AT(tls_readers), "*",
 	  "names of certificates (common name or subjectAltName) that may read, with blanks between; *: all "
 	  "that the authority signed", 0, 0, NULL },

@@ -33,7 +33,7 @@ struct config {
 	uint64_t max_packet_bytes, max_in_flight_bytes, max_pending_bytes;
 	uint64_t max_clients, max_clients_per_uid, max_backlog_bytes;
 	char *tls_listen, *http_listen;
-	char *tls_certificate, *tls_key, *tls_authority, *tls_readers, *tls_operators;
+	char *tls_certificate, *tls_key, *tls_authority, *tls_crl, *tls_readers, *tls_operators;
 	char *http_tokens, *http_hosts;
 	struct config_sections sections;
 	uint64_t max_remote_clients, max_handshakes, handshake_ns, http_idle_ns;

@@ -51,8 +51,8 @@ static const struct key rule_keys[] = {
 	{ "enabled", KEY_CHOICE | KEY_RELOAD, OF(enabled), "yes", "whether the rule is used", 0, 0,
 	  "yes|no" },
 	{ "on", KEY_STRING | KEY_RELOAD, OF(on), "",
-	  "what the rule looks at: span, mark or sample with a kind of fact, or a record: migration, flow, "
-	  "source", 0, 0, NULL },
+	  "what the rule looks at: span, mark or sample with a kind of fact; 'window cpu' or 'window block'; "
+	  "or a record: migration, flow, source", 0, 0, NULL },
 	{ "when", KEY_STRING | KEY_RELOAD, OF(when), "",
 	  "the condition: MEMBER OP VALUE, several joined by 'and'; OP is one of < <= > >= = != ~, a VALUE "
 	  "may have a unit (300ms, 64MiB, 5%), words may be alternatives (a|b); 'open > 10s' holds while "

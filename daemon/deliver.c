@@ -18,7 +18,10 @@
 #include "lib/log.h"
 #include "lib/util.h"
 
-enum { AT_ONCE = 64, FLOWS_AT_ONCE = 16, MAX_EXPLAINED = 20, MAX_REPLY = 4096, MAX_TOKEN = 4096 };
+enum {
+	AT_ONCE = 64, FLOWS_AT_ONCE = 16, MAX_EXPLAINED = 20, MAX_REPLY = 4096, MAX_TOKEN = 4096,
+	MAX_SILENCED = 10000,
+};
 #define IDLE_NS     NS_PER_S
 #define CHILD_NS    (20 * NS_PER_MS)
 /* What belongs to a flow may come a little after its end. */
@@ -45,7 +48,8 @@ struct target {
 	uint64_t done_seq;         /* All up to here is done with. */
 	uint64_t next_ns, resend_ns;
 	unsigned failures;
-	json_t *silenced;          /* Ids that it was not told of, to be told when that ends. */
+	json_t *silenced;          /* Id to seq: what it was not told of, to be told when that ends;
+				    * the store keeps its mark, so that a restart forgets none. */
 };
 
 struct deliver {
@@ -84,6 +88,17 @@ forget_sent(struct target *target)
 	buf_clear(&target->reply);
 }
 
+/* It was told, or is over, or waits under another number. */
+static void
+forget_silenced(struct target *target, const char *id, uint64_t seq)
+{
+	uint64_t kept = (uint64_t) json_integer_value(json_object_get(target->silenced, id));
+
+	if (kept && kept != seq)
+		batch_add_delivered(target->deliver->done, kept, false);
+	json_object_del(target->silenced, id);
+}
+
 /* What was sent is done with. */
 static void
 finish(struct target *target)
@@ -95,8 +110,8 @@ finish(struct target *target)
 	json_array_foreach(target->sent, i, one) {
 		uint64_t seq = (uint64_t) json_integer_value(json_object_get(one, "seq"));
 
-		if (seq)
-			batch_add_delivered(deliver->done, seq, target->kind == KIND_OTLP);
+		batch_add_delivered(deliver->done, seq, target->kind == KIND_OTLP);
+		forget_silenced(target, text_of(json_object_get(one, "doc"), "id"), seq);
 		target->done_seq = MAX(target->done_seq, seq);
 	}
 	target->failures = 0;
@@ -275,16 +290,17 @@ leave_out_silenced(struct target *target, json_t *queued, uint64_t now_ns)
 	for (size_t i = json_array_size(queued); i-- > 0; ) {
 		json_t *one = json_array_get(queued, i), *alert = json_object_get(one, "doc");
 		uint64_t seq = (uint64_t) json_integer_value(json_object_get(one, "seq"));
+		bool keep;
 
-		if (!deliver_is_silenced(target->deliver->silences, alert, now_ns)) {
-			json_object_del(target->silenced, text_of(alert, "id"));
+		if (!deliver_is_silenced(target->deliver->silences, alert, now_ns))
 			continue;
-		}
-		if (streq(text_of(alert, "state"), "firing") && json_object_size(target->silenced) < 10000)
-			json_object_set_new(target->silenced, text_of(alert, "id"), json_true());
-		else
-			json_object_del(target->silenced, text_of(alert, "id"));
-		batch_add_delivered(target->deliver->done, seq, false);
+		keep = streq(text_of(alert, "state"), "firing") &&
+			json_object_size(target->silenced) < MAX_SILENCED;
+		forget_silenced(target, text_of(alert, "id"), seq);
+		if (keep)
+			json_object_set_new(target->silenced, text_of(alert, "id"),
+					    json_integer((json_int_t) seq));
+		batch_add_delivered(target->deliver->done, seq, keep);
 		json_array_remove(queued, i);
 	}
 }
@@ -422,17 +438,19 @@ unsilenced(struct target *target)
 
 	json_object_foreach_safe(target->silenced, next, id, value) {
 		json_t *alert = store_alert(target->deliver->store, id);
+		json_int_t end_ns = json_integer_value(json_object_get(alert, "end_ns"));
 
 		if (alert && deliver_is_silenced(target->deliver->silences, alert, now_ns)) {
 			json_decref(alert);
 			continue;
 		}
-		if (alert && json_is_null(json_object_get(alert, "end_ns"))) {
+		if (alert && (!end_ns || (uint64_t) end_ns > now_ns)) {
 			json_object_set_new(alert, "state", json_string("firing"));
-			json_array_append_new(list, json_pack("{s:i, s:O}", "seq", 0, "doc", alert));
+			json_array_append_new(list, json_pack("{s:O, s:O}", "seq", value, "doc", alert));
+		} else {
+			forget_silenced(target, id, 0);
 		}
 		json_decref(alert);
-		json_object_del(target->silenced, id);
 	}
 	return list;
 }
@@ -559,7 +577,10 @@ make_target(struct deliver *deliver, const struct config_receiver *config, struc
 	for (unsigned i = 0; i < ARRAY_SIZE(kind_names); i++)
 		if (streq(config->type, kind_names[i]))
 			target->kind = (enum kind) i;
-	target->silenced = json_object();
+	target->silenced = target->kind == KIND_OTLP ? json_object() :
+		store_kept(deliver->store, config->name, MAX_SILENCED, error);
+	if (!target->silenced)
+		return -EIO;
 	target->easy = curl_easy_init();
 	return target->easy ? 0 : error_set(error, ENOMEM, "libcurl makes no handle");
 }

@@ -3,8 +3,9 @@
  * drain.h -- a host is being emptied: who leaves it, how far each is, and when the
  * last will have left (proto/schemas/drain.json).
  *
- *   drain.c      who leaves, in which phase, in order
- *   drain_eta.c  when all will have left
+ *   drain.c         who leaves, in which phase, in order
+ *   drain_eta.c     when all will have left
+ *   drain_answer.c  the answer
  *
  * nova-compute of the source runs so many live migrations at a time and lets the
  * others wait; one holds its slot from the preparation of the destination until it
@@ -56,6 +57,18 @@ struct drain_row {
 	uint64_t eta_ns, low_ns, high_ns; /* Set by drain_eta(); 0: not known. */
 };
 
+struct drain_rows {
+	struct drain_row *rows;
+	size_t n;
+};
+
+/* All that leave 'host' (NULL: any; then but those that were asked for) and did not end
+ * before 'since_ns', at most 'limit' of a kind, in order of time. */
+int drain_read(struct drain_rows *rows, struct store *store, const char *host, uint64_t since_ns,
+	       uint64_t now_ns, unsigned limit, struct error *error);
+/* Forgets the first ones, which are of an earlier time. */
+void drain_keep_newest(struct drain_rows *rows, uint64_t now_ns);
+void drain_done(struct drain_rows *rows);
 /* Whether it goes on, in a slot or not. */
 bool drain_is_open(const struct drain_row *row);
 

@@ -271,11 +271,13 @@ flow_expand(struct store *store, json_t *record)
 	if (flow_gather(&flow, store, id, NULL) > 0) {
 		flow_outcome(&flow);
 		flow_spans(&flow, record);
+		flow_unknown(&flow, record);
 		json_object_set(record, "findings", flow.findings);
 	} else {
 		json_object_set_new(record, "spans", json_array());
 		json_object_set_new(record, "budget", json_array());
 		json_object_set_new(record, "dropped_spans", json_integer(0));
+		json_object_set_new(record, "unknown", json_array());
 	}
 	flow_done(&flow);
 	json_object_set_new(record, "findings", why_flow(store, record));

@@ -4,6 +4,8 @@
  *
  *   flow.c          which requests have to be looked at again, and writing
  *   flow_behalf.c   on whose behalf a request was made
+ *   flow_clocks.c   times of several hosts by one clock
+ *   flow_evidence.c by what each span was joined
  *   flow_facts.c    facts as these files look at them
  *   flow_findings.c what is remarkable about a request
  *   flow_gather.c   which facts belong to a request
@@ -11,7 +13,9 @@
  *   flow_outcome.c  status, end, what went wrong
  *   flow_parts.c    where its time went, to be compared with others
  *   flow_record.c   the flow as lists show it
- *   flow_spans.c    the tree of spans and the time budget
+ *   flow_spans.c    the tree of spans (flow_path.h, flow_budget.h: its time)
+ *   flow_steps.c    what QEMU did for its live migration
+ *   flow_unknown.c  what is not known of it, and why
  *
  * All of it is a function of the facts in the store: never of the order in
  * which these came.  A log line's request id is evidence, no proof: facts are

@@ -45,19 +45,22 @@ static json_t *
 change_span(const struct flow *flow, const json_t *change, const char *port)
 {
 	const json_t *attributes = json_object_get(change, "attributes");
-	const uint64_t end_ns = flow_number(change, "start_ns");
+	const uint64_t end_ns = flow_moved_of(flow, flow_member(change, "host"),
+					      flow_number(change, "start_ns"));
 	const uint64_t took_ns = flow_number(attributes, "took_ns");
 	const bool failed = json_integer_value(json_object_get(attributes, "ret")) < 0;
 	json_t *known = json_copy((json_t *) (uintptr_t) attributes);
 
 	json_object_set_new(known, "port", json_string(port));
-	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:I, s:I, s:s, s:s, s:o}", "id",
+	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:I, s:I, s:s, s:s, s:{s:s, s:o}, s:o}", "id",
 			 flow_text_json(flow_member(change, "id")), "parent",
 			 flow_text_json(asked_by(flow, port, end_ns)->id), "layer", "virtualization",
 			 "service", "openvswitch", "host", flow_text_json(flow_member(change, "host")),
 			 "name", flow_text_json(flow_member(attributes, "op")), "start_ns",
 			 (json_int_t) (end_ns - MIN(end_ns, took_ns)), "end_ns", (json_int_t) end_ns,
-			 "status", failed ? "error" : "ok", "joined_by", "port", "attributes", known);
+			 "status", failed ? "error" : "ok", "joined_by", "port",
+			 "evidence", "port", port, "ifname", flow_text_json(flow_member(known, "name")),
+			 "attributes", known);
 }
 
 void

@@ -56,7 +56,8 @@ family_of(const char *kind)
 	static const char *const kinds[] = {
 		[FAMILY_API] = "api.request", [FAMILY_CALL] = "rpc.call",
 		[FAMILY_SERVED] = "rpc.served", [FAMILY_ERROR] = "log.error",
-		[FAMILY_CHILD] = "request.child", [FAMILY_MIGRATION] = "nova.migration",
+		[FAMILY_CHILD] = "request.child",
+		[FAMILY_TRACE] = "request.trace", [FAMILY_MIGRATION] = "nova.migration",
 		[FAMILY_CHANGE] = "vm.change",
 	};
 	size_t length = strlen(kind);

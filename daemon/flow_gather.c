@@ -215,6 +215,7 @@ is_own(const struct flow *flow, const struct flow_fact *fact)
 	case FAMILY_ERROR:
 	case FAMILY_CHANGE:
 	case FAMILY_CHILD:
+	case FAMILY_TRACE:
 		return json_object_get(flow->requests, fact->request_id);
 	default:
 		return false;
@@ -416,11 +417,26 @@ is_loose(const struct flow *flow, const struct flow_fact *fact)
 	return fact->family == FAMILY_ERROR && !*fact->request_id;
 }
 
+/* A request migrates its VM once: with the second time another request begins, which may
+ * not be known. */
+static bool
+is_second_migration(const struct flow *flow, const struct flow_fact *fact)
+{
+	if (fact->family != FAMILY_STEP || !streq(fact->name, "live_migration"))
+		return false;
+	for (size_t i = 0; i < flow->n; i++)
+		if (flow->facts[i]->family == FAMILY_STEP &&
+		    streq(flow->facts[i]->name, "live_migration") && !streq(flow->facts[i]->id, fact->id))
+			return true;
+	return false;
+}
+
 static int
 add_loose_of(struct flow *flow, const char *subject, const char *kind, const json_t *newer,
 	     struct error *error)
 {
-	uint64_t to_ns = flow->core_open ? INT64_MAX : flow->core_ns + FLOW_GRACE_NS;
+	uint64_t to_ns = MIN(flow->core_open ? INT64_MAX : flow->core_ns + FLOW_GRACE_NS,
+			     flow->loose_to_ns);
 	json_t *facts = store_facts_naming_in(flow->store, subject, kind, flow->start_ns, to_ns,
 					      error), *json;
 	size_t i;
@@ -434,8 +450,13 @@ add_loose_of(struct flow *flow, const char *subject, const char *kind, const jso
 		if (is_loose(flow, &fact) && flow_kind_takes(flow->kind, fact.name, fact.family) &&
 		    (!instance || !json_object_size(flow->instances) ||
 		     json_object_get(flow->instances, instance)) &&
-		    !is_claimed(flow, newer, &fact))
+		    !is_claimed(flow, newer, &fact)) {
+			if (is_second_migration(flow, &fact)) {
+				flow->loose_to_ns = fact.start_ns - 1;
+				break;
+			}
 			add(flow, json, false);
+		}
 	}
 	json_decref(facts);
 	return 0;
@@ -649,7 +670,7 @@ flow_gather(struct flow *flow, struct store *store, const char *id, struct error
 	json_t *cache = json_object();
 	int r;
 
-	*flow = (struct flow) { .store = store, .status = "running" };
+	*flow = (struct flow) { .store = store, .status = "running", .loose_to_ns = INT64_MAX };
 	snprintf(flow->id, sizeof flow->id, "%s", id);
 	flow->by_id = json_object();
 	flow->requests = json_object();
@@ -677,5 +698,6 @@ flow_done(struct flow *flow)
 	json_decref(flow->migrations);
 	json_decref(flow->error);
 	json_decref(flow->findings);
+	free(flow->clocks);
 	*flow = (struct flow) { 0 };
 }

@@ -60,7 +60,9 @@ look_at(const struct flow *flow, const struct flow_fact *fact, struct seen *seen
 		seen->bad = fact;
 	if (fact->family == FAMILY_CHANGE && what && streq(what, "vm_state"))
 		*(own ? &seen->state : &seen->fate) = fact;
-	if (fact->family == FAMILY_STEP && streq(fact->name, "live_migration"))
+	/* A second that names but the VM is a later request's that is not known. */
+	if (fact->family == FAMILY_STEP && streq(fact->name, "live_migration") &&
+	    (!seen->monitored || fact->surely))
 		seen->monitored = fact;
 	if (fact->family == FAMILY_MIGRATION)
 		seen->migration = fact;
@@ -77,26 +79,49 @@ look_at(const struct flow *flow, const struct flow_fact *fact, struct seen *seen
 		seen->last_ns = MAX(seen->last_ns, flow_last(fact));
 }
 
-/* Of the VM's live migrations at that time, the last between these hosts. */
-static const json_t *
-record_of(const struct flow *flow, const struct flow_fact *told)
+/* Whether it can be what Nova told of, and what its source saw: both are of one host
+ * and one clock. */
+static bool
+fits(const json_t *record, const struct seen *seen)
 {
 	static const char *const ends[] = { "source", "destination" };
+	const struct flow_fact *monitored = seen->monitored;
+	const uint64_t start_ns = flow_number(record, "start_ns");
+
+	for (size_t k = 0; k < ARRAY_SIZE(ends); k++) {
+		const char *host = json_string_value(json_object_get(record, ends[k]));
+		const char *want = flow_text(seen->migration, ends[k]);
+
+		if (host && want && !streq(host, want))
+			return false;
+		if (host && !k && monitored && (!streq(host, monitored->host) ||
+						start_ns < monitored->start_ns ||
+						(monitored->end_ns && !streq(monitored->status, "lost") &&
+						 start_ns > monitored->end_ns)))
+			return false;
+	}
+	return true;
+}
+
+/* Of the VM's live migrations at that time, the last that fits.  When the source was lost
+ * from sight, those after the first may be another request's that is not known; and when
+ * nothing tells between which hosts it was, any may be. */
+static const json_t *
+record_of(const struct flow *flow, const struct seen *seen)
+{
+	const bool lost = seen->monitored && streq(seen->monitored->status, "lost");
 	const json_t *found = NULL;
 	json_t *record;
 	size_t i;
 
 	json_array_foreach(flow->migrations, i, record) {
-		bool fits = true;
-
-		for (size_t k = 0; k < ARRAY_SIZE(ends); k++) {
-			const char *host = json_string_value(json_object_get(record, ends[k]));
-			const char *want = flow_text(told, ends[k]);
-
-			fits &= !host || !want || streq(host, want);
-		}
-		if (fits)
-			found = record;
+		if (!fits(record, seen))
+			continue;
+		if (found && !seen->monitored && !seen->migration)
+			return NULL;
+		found = record;
+		if (lost)
+			break;
 	}
 	return found;
 }
@@ -108,7 +133,7 @@ look(const struct flow *flow)
 
 	for (size_t i = 0; i < flow->n; i++)
 		look_at(flow, flow->facts[i], &seen);
-	seen.record = record_of(flow, seen.migration);
+	seen.record = record_of(flow, &seen);
 	return seen;
 }
 

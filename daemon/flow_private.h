@@ -31,6 +31,7 @@ enum fact_family {
 	FAMILY_STEP,                 /* nova.step, neutron.step, cinder.step */
 	FAMILY_ERROR,                /* log.error */
 	FAMILY_CHILD,                /* request.child */
+	FAMILY_TRACE,                /* request.trace */
 	FAMILY_MIGRATION,            /* nova.migration */
 	FAMILY_CHANGE,               /* vm.change */
 	FAMILY_OTHER,
@@ -48,6 +49,7 @@ struct flow_fact {
 	enum fact_family family;
 	uint64_t start_ns, end_ns;   /* 0: open. */
 	bool surely;                 /* Joined by its request or message id. */
+	int64_t ahead_ns;            /* Its host's clock is ahead of the root's: flow_clocks(). */
 	const struct flow_fact *other; /* Of a message: the other end, or NULL. */
 	/* Set by flow_spans.c: */
 	const struct flow_fact *parent;
@@ -80,6 +82,7 @@ struct flow {
 	uint64_t start_ns;
 	uint64_t core_ns;            /* End of what surely is of it. */
 	bool core_open;              /* Some of that goes on. */
+	uint64_t loose_to_ns;        /* Where another request about the same begins, or INT64_MAX. */
 	json_t *migrations;          /* Records of live migrations, array. */
 	/* Set by flow_outcome.c: */
 	const char *status;
@@ -88,6 +91,9 @@ struct flow {
 	const struct flow_fact *told; /* What Nova told of that, or NULL. */
 	json_t *error;               /* Object, or NULL. */
 	json_t *findings;            /* Array. */
+	/* Set by flow_clocks.c: */
+	struct flow_clock *clocks;   /* Of each host that the root's clock is related to. */
+	size_t n_clocks;
 };
 
 /* flow_facts.c: a fact in the form of store_spans(), which it borrows. */
@@ -120,9 +126,24 @@ json_t *flow_both(struct store *store, const char *request, const char *kind, co
 /* Whether a service made this request, but nobody said for which of its own. */
 bool flow_is_stray(struct store *store, const char *request);
 
+/* flow_clocks.c: relates the clocks of all hosts to the root's. */
+void flow_clocks(struct flow *flow);
+/* A time (0: none) by the root's clock: of a fact, or of any host. */
+uint64_t flow_moved(const struct flow_fact *fact, uint64_t t_ns);
+uint64_t flow_moved_of(const struct flow *flow, const char *host, uint64_t t_ns);
+/* The end of the flow by the root's clock; of one that goes on, of what surely is of it. */
+uint64_t flow_moved_end(const struct flow *flow);
+/* How far that may be off; 0: it ends on the root's host, or that is not known. */
+uint64_t flow_end_error(const struct flow *flow);
+/* Sets "offset_ns" and "error_ns" of spans whose host has another clock; begins that are
+ * before the parent's by no more than the errors are moved there ("clamped_ns"). */
+void flow_relate(const struct flow *flow, json_t *spans);
+
 /* flow_datapath.c: adds a span for each change of Open vSwitch's ports that the flow
  * asked for. */
 void flow_datapath(const struct flow *flow, json_t *spans);
+/* flow_steps.c: adds the steps of its live migration, those that last and those of a moment. */
+void flow_steps(const struct flow *flow, json_t *spans);
 
 /* flow_gather.c: finds all facts of a request.  Returns 1 when it is a flow,
  * 0 when not (made on behalf of another, or nothing worth one), or a negative
@@ -155,6 +176,14 @@ void flow_findings(struct flow *flow, const struct flow_fact *caused);
 json_t *flow_record(const struct flow *flow);
 /* flow_parts.c: its parts (parts.h), after flow_outcome(); NULL: it has not ended. */
 json_t *flow_parts(const struct flow *flow);
+/* flow_evidence.c: fill the object 'evidence' with the identities that join a span to the
+ * flow, and return which of them does ("joined_by"): of a fact, of the flow's live
+ * migration, of one of its stages. */
+const char *flow_evidence(const struct flow *flow, const struct flow_fact *fact, json_t *evidence);
+const char *flow_evidence_of_migration(const struct flow *flow, json_t *evidence);
+const char *flow_evidence_of_stage(const struct flow *flow, json_t *evidence);
+/* flow_unknown.c: sets "unknown". */
+void flow_unknown(const struct flow *flow, json_t *record);
 /* flow_spans.c: sets "spans", "budget", "dropped_spans". */
 void flow_spans(struct flow *flow, json_t *record);
 

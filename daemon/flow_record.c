@@ -96,6 +96,8 @@ flow_record(const struct flow *flow)
 			    json_object_get(flow->record, "id"))));
 	json_object_set_new(record, "error", flow->error ? json_incref(flow->error) :
 			    json_null());
+	if (any_text(flow, "trace_id"))
+		json_object_set_new(record, "trace_id", flow_text_json(any_text(flow, "trace_id")));
 	json_object_set_new(record, "findings", json_incref(flow->findings));
 	return record;
 }

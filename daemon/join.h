@@ -39,6 +39,7 @@ struct address {
 	enum address_kind kind;
 	bool loopback;       /* Only reachable on the host itself. */
 	unsigned port;
+	char host[64];       /* As given: a name or an address, without brackets; "": not known. */
 	char path[108];
 };
 

@@ -46,6 +46,10 @@ set_tcp(struct address *address, const char *host, size_t host_size, const char 
 		return;
 	address->kind = ADDRESS_TCP;
 	address->port = (unsigned) value;
+	if (host_size > 2 && *host == '[' && host[host_size - 1] == ']')
+		snprintf(address->host, sizeof address->host, "%.*s", (int) host_size - 2, host + 1);
+	else
+		snprintf(address->host, sizeof address->host, "%.*s", (int) host_size, host);
 	for (size_t i = 0; i < ARRAY_SIZE(loopbacks); i++)
 		if (strlen(loopbacks[i]) == host_size && !strncmp(loopbacks[i], host, host_size))
 			address->loopback = true;

@@ -6,6 +6,7 @@
 #include <event2/event.h>
 #include <event2/thread.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,12 +181,13 @@ lane_update_pause(struct lane *lane)
 {
 	struct lane_relay *relay;
 
-	if (lane->pending_bytes > lane->config->max_pending_bytes)
+	if (lane->pending_bytes > lane->now.max_pending_bytes)
 		lane->paused_pending = true;
-	else if (lane->pending_bytes < lane->config->max_pending_bytes / 2)
+	else if (lane->pending_bytes < lane->now.max_pending_bytes / 2)
 		lane->paused_pending = false;
 	LL_FOREACH(lane->relays, relay)
-		viewer_pause(relay->viewer, lane->paused_writer || lane->paused_pending);
+		if (relay->viewer)
+			viewer_pause(relay->viewer, lane->paused_writer || lane->paused_pending);
 }
 
 static void
@@ -213,6 +215,18 @@ on_grace(evutil_socket_t fd, short what, void *user)
 	lane_submit(user, false);
 }
 
+static void
+free_relay(struct lane *lane, struct lane_relay *relay)
+{
+	struct lane_session *session, *next;
+
+	DL_FOREACH_SAFE(relay->sessions, session, next)
+		lane_session_free(session);
+	LL_DELETE(lane->relays, relay);
+	free(relay->name);
+	free(relay);
+}
+
 /* What ended long ago is in the store; names of sessions and nodes are given by
  * others, so nothing is kept for each of them for ever. */
 static void
@@ -220,14 +234,17 @@ prune(struct lane *lane)
 {
 	uint64_t now = clock_mono_ns();
 	struct lane_session *session, *next_session;
+	struct lane_relay *relay, *next_relay;
 	struct lane_memory *memory, *next;
-	struct lane_relay *relay;
 
-	LL_FOREACH(lane->relays, relay)
+	LL_FOREACH_SAFE(lane->relays, relay, next_relay) {
 		DL_FOREACH_SAFE(relay->sessions, session, next_session)
 			if (session->state == VIEWER_SESSION_GONE && !session->attached &&
 			    !session->n_traces && now - session->put_mono_ns > PRUNE_AFTER_NS)
 				lane_session_free(session);
+		if (relay->removed && !relay->sessions)
+			free_relay(lane, relay);
+	}
 	HASH_ITER(hh, lane->memory, memory, next)
 		if (now - memory->mono_ns > PRUNE_AFTER_NS && !lane->paused_writer)
 			memory_free(lane, memory);
@@ -314,41 +331,149 @@ recover(struct lane *lane, const struct engine_options *options, struct error *e
 }
 
 static void
-start_viewers(struct lane *lane)
+start_viewer(struct lane *lane, const char *relayd)
 {
 	const struct config *config = lane->config;
+	struct viewer_options options = viewer_defaults;
+	struct lane_relay *relay;
+	char host[256];
 
-	for (unsigned i = 0; i < config->n_relayds; i++) {
-		struct lane_relay *relay = xcalloc(1, sizeof *relay);
-		struct viewer_options options = viewer_defaults;
-		char host[256];
-
-		if (config_parse_relayd(config->relayd[i], host, sizeof host, &options.port, NULL) < 0) {
-			free(relay);
-			continue;
-		}
-		options.host = host;
-		options.list_interval_ns = config->list_interval_ns;
-		options.reply_timeout_ns = config->reply_timeout_ns;
-		options.dead_timeout_ns = config->dead_timeout_ns;
-		options.backoff_min_ns = config->backoff_min_ns;
-		options.backoff_max_ns = config->backoff_max_ns;
-		options.max_in_flight_bytes = config->max_in_flight_bytes;
-		options.max_packet_bytes = config->max_packet_bytes;
-		options.max_sessions = (unsigned) config->max_sessions;
-		options.max_streams = (unsigned) config->max_streams;
-		relay->lane = lane;
-		relay->name = xstrdup(config->relayd[i]);
-		relay->log_limit = (struct log_limit) LOG_LIMIT(5, 60 * NS_PER_S);
-		LL_APPEND(lane->relays, relay);
-		relay->viewer = viewer_new(lane->base, &options, &lane_viewer_ops, relay);
-	}
+	if (config_parse_relayd(relayd, host, sizeof host, &options.port, NULL) < 0)
+		return;
+	options.host = host;
+	options.list_interval_ns = config->list_interval_ns;
+	options.reply_timeout_ns = config->reply_timeout_ns;
+	options.dead_timeout_ns = config->dead_timeout_ns;
+	options.backoff_min_ns = config->backoff_min_ns;
+	options.backoff_max_ns = config->backoff_max_ns;
+	options.max_in_flight_bytes = config->max_in_flight_bytes;
+	options.max_packet_bytes = config->max_packet_bytes;
+	options.max_sessions = (unsigned) config->max_sessions;
+	options.max_streams = (unsigned) config->max_streams;
+	relay = xcalloc(1, sizeof *relay);
+	relay->lane = lane;
+	relay->name = xstrdup(relayd);
+	relay->log_limit = (struct log_limit) LOG_LIMIT(5, 60 * NS_PER_S);
+	LL_APPEND(lane->relays, relay);
+	relay->viewer = viewer_new(lane->base, &options, &lane_viewer_ops, relay);
 }
+
+/* -- SIGHUP --------------------------------------------------------------- */
+
+static bool
+has_relayd(const struct lane_change *change, const char *name)
+{
+	for (unsigned i = 0; i < change->n_relayds; i++)
+		if (streq(change->relayd[i], name))
+			return true;
+	return false;
+}
+
+static bool
+reads_relayd(const struct lane *lane, const char *name)
+{
+	const struct lane_relay *relay;
+
+	LL_FOREACH(lane->relays, relay)
+		if (!relay->removed && streq(relay->name, name))
+			return true;
+	return false;
+}
+
+/* As with a crash: what was given is kept, and where its streams were read to, so
+ * whoever adds it again goes on at the very event. */
+static void
+remove_viewer(struct lane_relay *relay)
+{
+	struct lane_session *session;
+
+	log_info("relayd %s: it is no more in the configuration", relay->name);
+	relay->removed = true;
+	viewer_free(relay->viewer);
+	relay->viewer = NULL;
+	DL_FOREACH(relay->sessions, session) {
+		session->state = VIEWER_SESSION_GONE;
+		session->attached = false;
+		snprintf(session->text, sizeof session->text,
+			 "its relayd was taken out of the configuration");
+		lane_put_session(session, session->hostname, true);
+	}
+	lane_drain_dirty(relay->lane);
+	lane_submit(relay->lane, true);
+}
+
+static void
+change_free(struct lane_change *change)
+{
+	for (unsigned i = 0; change && i < change->n_relayds; i++)
+		free(change->relayd[i]);
+	free(change);
+}
+
+static struct lane_change *
+change_of(const struct config *config)
+{
+	struct lane_change *change = xcalloc(1, sizeof *change);
+
+	*change = (struct lane_change) {
+		.n_relayds = config->n_relayds, .history_ns = config->history_ns,
+		.grace_ns = config->grace_ns, .lost_after_ns = config->lost_after_ns,
+		.max_pending_bytes = config->max_pending_bytes,
+	};
+	for (unsigned i = 0; i < config->n_relayds; i++)
+		change->relayd[i] = xstrdup(config->relayd[i]);
+	return change;
+}
+
+static void
+take_over(struct lane *lane, const struct lane_change *change)
+{
+	struct lane_relay *relay;
+
+	lane->now = *change;
+	lane->now.n_relayds = 0;
+	LL_FOREACH(lane->relays, relay)
+		if (!relay->removed && !has_relayd(change, relay->name))
+			remove_viewer(relay);
+	for (unsigned i = 0; i < change->n_relayds; i++)
+		if (!reads_relayd(lane, change->relayd[i]))
+			start_viewer(lane, change->relayd[i]);
+	lane_update_pause(lane);
+}
+
+static void
+on_reload(evutil_socket_t fd, short what, void *user)
+{
+	struct lane *lane = user;
+	struct lane_change *change;
+
+	pthread_mutex_lock(&lane->change_lock);
+	change = lane->change;
+	lane->change = NULL;
+	pthread_mutex_unlock(&lane->change_lock);
+	if (change)
+		take_over(lane, change);
+	change_free(change);
+}
+
+void
+lane_reconfigure(struct lane *lane, const struct config *config)
+{
+	struct lane_change *change = change_of(config), *old;
+
+	pthread_mutex_lock(&lane->change_lock);
+	old = lane->change;
+	lane->change = change;
+	pthread_mutex_unlock(&lane->change_lock);
+	change_free(old);
+	event_active(lane->reload, EV_TIMEOUT, 0);
+}
+
+/* -- Starting and stopping ------------------------------------------------ */
 
 static void
 lane_free(struct lane *lane)
 {
-	struct lane_session *session, *next_session;
 	struct lane_relay *relay, *next_relay;
 	struct lane_memory *memory, *next;
 
@@ -358,12 +483,8 @@ lane_free(struct lane *lane)
 	LL_FOREACH(lane->relays, relay)
 		viewer_free(relay->viewer);
 	lane_hosts_free(lane);
-	LL_FOREACH_SAFE(lane->relays, relay, next_relay) {
-		DL_FOREACH_SAFE(relay->sessions, session, next_session)
-			lane_session_free(session);
-		free(relay->name);
-		free(relay);
-	}
+	LL_FOREACH_SAFE(lane->relays, relay, next_relay)
+		free_relay(lane, relay);
 	if (lane->housekeeping)
 		event_free(lane->housekeeping);
 	if (lane->grace)
@@ -374,6 +495,10 @@ lane_free(struct lane *lane)
 		event_free(lane->retry);
 	if (lane->work)
 		event_free(lane->work);
+	if (lane->reload)
+		event_free(lane->reload);
+	change_free(lane->change);
+	pthread_mutex_destroy(&lane->change_lock);
 	if (lane->base)
 		event_base_free(lane->base);
 	HASH_ITER(hh, lane->memory, memory, next)
@@ -390,8 +515,10 @@ lane_start(const struct config *config, struct writer *writer, struct lane **ret
 {
 	struct lane *lane = xcalloc(1, sizeof *lane);
 	struct engine_options engine = engine_defaults;
+	struct lane_change *change;
 	int r;
 
+	pthread_mutex_init(&lane->change_lock, NULL);
 	lane->config = config;
 	lane->writer = writer;
 	lane->batch = batch_new();
@@ -418,7 +545,10 @@ lane_start(const struct config *config, struct writer *writer, struct lane **ret
 	lane->retry = event_new(lane->base, -1, 0, on_retry, lane);
 	lane->work = event_new(lane->base, -1, 0, on_work, lane);
 	lane->stop = event_new(lane->base, -1, 0, on_stop, lane);
-	start_viewers(lane);
+	lane->reload = event_new(lane->base, -1, 0, on_reload, lane);
+	change = change_of(config);
+	take_over(lane, change);
+	change_free(change);
 	r = pthread_create(&lane->thread, NULL, run, lane);
 	if (r) {
 		lane_free(lane);

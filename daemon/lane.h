@@ -22,6 +22,9 @@ struct lane;
  * read from config->store. */
 int lane_start(const struct config *config, struct writer *writer, struct lane **ret,
 	       struct error *error);
+/* Takes over relayds that were added or removed, and what else SIGHUP can change
+ * (config.h); reading from the others goes on.  Any thread. */
+void lane_reconfigure(struct lane *lane, const struct config *config);
 /* Ends the thread and hands the last batch to the writer.  Accepts NULL. */
 void lane_stop(struct lane *lane);
 /* Monotonic time of the thread's last sign of life, for the watchdog. */

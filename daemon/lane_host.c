@@ -43,6 +43,7 @@ host_get(struct lane *lane, const struct ctf_trace *trace, const char *hostname,
 	host->lane = lane;
 	host->hostname = xstrdup(hostname);
 	memcpy(host->clock_uuid, uuid, sizeof uuid);
+	host->epochs = (struct epochs) { .host = host->hostname, .clock_uuid = host->clock_uuid };
 	host->merge = ctf_merge_new(lane->config->patience_ns);
 	host->engine = engine_host(lane->engine, hostname);
 	host->offset_ns = ctf_trace_clock_offset_ns(trace);
@@ -213,10 +214,12 @@ lane_host_drain(struct lane_host *host)
 	host->dirty = false;
 	while (ctf_merge_next(host->merge, &item, NULL) > 0) {
 		count(ctf_stream_user(item.stream), &item);
-		if (item.what == CTF_HEAD_EVENT)
+		if (item.what == CTF_HEAD_EVENT) {
+			epochs_note(&host->epochs, host->lane->engine, item.event, &host->lane->sink);
 			engine_event(host->engine, item.event);
-		else
+		} else {
 			engine_loss(host->engine, item.loss);
+		}
 	}
 	set_watermark(host);
 	host->lane->pending_bytes += free_drained(host);
@@ -251,7 +254,7 @@ host_grace(struct lane_host *host, uint64_t now_mono_ns)
 
 	if (!host->unspoken)
 		return;
-	if (host->grace_raw_ns && now_mono_ns - host->grace_mono_ns >= host->lane->config->grace_ns) {
+	if (host->grace_raw_ns && now_mono_ns - host->grace_mono_ns >= host->lane->now.grace_ns) {
 		DL_FOREACH(host->streams, stream)
 			if (!stream->spoken) {
 				ctf_stream_beacon(stream->stream, host->grace_raw_ns);
@@ -273,8 +276,8 @@ void
 lane_grace_tick(struct lane *lane)
 {
 	uint64_t now = clock_mono_ns();
-	struct timeval after = { .tv_usec = (suseconds_t) (lane->config->grace_ns / NS_PER_US % 1000000),
-				 .tv_sec = (time_t) (lane->config->grace_ns / NS_PER_S) };
+	struct timeval after = { .tv_usec = (suseconds_t) (lane->now.grace_ns / NS_PER_US % 1000000),
+				 .tv_sec = (time_t) (lane->now.grace_ns / NS_PER_S) };
 	struct lane_host *host;
 	bool again = false;
 
@@ -340,7 +343,7 @@ lane_host_tick(struct lane_host *host, uint64_t now_mono_ns)
 	if (!host->open || !host->watermark_ns)
 		return;
 	if (host->idle_since_mono_ns &&
-	    now_mono_ns - host->idle_since_mono_ns >= host->lane->config->lost_after_ns) {
+	    now_mono_ns - host->idle_since_mono_ns >= host->lane->now.lost_after_ns) {
 		const struct lane_relay *relay;
 		const struct lane_session *session;
 		bool waiting = false;
@@ -397,7 +400,7 @@ host_free(struct lane_host *host)
 void
 lane_hosts_prune(struct lane *lane, uint64_t now_mono_ns)
 {
-	const uint64_t after_ns = MAX(10 * lane->config->lost_after_ns, 600 * NS_PER_S);
+	const uint64_t after_ns = MAX(10 * lane->now.lost_after_ns, 600 * NS_PER_S);
 	struct lane_host *host, *next;
 
 	LL_FOREACH_SAFE(lane->hosts, host, next)

@@ -21,6 +21,8 @@ on_state(void *owner, enum viewer_state state, const char *text)
 	struct lane_relay *relay = owner;
 	struct lane_session *session;
 
+	if (relay->removed)
+		return;
 	if (state == VIEWER_LIVE && relay->state != VIEWER_LIVE) {
 		relay->live_since_mono_ns = clock_mono_ns();
 		log_info("relayd %s: connected", relay->name);
@@ -100,9 +102,14 @@ static void
 on_session_state(void *owner, void *session_user, const char *hostname, const char *name,
 		 enum viewer_session_state state, const char *text)
 {
-	struct lane_session *session = session_user ? session_user : get_session(owner, hostname, name);
-	bool changed = state != session->state;
+	struct lane_relay *relay = owner;
+	struct lane_session *session;
+	bool changed;
 
+	if (relay->removed)
+		return;
+	session = session_user ? session_user : get_session(relay, hostname, name);
+	changed = state != session->state;
 	session->state = state;
 	snprintf(session->text, sizeof session->text, "%s", text ? text : "");
 	if (changed && state == VIEWER_SESSION_GONE)
@@ -220,18 +227,16 @@ static bool
 on_index(void *stream_user, const struct viewer_index *index)
 {
 	struct lane_stream *stream = stream_user;
-	const struct config *config;
 	uint64_t end_ns;
 
 	if (!stream)
 		return false;
-	config = stream->host->lane->config;
 	end_ns = ctf_trace_cycles_to_ns(stream->trace->trace, index->end);
 	stream->trace->session->heard_mono_ns = clock_mono_ns();
 	if (stream->resume.valid && end_ns < stream->resume.packet_begin_raw_ns)
 		return false;
 	if (!stream->caught_up &&
-	    (int64_t) end_ns + stream->host->offset_ns + (int64_t) config->history_ns <
+	    (int64_t) end_ns + stream->host->offset_ns + (int64_t) stream->host->lane->now.history_ns <
 	    (int64_t) clock_wall_ns()) {
 		stream->trace->session->stepped_over++;
 		return false;
@@ -305,7 +310,7 @@ on_stream_gone(void *stream_user, bool hup)
 	/* After a broken connection the same stream mostly comes again within
 	 * moments: until then it goes on holding back the others, so that their
 	 * order stays right. */
-	if (stream->waiting)
+	if (stream->waiting || stream->trace->session->relay->removed)
 		lane_stream_free(stream);
 	else if (hup)
 		lane_stream_end(stream);

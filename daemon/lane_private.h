@@ -14,6 +14,7 @@
 #include "analyzers/engine.h"
 #include "ctf/merge.h"
 #include "ctf/viewer.h"
+#include "daemon/epochs.h"
 #include "daemon/lane.h"
 #include "lib/log.h"
 
@@ -65,6 +66,7 @@ struct lane_relay {
 	char *name;
 	enum viewer_state state;
 	char text[160];
+	bool removed;                     /* No more configured: left when its sessions are. */
 	struct log_limit log_limit;
 	uint64_t live_since_mono_ns;
 	struct lane_session *sessions;
@@ -88,6 +90,7 @@ struct lane_host {
 	bool has_skew, dirty;
 	unsigned unspoken;                /* Streams without a first packet. */
 	uint64_t grace_raw_ns, grace_mono_ns;
+	struct epochs epochs;
 };
 
 /* Where streams that are not attached now were read to, until the store has it. */
@@ -98,11 +101,21 @@ struct lane_memory {
 	UT_hash_handle hh;
 };
 
+/* What SIGHUP may change. */
+struct lane_change {
+	char *relayd[CONFIG_MAX_RELAYDS];
+	unsigned n_relayds;
+	uint64_t history_ns, grace_ns, lost_after_ns, max_pending_bytes;
+};
+
 struct lane {
 	const struct config *config;
+	struct lane_change now;           /* As it was taken over last; without relayds. */
+	struct lane_change *change;       /* To be taken over; NULL: nothing. */
+	pthread_mutex_t change_lock;
 	struct writer *writer;
 	struct event_base *base;
-	struct event *housekeeping, *grace, *stop, *retry, *work;
+	struct event *housekeeping, *grace, *stop, *retry, *work, *reload;
 	pthread_t thread;
 	struct engine *engine;
 	struct fact_sink sink;

@@ -22,18 +22,26 @@ libdaemon_serve_a_SOURCES = \
 noinst_LIBRARIES += libdaemon_store.a
 libdaemon_store_a_SOURCES = \
 	daemon/alert_condition.c daemon/alert_condition.h \
-	daemon/alert_rules.c daemon/alert_rules.h \
+	daemon/alert_rules.c daemon/alert_rules.h daemon/alert_rules_private.h \
+	daemon/alert_rules_rpc.c daemon/alert_rules_source.c \
+	daemon/alert_windows.c daemon/alert_windows.h \
 	daemon/alerts.c daemon/alerts.h \
+	daemon/clock_apply.c daemon/clock_apply.h \
+	daemon/clock_hull.c daemon/clock_hull.h \
+	daemon/clock_relation.c daemon/clock_relation.h \
 	daemon/flow.c daemon/flow.h daemon/flow_private.h \
 	daemon/flow_behalf.c \
-	daemon/flow_datapath.c \
+	daemon/flow_datapath.c daemon/flow_steps.c \
+	daemon/flow_evidence.c \
 	daemon/flow_facts.c \
 	daemon/flow_findings.c \
 	daemon/flow_gather.c \
 	daemon/flow_kinds.c \
 	daemon/flow_outcome.c \
 	daemon/flow_record.c \
-	daemon/flow_spans.c \
+	daemon/flow_spans.c daemon/flow_budget.c daemon/flow_budget.h daemon/flow_clocks.c \
+	daemon/flow_path.c daemon/flow_path.h \
+	daemon/flow_unknown.c \
 	daemon/hub.c daemon/hub.h \
 	daemon/join.h \
 	daemon/join_migration.c \
@@ -44,6 +52,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/store_alerts.c \
 	daemon/store_answers.c \
 	daemon/store_changes.c \
+	daemon/store_clock.c \
 	daemon/store_dump.c \
 	daemon/store_facts.c \
 	daemon/store_json.c \
@@ -54,13 +63,17 @@ libdaemon_store_a_SOURCES = \
 	daemon/store_request.c \
 	daemon/store_peers.c \
 	daemon/store_settled.c \
-	daemon/parts.c daemon/parts.h daemon/peers.c daemon/compare.c \
+	daemon/parts.c daemon/parts.h daemon/peers.c \
+	daemon/compare.c daemon/compare_details.c daemon/compare_private.h \
 	daemon/flow_parts.c \
-	daemon/drain.c daemon/drain.h daemon/drain_eta.c \
+	daemon/drain.c daemon/drain.h daemon/drain_answer.c daemon/drain_eta.c \
 	daemon/settle.c daemon/settle.h \
 	daemon/expand.c daemon/expand.h \
+	daemon/join_steps.c daemon/join_steps.h \
+	daemon/unknown.c daemon/unknown.h \
 	daemon/store_service.c \
 	daemon/store_windows.c \
+	daemon/kernel_budget.c daemon/kernel_budget.h daemon/migration_budget.c \
 	daemon/kernel_answers.h daemon/kernel_cpu_answers.c daemon/kernel_cpu_answers.h \
 	daemon/kernel_io_answers.c daemon/kernel_migration_answers.c \
 	daemon/kernel_node_answers.c \
@@ -86,6 +99,7 @@ cloudtraced_SOURCES = \
 	daemon/deliver_exec.c \
 	daemon/deliver_payload.c \
 	daemon/deliver_routes.c \
+	daemon/epochs.c daemon/epochs.h \
 	daemon/export_otlp.c daemon/export_otlp.h \
 	daemon/lane.c daemon/lane.h daemon/lane_private.h \
 	daemon/lane_host.c \

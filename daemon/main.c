@@ -284,6 +284,7 @@ serving_of(const struct config *config)
 	serving.tls_certificate = text_or_null(config->tls_certificate);
 	serving.tls_key = text_or_null(config->tls_key);
 	serving.tls_authority = text_or_null(config->tls_authority);
+	serving.tls_crl = text_or_null(config->tls_crl);
 	serving.tls_readers = config->tls_readers;
 	serving.tls_operators = config->tls_operators;
 	serving.http_tokens = text_or_null(config->http_tokens);
@@ -390,6 +391,7 @@ take_over(struct watch *watch, const struct config *config, struct error *error)
 	writer_reconfigure(watch->writer, config->retention_ns, config->window_retention_ns, &hub,
 			   deliver_routes_new(&config->sections));
 	set_log_level(config);
+	lane_reconfigure(watch->lane, config);
 	return start_deliver(watch, config, error);
 }
 
@@ -509,6 +511,31 @@ run_stdio(const struct config *config, struct error *error)
 	return r;
 }
 
+static void
+print_if_fixed(void *context, const char *key, bool reload)
+{
+	bool *any = context;
+
+	if (reload)
+		return;
+	printf("%s%s", *any ? ", " : "SIGHUP takes over all that changes in this file but: ", key);
+	*any = true;
+}
+
+/* Which of the keys that were set need a restart. */
+static void
+print_fixed(const struct config *config)
+{
+	struct config defaults;
+	bool any = false;
+
+	config_init(&defaults);
+	config_compare(&defaults, config, print_if_fixed, &any);
+	if (any)
+		puts("");
+	config_done(&defaults);
+}
+
 static int
 dump_store(const char *path, struct error *error)
 {
@@ -562,6 +589,7 @@ perform(struct command_line *line, int argc, char **argv, struct error *error)
 	case MODE_CHECK:
 		if (check_all(config, error) < 0)
 			return -EINVAL;
+		print_fixed(config);
 		puts("the configuration is good");
 		return 0;
 	case MODE_PRINT_EVENTS:

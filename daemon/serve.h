@@ -31,7 +31,7 @@ struct serve_options {
 	/* TCP; "HOST:PORT", or "PORT" for the loopback interface; NULL: none. */
 	const char *tls_listen;       /* Lines over TLS, with clients' certificates. */
 	const char *http_listen;      /* HTTP; over TLS unless on a loopback address. */
-	const char *tls_certificate, *tls_key, *tls_authority; /* Files; may be NULL. */
+	const char *tls_certificate, *tls_key, *tls_authority, *tls_crl; /* Files; may be NULL. */
 	const char *tls_operators, *tls_readers; /* Names of certificates; "*": any. */
 	const char *http_tokens;      /* File of "ROLE TOKEN" lines; NULL: no tokens. */
 	const char *http_hosts;       /* Further names that this machine is called by. */

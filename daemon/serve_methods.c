@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/clock_apply.h"
 #include "daemon/drain.h"
 #include "daemon/expand.h"
 #include "daemon/flow.h"
@@ -108,6 +109,7 @@ answer_migration_list(struct serve_client *client, const json_t *params, struct 
 	struct error failure = { 0 };
 	json_t *list = store_migration_list(client->serve->store, &filter, &failure);
 
+	clock_add_migrations(client->serve->store, list);
 	return list ? list : serve_store_failed(&failure, error);
 }
 
@@ -140,6 +142,7 @@ answer_node_list(struct serve_client *client, const json_t *params, struct rpc_e
 	struct error failure = { 0 };
 	json_t *list = store_node_list(client->serve->store, &failure);
 
+	clock_add_nodes(client->serve->store, list);
 	for (size_t i = json_array_size(list); i-- > 0; )
 		if (!serve_filter_matches(params, json_array_get(list, i), NULL))
 			json_array_remove(list, i);
@@ -415,10 +418,10 @@ static answer_fn *const answers[METHOD_COUNT] = {
 	[METHOD_PORT_LIST] = answer_port_list,
 	[METHOD_PORT_SHOW] = answer_port_show,
 	[METHOD_FIND] = answer_find,
-	[METHOD_WHY] = answer_why,
-	[METHOD_ALERT_SHOW] = answer_alert_show,
 	[METHOD_COMPARE] = answer_compare,
 	[METHOD_NODE_DRAIN_STATUS] = answer_drain,
+	[METHOD_WHY] = answer_why,
+	[METHOD_ALERT_SHOW] = answer_alert_show,
 	[METHOD_NETWORK_BRIDGES] = serve_network_bridges,
 	[METHOD_NETWORK_PORTS] = serve_network_ports,
 	[METHOD_NETWORK_FLOWS] = serve_network_flows,

@@ -384,7 +384,7 @@ make_context(const struct serve_options *options, bool http, struct tls_context 
 {
 	const struct tls_options tls = {
 		.certificate = options->tls_certificate, .key = options->tls_key,
-		.authority = options->tls_authority,
+		.authority = options->tls_authority, .crl = options->tls_crl,
 		.certificate_optional = http && options->http_tokens,
 	};
 

@@ -134,7 +134,17 @@ static const char *const migrations[] = {
 	" DELETE FROM settled_owner WHERE topic = 'migration' AND id = OLD.id; END;"
 	"CREATE TRIGGER request_gone AFTER DELETE ON request BEGIN"
 	" DELETE FROM peer WHERE topic = 'flow' AND id = OLD.id;"
-	" DELETE FROM settled_owner WHERE topic = 'flow' AND id = OLD.id; END;",
+	" DELETE FROM settled_owner WHERE topic = 'flow' AND id = OLD.id; END;"
+	/* Segments that wait for the other end, and what pairs say of two clocks. */
+	"CREATE TABLE clock_waiting (hash INTEGER NOT NULL, received INTEGER NOT NULL,"
+	" host TEXT NOT NULL, t_ns INTEGER NOT NULL, PRIMARY KEY (hash, received, host))"
+	" STRICT, WITHOUT ROWID;"
+	"CREATE INDEX clock_waiting_age ON clock_waiting (host, t_ns);"
+	"CREATE TABLE clock_slot (a TEXT NOT NULL, b TEXT NOT NULL, start_ns INTEGER NOT NULL,"
+	" level INTEGER NOT NULL, width INTEGER NOT NULL, above BLOB NOT NULL, below BLOB NOT NULL,"
+	" PRIMARY KEY (a, b, start_ns)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX clock_slot_start ON clock_slot (start_ns);"
+	"CREATE INDEX clock_slot_young ON clock_slot (start_ns) WHERE level = 0;",
 };
 #define SCHEMA_VERSION ((int) ARRAY_SIZE(migrations))
 

@@ -100,6 +100,8 @@ json_t *store_queued(struct store *store, const char *receiver, uint64_t after, 
 		     struct error *error);
 /* It was delivered, or given up: forgotten, or just marked as done ('keep'). */
 int store_unqueue(struct store *store, uint64_t seq, bool keep, struct error *error);
+/* What was kept of a receiver, as an object of id to seq. */
+json_t *store_kept(struct store *store, const char *receiver, unsigned limit, struct error *error);
 /* Keeps a silence (proto/schemas/silence.json), NULL forgets it. */
 int store_put_silence(struct store *store, const char *id, const json_t *silence,
 		      struct error *error);
@@ -240,6 +242,18 @@ int store_windows(struct store *store, const char *host, const char *kind, const
 				 const struct fact_window *window),
 		  void *context, struct error *error);
 
+/* The newest window of a host that began before 't_ns', without its blob: 1, 0: there is
+ * none, or negative. */
+int store_window_before(struct store *store, const char *host, const char *kind, uint64_t t_ns,
+			struct fact_window *ret, struct error *error);
+/* Whether one begins at 't_ns' or later: 1, 0, or negative. */
+int store_window_follows(struct store *store, const char *host, const char *kind, uint64_t t_ns,
+			 struct error *error);
+/* Gives the span of each window of a kind, without its blob; 'window' as above. */
+int store_each_window(struct store *store, const char *kind,
+		      bool (*window)(void *context, const char *host, const char *kind,
+				     const struct fact_window *window),
+		      void *context, struct error *error);
 /* The end of the newest window of that kind, 0: there is none; 'host' may be NULL. */
 int store_windows_end(struct store *store, const char *host, const char *kind, uint64_t *ret_ns,
 		      struct error *error);
@@ -288,6 +302,44 @@ int store_peers(struct store *store, const char *topic, const struct store_peer 
 		void (*give)(void *context, const struct store_peer *peer), void *context,
 		struct error *error);
 
+/* -- Clocks (clock_relation.h) ------------------------------------------------ */
+
+struct clock_hull;
+enum { STORE_MAX_CLOCK_SLOTS = 64, STORE_MAX_CLOCK_PAIRS = 10000,
+       STORE_MAX_CLOCK_MESSAGES = 200 };
+/* What two hosts (a before b by name) say of each other's clocks around t_ns of a's,
+ * nearest first. */
+int store_clock_slots(struct store *store, const char *a, const char *b, uint64_t t_ns, uint64_t within_ns,
+		      void (*give)(void *context, const struct clock_hull *above,
+				   const struct clock_hull *below),
+		      void *context, struct error *error);
+/* Calls and casts of one of both that the other served, and that ended within that time of
+ * t_ns.  'from_a': who sent.  The reply's times are 0 where there is none, or more than
+ * one that may have answered. */
+struct store_message {
+	bool from_a;
+	uint64_t sent_ns, received_ns, replied_ns, answered_ns;
+};
+int store_clock_messages(struct store *store, const char *a, const char *b, uint64_t t_ns,
+			 uint64_t within_ns, void (*give)(void *context, const struct store_message *message),
+			 void *context, struct error *error);
+/* Pairs that met in [from_ns, to_ns], by name.  'width_ns': about twice their error;
+ * INT64_MAX: messages went but one way. */
+int store_clock_pairs(struct store *store, uint64_t from_ns, uint64_t to_ns,
+		      void (*give)(void *context, const char *a, const char *b, int64_t width_ns),
+		      void *context, struct error *error);
+
+/* By how much the programs' traces of a host are ahead of its kernel's at t_ns: both take
+ * the same clock's zero for different times.  False: one of them is not known. */
+bool store_clock_epochs(struct store *store, const char *host, uint64_t t_ns, int64_t *ret_least_ns,
+			int64_t *ret_most_ns);
+/* Whether two hosts count the same clock (containers of one kernel) at t_ns; by how much
+ * b's traces are ahead then. */
+bool store_clock_same(struct store *store, const char *a, const char *b, uint64_t t_ns,
+		      int64_t *ret_least_ns, int64_t *ret_most_ns);
+/* The middle of the newest time that two hosts met in, both ways.  -ENOENT: there is none. */
+int store_clock_newest(struct store *store, uint64_t *ret_ns);
+
 /* -- The network (network.h) ----------------------------------------------- */
 
 /* Facts of any type, {"id","host","kind","key","start_ns","end_ns","status",
@@ -304,6 +356,9 @@ json_t *store_addresses_of_process(struct store *store, const char *host, uint64
 /* What belongs to a process: of the kinds with keys "PID/...". */
 json_t *store_parts_of_process(struct store *store, const char *host, const char *kind,
 			       const char *pid, struct error *error);
+/* Marks of that kind with such keys in [from_ns, to_ns], oldest first. */
+json_t *store_marks_of_process(struct store *store, const char *host, const char *kind, uint64_t pid,
+			       uint64_t from_ns, uint64_t to_ns, struct error *error);
 /* Sides of migrations on that host that began before t_ns + before_ns and did not end
  * before t_ns - after_ns, by that host's clock. */
 json_t *store_sides_near(struct store *store, const char *host, uint64_t t_ns,
@@ -337,6 +392,8 @@ json_t *store_alert_list(struct store *store, const struct store_filter *filter,
 /* One alert by its very id, as lists give it. */
 json_t *store_alert_show(struct store *store, const char *id, struct error *error);
 json_t *store_node_list(struct store *store, struct error *error);
+/* One of them, also if nothing came from it. */
+json_t *store_node(struct store *store, const char *host);
 /* Whether something came from that host. */
 bool store_is_host(struct store *store, const char *host);
 /* The newest event that was read of any host: what is "now" for what is kept. */

@@ -90,6 +90,22 @@ store_unqueue(struct store *store, uint64_t seq, bool keep, struct error *error)
 	return MIN(r, 0);
 }
 
+json_t *
+store_kept(struct store *store, const char *receiver, unsigned limit, struct error *error)
+{
+	static const char sql[] = "SELECT id, seq FROM delivery WHERE done AND receiver = ?1"
+				  " ORDER BY seq LIMIT ?2";
+	sqlite3_stmt *stmt = store_query(store, sql, "ti", receiver, (int64_t) limit);
+	json_t *kept = json_object();
+
+	while (stmt && sqlite3_step(stmt) == SQLITE_ROW)
+		json_object_set_new(kept, store_column_string(stmt, 0), store_column_integer(stmt, 1));
+	if (!store_done(store, stmt, error, "read what was delivered"))
+		return kept;
+	json_decref(kept);
+	return NULL;
+}
+
 /* -- Silences ------------------------------------------------------------- */
 
 int

@@ -298,6 +298,12 @@ node_json(struct store *store, const char *host)
 }
 
 json_t *
+store_node(struct store *store, const char *host)
+{
+	return node_json(store, host);
+}
+
+json_t *
 store_node_list(struct store *store, struct error *error)
 {
 	static const char sql[] = "SELECT host FROM host UNION SELECT host FROM source ORDER BY 1";

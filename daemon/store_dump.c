@@ -21,6 +21,8 @@ static const struct {
 		     " (SELECT value FROM subject WHERE request = id ORDER BY value))"
 		     " FROM request ORDER BY start_ns, id" },
 	{ "thing", "SELECT topic, id, doc FROM thing ORDER BY topic, id" },
+	{ "clock", "SELECT a, b, start_ns, hex(above), hex(below) FROM clock_slot"
+		   " ORDER BY a, b, start_ns" },
 	{ "alert", "SELECT id, doc FROM alert WHERE NOT live ORDER BY start_ns, id" },
 };
 

@@ -8,6 +8,7 @@
  *   store_write.c     facts, records, alerts, sources, counters; changes
  *   store_recover.c   positions, flows, horizons; retention
  *   store_network.c   facts of the network
+ *   store_clock.c     segments that were matched, and what they say of clocks
  *   store_windows.c   windows, and how they are thinned with age
  *   store_settled.c   answers that outlive their windows
  *   store_peers.c     figures to compare migrations and requests by
@@ -57,6 +58,8 @@ struct store {
 	char *kept_host;            /* Host of the last fact: its node is there... */
 	const char *kept_role;      /* with this role. */
 	char *told_service;         /* Watchers were told of it last. */
+	uint64_t clock_waiting;     /* Rows of that table, if known. */
+	bool clock_waiting_known;
 };
 
 /* Turns SQLite's last error into 'error': "PATH: cannot WHAT: why: what to do".
@@ -91,6 +94,10 @@ const char *store_column_string(sqlite3_stmt *stmt, int column);
 
 /* Keeps or replaces a window.  Returns the number of changed rows. */
 int store_put_window(struct store *store, const struct fact *fact, struct error *error);
+/* Matches what a window of the kind "sync" tells, instead of keeping it. */
+int store_put_sync(struct store *store, const struct fact *fact, struct error *error);
+/* Forgets segments that waited for too long, joins what is old.  Transactions of its own. */
+int store_clock_age(struct store *store, struct error *error);
 /* A fact's row in the form of store_spans(), its columns SPAN_COLUMNS of a fact
  * 'f'; all of them, ending the query. */
 #define SPAN_COLUMNS "f.id, f.host, f.kind, f.key, f.start_ns, f.end_ns, f.status, f.parent," \

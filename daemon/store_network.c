@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * store_network.c -- facts as the network's views and joins need them. */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "daemon/store_internal.h"
 
 #include "lib/clock.h"
@@ -87,6 +90,21 @@ store_parts_of_process(struct store *store, const char *host, const char *kind, 
 		" AND key >= ?3 || '/' AND key < ?3 || '0' ORDER BY start_ns DESC, id LIMIT 100";
 
 	return facts_json(store, store_query(store, sql, "ttt", host, kind, pid), error);
+}
+
+json_t *
+store_marks_of_process(struct store *store, const char *host, const char *kind, uint64_t pid,
+		       uint64_t from_ns, uint64_t to_ns, struct error *error)
+{
+	static const char sql[] =
+		"SELECT " COLUMNS " FROM fact f WHERE host = ?1 AND kind = ?2"
+		" AND key >= ?3 || '/' AND key < ?3 || '0' AND start_ns BETWEEN ?4 AND ?5"
+		" ORDER BY start_ns, id LIMIT 1000";
+	char key[24];
+
+	snprintf(key, sizeof key, "%" PRIu64, pid);
+	return facts_json(store, store_query(store, sql, "tttuu", host, kind, key, from_ns, to_ns),
+			  error);
 }
 
 json_t *

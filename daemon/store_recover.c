@@ -155,6 +155,8 @@ static const char *const retain_steps[] = {
 	" AND NOT EXISTS (SELECT 1 FROM fact p WHERE p.id = s.parent) LIMIT ?2)",
 	"DELETE FROM window WHERE id IN (SELECT id FROM window WHERE level IN (0, 1, 2)"
 	" AND end_ns < ?3 LIMIT ?2 + 0 * ?1)",
+	"DELETE FROM clock_slot WHERE (a, b, start_ns) IN (SELECT a, b, start_ns FROM clock_slot"
+	" WHERE start_ns < ?1 LIMIT ?2)",
 	"DELETE FROM settled WHERE id IN (SELECT id FROM settled WHERE keep_ns < ?1 LIMIT ?2)",
 	"INSERT INTO forgotten SELECT max(seq) FROM change WHERE (topic = 'migration'"
 	" AND id NOT IN (SELECT id FROM migration)) OR (topic = 'alert' AND id NOT IN"
@@ -208,6 +210,8 @@ store_retain(struct store *store, uint64_t t_ns, uint64_t windows_ns, struct err
 	do
 		r = r < 0 ? r : retain_batch(store, t_ns, windows_ns, &more, error);
 	while (!r && more);
+	if (!r)
+		r = store_clock_age(store, error);
 	if (!r)
 		unthinned = r = store_thin_some(store, window_kinds, thin_ns, error);
 	if (r >= 0)

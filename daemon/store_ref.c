@@ -19,6 +19,7 @@ static const struct {
 	{ "api.request", KEY_OWN, { "request_id", "global_request_id", "instance", "port",
 				     "resource_id" } },
 	{ "rpc.", KEY_OWN, { "request_id", "instance" } },
+	{ "request.trace", KEY_OWN, { "request_id" } },
 	{ "request.child", KEY_OWN, { "request_id" } },
 	{ "nova.migration", KEY_OWN, { "request_id", "instance" } },
 	{ "nova.step", KEY_OTHER, { "request_id", "instance", "port", "volume" } },

@@ -76,6 +76,56 @@ store_windows_span(struct store *store, const char *host, const char *kind, uint
 	return found;
 }
 
+int
+store_window_before(struct store *store, const char *host, const char *kind, uint64_t t_ns,
+		    struct fact_window *ret, struct error *error)
+{
+	static const char sql[] = "SELECT start_ns, end_ns FROM window WHERE host = ?1 AND kind = ?2"
+				  " AND key = '-' AND start_ns < ?3 ORDER BY start_ns DESC LIMIT 1";
+	sqlite3_stmt *stmt = store_query(store, sql, "ttu", host, kind, t_ns);
+	int found = stmt && sqlite3_step(stmt) == SQLITE_ROW;
+
+	if (found)
+		*ret = (struct fact_window) {
+			.start_ns = (uint64_t) sqlite3_column_int64(stmt, 0),
+			.end_ns = (uint64_t) sqlite3_column_int64(stmt, 1),
+		};
+	return store_done(store, stmt, error, "read windows") < 0 ? -EIO : found;
+}
+
+int
+store_window_follows(struct store *store, const char *host, const char *kind, uint64_t t_ns,
+		     struct error *error)
+{
+	static const char sql[] = "SELECT 1 FROM window WHERE host = ?1 AND kind = ?2 AND key = '-'"
+				  " AND start_ns >= ?3 LIMIT 1";
+	sqlite3_stmt *stmt = store_query(store, sql, "ttu", host, kind, t_ns);
+	int found = stmt && sqlite3_step(stmt) == SQLITE_ROW;
+
+	return store_done(store, stmt, error, "read windows") < 0 ? -EIO : found;
+}
+
+int
+store_each_window(struct store *store, const char *kind,
+		  bool (*window)(void *context, const char *host, const char *kind,
+				 const struct fact_window *window),
+		  void *context, struct error *error)
+{
+	static const char sql[] = "SELECT host, start_ns, end_ns FROM window WHERE kind = ?1 ORDER BY id";
+	sqlite3_stmt *stmt = store_query(store, sql, "t", kind);
+	bool more = true;
+
+	while (stmt && more && sqlite3_step(stmt) == SQLITE_ROW) {
+		const struct fact_window found = {
+			.start_ns = (uint64_t) sqlite3_column_int64(stmt, 1),
+			.end_ns = (uint64_t) sqlite3_column_int64(stmt, 2),
+		};
+
+		more = window(context, store_column_string(stmt, 0), kind, &found);
+	}
+	return store_done(store, stmt, error, "read windows");
+}
+
 /* -- Thinning ------------------------------------------------------------- */
 
 /* Windows of less than 'span_ns' are joined 'after_ns' behind the newest of

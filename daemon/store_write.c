@@ -172,7 +172,9 @@ store_put_fact(struct store *store, const struct fact *fact, struct error *error
 		return MIN(retract(store, id, error), 1);
 	}
 	attributes = store_text(fact->attributes);
-	if (fact->type == FACT_WINDOW)
+	if (fact->type == FACT_WINDOW && streq(fact->kind, "sync"))
+		r = store_put_sync(store, fact, error);
+	else if (fact->type == FACT_WINDOW)
 		r = store_put_window(store, fact, error);
 	else if (fact->type == FACT_SAMPLE)
 		r = put_sample(store, id, fact, attributes, error);

@@ -64,6 +64,8 @@ judge(struct judging *judging, uint64_t failed_hold_ns, struct error *error)
 		r = judge_list(judging, "flow", store_flow_list(judging->store, &all, error),
 			       failed_hold_ns, error);
 	if (!r)
+		r = alert_rules_windows(judging->rules, judging->store, error);
+	if (!r)
 		r = alert_rules_settle(judging->rules, judging->store, error);
 	if (!r)
 		return store_commit(judging->store, error);

@@ -31,6 +31,20 @@ reason(const char *fallback)
 	return text ? text : fallback;
 }
 
+/* Each authority of a client's chain has to have a list in it that is not out of
+ * date: without one nobody knows who was revoked. */
+static int
+load_crl(SSL_CTX *ssl, const char *path, struct error *error)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(ssl);
+	X509_LOOKUP *lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+
+	if (!lookup || X509_load_crl_file(lookup, path, X509_FILETYPE_PEM) < 1)
+		return error_set(error, EINVAL, "tls-crl: %s: %s", path, reason("it holds no list"));
+	X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+	return 0;
+}
+
 static int
 load(SSL_CTX *ssl, const struct tls_options *options, struct error *error)
 {
@@ -56,7 +70,7 @@ load(SSL_CTX *ssl, const struct tls_options *options, struct error *error)
 	SSL_CTX_set_client_CA_list(ssl, names);
 	SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | (options->certificate_optional ? 0 :
 						   SSL_VERIFY_FAIL_IF_NO_PEER_CERT), NULL);
-	return 0;
+	return options->crl ? load_crl(ssl, options->crl, error) : 0;
 }
 
 int

@@ -22,6 +22,7 @@ enum { TLS_NAME_SIZE = 128 };
 struct tls_options {
 	const char *certificate, *key;  /* PEM files; the chain is in the first. */
 	const char *authority;          /* PEM file: who signs clients' certificates. */
+	const char *crl;                /* PEM file of revoked certificates; NULL: none is looked at. */
 	bool certificate_optional;      /* A client may come without one (HTTP, with a token). */
 };
 

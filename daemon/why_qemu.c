@@ -68,8 +68,8 @@ who_failed(const struct ends *ends, const char **ret_node)
 	*ret_node = ends->source_host;
 	if (ends->destination && is_status(ends->destination, "failed")) {
 		if (is_silent(ends->source))
-			return xasprintf("QEMU at the source %s ended or was killed in %s after %s: it "
-					 "fell silent, and the destination %s said: %s",
+			return xasprintf("QEMU at the source %s fell silent in %s (it ended, was killed, or "
+					 "only its trace ended), and after %s the destination %s said: %s",
 					 or_what(ends->source_host, "?"), ends->stage, ends->after,
 					 or_what(ends->destination_host, "?"), or_what(why, "nothing"));
 		*ret_node = ends->destination_host;

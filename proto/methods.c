@@ -120,17 +120,6 @@ static const struct rpc_param find_params[] = {
 	{ .name = NULL }
 };
 
-static const struct rpc_param why_params[] = {
-	{ "id", RPC_STRING, true,
-	  .doc = "what find takes, or of an alert; of a VM its newest operation is meant" },
-	{ .name = NULL }
-};
-
-static const struct rpc_param alert_show_params[] = {
-	{ "id", RPC_STRING, true, .doc = "an alert's id" },
-	{ .name = NULL }
-};
-
 static const struct rpc_param compare_params[] = {
 	{ "a", RPC_STRING, true, .doc = "any id of a request or a live migration" },
 	{ "b", RPC_STRING, .doc = "of another one of that sort; absent: its peers" },
@@ -141,6 +130,17 @@ static const struct rpc_param drain_params[] = {
 	{ "host", RPC_STRING, true, .doc = "the host that is left" },
 	{ "since_ns", RPC_INTEGER,
 	  .doc = "what was asked for from this time on; absent: the newest that follow each other" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param why_params[] = {
+	{ "id", RPC_STRING, true,
+	  .doc = "what find takes, or of an alert; of a VM its newest operation is meant" },
+	{ .name = NULL }
+};
+
+static const struct rpc_param alert_show_params[] = {
+	{ "id", RPC_STRING, true, .doc = "an alert's id" },
 	{ .name = NULL }
 };
 
@@ -300,14 +300,14 @@ const struct rpc_method rpc_methods[METHOD_COUNT] = {
 		"one port with the steps of its binding and its requests" },
 	[METHOD_FIND] = { "find", RPC_RO, find_params, "find",
 		"things and requests that have this id or name in them" },
-	[METHOD_WHY] = { "why", RPC_RO, why_params, "why",
-		"why a request or migration failed or took so long: sentences with their evidence" },
-	[METHOD_ALERT_SHOW] = { "alert.show", RPC_RO, alert_show_params, "alert",
-		"one alert with what was found out about its subject" },
 	[METHOD_COMPARE] = { "compare", RPC_RO, compare_params, "compare",
 		"two requests or two live migrations side by side, or one and its peers" },
 	[METHOD_NODE_DRAIN_STATUS] = { "node.drain_status", RPC_RO, drain_params, "drain",
 		"migrations that leave a host, in order, with an estimate of when all have left" },
+	[METHOD_WHY] = { "why", RPC_RO, why_params, "why",
+		"why a request or migration failed or took so long: sentences with their evidence" },
+	[METHOD_ALERT_SHOW] = { "alert.show", RPC_RO, alert_show_params, "alert",
+		"one alert with what was found out about its subject" },
 	[METHOD_NETWORK_BRIDGES] = { "network.bridges", RPC_RO, network_params, "[network-bridge]",
 		"Open vSwitch bridges: their ports, rates, latencies" },
 	[METHOD_NETWORK_PORTS] = { "network.ports", RPC_RO, network_params, "[network-port]",

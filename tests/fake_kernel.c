@@ -5,6 +5,7 @@
  * "network": {...} } }, "top": [...], "chains": [...]. */
 #include <errno.h>
 
+#include "daemon/clock_apply.h"
 #include "daemon/expand.h"
 #include "daemon/kernel_answers.h"
 #include "tests/fake_store.h"
@@ -84,5 +85,16 @@ kernel_volume_chain(struct store *store, const char *volume, const struct kernel
 
 void
 migration_expand(struct store *store, json_t *migration)
+{
+}
+
+/* Nothing relates the clocks of a fake cloud. */
+void
+clock_add_migrations(struct store *store, json_t *migrations)
+{
+}
+
+void
+clock_add_nodes(struct store *store, json_t *nodes)
 {
 }

@@ -51,6 +51,11 @@ take_fact(void *context, const struct fact *fact)
 	}
 	facts[n_facts] = *fact;
 	facts[n_facts].host = xstrdup(fact->host);
+	if (fact->blob_size) {
+		void *blob = xcalloc(1, fact->blob_size);
+
+		facts[n_facts].blob = memcpy(blob, fact->blob, fact->blob_size);
+	}
 	n_facts++;
 }
 
@@ -279,6 +284,7 @@ main(int argc, char **argv)
 	printf("%zu facts, %d orders\n", n_facts, orders);
 	for (size_t i = 0; i < n_facts; i++) {
 		free((char *) facts[i].host);
+		free((void *) (uintptr_t) facts[i].blob);
 		json_decref(facts[i].attributes);
 	}
 	free(facts);

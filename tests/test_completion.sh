@@ -49,6 +49,9 @@ expect "--socket= --store= --since=" thread list compute2 --s
 expect "7f3a5c0de1b29834" --store "$src/tests/ctl/cloud.json" migration show 7
 expect "req-9f3a5c0d-10a1-4b2c-8d3e-4f5a6b7c8d9e" --store "$src/tests/ctl/cloud.json" flow show req-9
 expect "0f6f9ab3-52c1-4a7e-9d42-1c2f3e4d5a6b" --store "$src/tests/ctl/cloud.json" vm history 0
+expect "req-9f3a5c0d-10a1-4b2c-8d3e-4f5a6b7c8d9e" --store "$src/tests/ctl/cloud.json" compare req-9
+expect "7f3a5c0de1b29834" --store "$src/tests/ctl/cloud.json" compare req-9f3a 7
+expect "compute-03" --store "$src/tests/ctl/cloud.json" node drain-status compute-03
 expect "nova-compute@compute-03" --store "$src/tests/ctl/cloud.json" service show nova-c
 for noun in $(cloudtracectl --list-commands | cut -d' ' -f1 | uniq); do
 	expect "$(cloudtracectl --list-commands | sed -n "s/^$noun //p" | tr '\n' ' ' |

@@ -156,6 +156,26 @@ test_one_request(void **state)
 	json_decref(flow);
 }
 
+/* What OSprofiler knows it by, whenever that gets known. */
+static void
+test_osprofiler(void **state)
+{
+	json_t *flow;
+
+	api("req-a", 0, S(1), ", 'operation': 'server.start'");
+	flow = flow_at("req-a");
+	assert_null(json_object_get(flow, "trace_id"));
+	json_decref(flow);
+	tell_as(FACT_LINK, "ctl", "request.trace", "req-a", T0 + MS(500), 0, NULL,
+		"{'service': 'nova-api', 'request_id': 'req-a', 'trace_id':"
+		" '7a1c9d52-3b5e-4f6a-8a7b-0c1d2e3f4a5b'}");
+	flow = flow_at("req-a");
+	assert_string_equal(member(flow, "trace_id"), "7a1c9d52-3b5e-4f6a-8a7b-0c1d2e3f4a5b");
+	assert_int_equal(number(flow, "end_ns"), T0 + S(1));
+	json_decref(flow);
+	assert_int_equal(flows(), 1);
+}
+
 /* Plain queries are in the view of services. */
 static void
 test_queries(void **state)
@@ -630,6 +650,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_one_request, begin, end),
+		cmocka_unit_test_setup_teardown(test_osprofiler, begin, end),
 		cmocka_unit_test_setup_teardown(test_queries, begin, end),
 		cmocka_unit_test_setup_teardown(test_children, begin, end),
 		cmocka_unit_test_setup_teardown(test_global_id, begin, end),

@@ -6,6 +6,7 @@ a migration, exits of vCPUs, requests to disks, bytes of a connection."""
 import collections
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -130,6 +131,7 @@ def test_migration(store):
     report("bytes and retransmissions of the connection exactly", "\n".join(bytes_wrong))
     migration = store.call("migration.list")[0]
     shown = store.call("migration.show", id=migration["id"])
+    test_clock_of_migration(store, migration)
     steps = {s["name"]: s for s in shown.get("kernel", [])}
     wrong = []
     for stage in store.truth["breakdown"]:
@@ -145,6 +147,38 @@ def test_migration(store):
         if sent != stage["migration_connection"]["new_bytes"]:
             wrong.append(f"{name}: {sent} bytes")
     report("migration.show has them too", "\n".join(wrong))
+
+
+def clock_of(store, host):
+    return {n["host"]: n["clock"] for n in store.call("node.list")}[host]
+
+
+def test_clock(store):
+    clock = clock_of(store, "node-b")
+    low, high = store.truth["derived"]["packet_match"]["bounds_b_minus_a_ns"]
+    report("two nodes: the offset is inside the true bounds",
+           "" if clock["reference"] == "node-a" and low <= clock["offset_ns"] <= high else clock)
+    report("two nodes: the error holds the truth and is below 300 us",
+           "" if clock["error_ns"] < 300000 and clock["offset_ns"] - clock["error_ns"] <= low and
+           high <= clock["offset_ns"] + clock["error_ns"] else clock)
+    report("two nodes: the drift is that of two clocks nearby", "" if abs(clock["drift_ppm"] - 1.5) < 5
+           else clock)
+    report("two nodes: the reference is off by nothing", "" if
+           clock_of(store, "node-a")["error_ns"] == clock_of(store, "node-a")["offset_ns"] == 0
+           else clock_of(store, "node-a"))
+
+
+def test_clock_of_migration(store, migration):
+    truth, evidence = store.truth, migration["evidence"]
+    low, high = truth["clock"]["at_stop_kernel_epoch_b_minus_a_bounds_ns"]
+    offset, error = evidence["clock_offset_ns"], evidence["clock_error_ns"]
+    report("the clocks' offset at the stop is inside the true bounds, the error holds them",
+           "" if evidence["clock_how"] == "packets" and low <= offset <= high and error < 400000 and
+           offset - error <= low and high <= offset + error else evidence)
+    low, high = truth["blackout"]["ns_bounds"]
+    got, error = migration["blackout_ns"], migration["blackout_error_ns"]
+    report("the blackout is inside its bounds, the error holds them", "" if low <= got <= high and
+           got - error <= low and high <= got + error else f"{got} +- {error}, not in {low} {high}")
 
 
 def test_block(store):
@@ -283,6 +317,20 @@ def test_volumes(store):
            "" if sources["nova-compute"] and sources["cinder"] else sources)
 
 
+# VMs that were kept from the CPU, by whom; elsewhere nothing is wrong.
+ALERTS = {"full/kv-normal": set(), "kernel/d-vcpu-contention": {"noisy-neighbour", "cpu-contention"},
+          "kernel/c-block-lvm": {"cpu-contention"}, "kernel/i-lossy": set(), "openstack/volume": set()}
+
+
+def test_alerts(store, trace):
+    about = ("noisy-neighbour", "cpu-contention", "slow-volume", "upcall-storm")
+    alerts = [a for a in store.call("alert.list") if a["rule"] in about]
+    report(f"{trace}: alerts about nodes", "" if {a["rule"] for a in alerts} == ALERTS.get(trace, set()) else alerts)
+    wrong = [a["text"] for a in alerts if a["rule"] == "noisy-neighbour" and
+             not re.search(r" % of 10 s, most for VM with pid \d+$", a["text"])]
+    report(f"{trace}: with figures and the neighbour", wrong)
+
+
 def test_again(name, every):
     run = subprocess.run([os.path.join(BUILD, "tests/kernel_again"), str(every), unpack(name)],
                          capture_output=True, text=True, timeout=240)
@@ -295,10 +343,12 @@ def main():
         print("# without python3-jsonschema forms are not checked")
     with tempfile.TemporaryDirectory() as folder:
         for test, trace in ((test_migration, "full/kv-normal"), (test_block, "kernel/c-block-lvm"),
+                            (test_clock, "kernel/g-two-nodes-sync"),
                             (test_vcpus, "kernel/d-vcpu-contention"), (test_lossy, "kernel/i-lossy"),
                             (test_volumes, "openstack/volume")):
             store = Store(folder, trace)
             test(store)
+            test_alerts(store, trace)
             store.close()
     for name, every in (("full/kv-normal", 997), ("kernel/c-block-lvm", 499),
                         ("kernel/d-vcpu-contention", 2003), ("kernel/h-compute-node", 991),

@@ -146,6 +146,8 @@ def check_b(trace):
     tap.ok(missed == 302 and counters['misses'] == counters['upcalls'] == counters['executes'] ==
            counters['flows_added'] == missed,
            'b: the storm: as many misses, upcalls, executes and flow puts as dpctl counted', counters)
+    alerts = [a['rule'] for a in trace.call('alert.list')]
+    tap.ok(alerts == ['upcall-storm'], 'b: it is an alert', alerts)
     tap.ok(host['cache_hit_percent'] is None and host['source'] == 'kprobes' and
            all(p['in_port'] is None for p in host['paths']), 'b: what kprobes do not know is null')
     rtt = [line.split() for line in open(os.path.join(trace.path, 'truth-files/compute1/storm-rtt.txt'))

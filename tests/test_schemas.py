@@ -51,8 +51,11 @@ def test_replies(store):
     for migration in listed:
         shown = replies(store, ("migration.show", {"id": migration["id"]}))[1]["result"]
         check("migration", shown)
-        assert {k: v for k, v in shown.items() if k not in ("samples", "peers", "findings")} == \
-            migration
+        for part in shown["stages"] + shown["rounds"]:
+            spent = sum(one["ns"] for one in part.pop("budget", []))
+            assert spent in (0, (part["end_ns"] or 0) - part["start_ns"]), part
+        assert {k: v for k, v in shown.items()
+                if k not in ("samples", "steps", "peers", "budget", "unknown", "findings")} == migration
 
 
 def test_refusals(store):
@@ -131,6 +134,11 @@ def test_budgets(store):
         assert sum(part["ns"] for part in flow["budget"]) == flow["total_ns"], flow["id"]
         ids = {span["id"] for span in flow["spans"]}
         assert all(span["parent"] in ids for span in flow["spans"][1:]), flow["id"]
+        for span in flow["spans"]:
+            assert sum(part["ns"] for part in span["budget"]) == span["took_ns"], span
+        path = flow["critical_path"]
+        assert all(a["to_ns"] == b["from_ns"] for a, b in zip(path, path[1:])), path
+        assert sum(one["to_ns"] - one["from_ns"] for one in path) == flow["total_ns"], path
 
 
 def test_nodes(store):

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/batch.h"
+#include "daemon/settle.h"
 #include "store_fixture.h"
 
 /* A blob of a version and a number; joining adds, but not over 200. */
@@ -190,6 +191,133 @@ test_batch(void **state)
 	store_close(store);
 }
 
+/* -- Settled answers ------------------------------------------------------------ */
+
+static unsigned asked;
+
+static json_t *
+sum_of(struct store *store, const struct settled_question *q)
+{
+	struct seen seen = { 0 };
+
+	asked++;
+	assert_int_equal(store_windows(store, q->host, "sums", NULL, q->from_ns, q->to_ns, see, &seen,
+				       NULL), 0);
+	return seen.n ? json_pack("{s:i, s:i}", "z", (int) seen.sum, "a", (int) seen.n) : NULL;
+}
+
+/* The answer as text, "-" for none; how often windows were asked. */
+static void
+expect_answer(struct store *store, const struct settled_question *q, const char *wanted,
+	      unsigned wanted_asked)
+{
+	json_t *answer;
+	char *text;
+
+	asked = 0;
+	answer = settled_ask(store, q, sum_of);
+	text = answer ? json_dumps(answer, JSON_COMPACT) : strdup("-");
+	assert_string_equal(text, wanted);
+	assert_int_equal(asked, wanted_asked);
+	free(text);
+	json_decref(answer);
+}
+
+static void
+test_settled(void **state)
+{
+	struct store *store = open_store(temporary("s.db"), STORE_WRITE);
+	struct store_settling settling = { .keep_ns = T0 + S(100) };
+	struct settled_question ripe = { .what = "sum", .host = "c1", .from_ns = T0, .to_ns = T0 + S(1) };
+	struct settled_question none = { .what = "sum", .host = "c2", .from_ns = T0, .to_ns = T0 + S(1) };
+	struct settled_question early = { .what = "sum", .host = "c1", .from_ns = T0 + S(1900),
+					  .to_ns = T0 + S(2000) };
+	struct settled_question open = { .what = "sum", .host = "c1", .from_ns = T0 };
+	uint64_t oldest_ns, newest_ns;
+
+	assert_false(store_fine_windows(store, &oldest_ns, &newest_ns));
+	for (unsigned i = 0; i < 10; i++)
+		put(store, "c1", "sums", T0 + MS(100) * i, T0 + MS(100) * (i + 1), 2);
+	put(store, "c1", "sums", T0 + S(2000), T0 + S(2000) + MS(100), 9);
+	assert_true(store_fine_windows(store, &oldest_ns, &newest_ns));
+	assert_int_equal(oldest_ns, T0 + MS(100));
+	assert_int_equal(newest_ns, T0 + S(2000) + MS(100));
+
+	/* Nothing is kept unless it is being settled. */
+	expect_answer(store, &ripe, "{\"z\":20,\"a\":10}", 1);
+	expect_answer(store, &ripe, "{\"z\":20,\"a\":10}", 1);
+	store_settle(store, &settling);
+	expect_answer(store, &ripe, "{\"z\":20,\"a\":10}", 1);
+	expect_answer(store, &none, "-", 1);
+	assert_int_equal(settling.waiting, 0);
+	/* What may be told of later is asked again; an open end never has an answer for good. */
+	expect_answer(store, &early, "-", 1);
+	expect_answer(store, &early, "-", 1);
+	expect_answer(store, &open, "-", 1);
+	assert_int_equal(settling.waiting, 2);
+	assert_false(settling.failed);
+	store_settle(store, NULL);
+	expect_answer(store, &early, "-", 1);
+
+	/* Answers do not follow the windows any more, nor does that there is none. */
+	put(store, "c1", "sums", T0, T0 + MS(100), 100);
+	put(store, "c2", "sums", T0, T0 + MS(100), 100);
+	expect_answer(store, &ripe, "{\"z\":20,\"a\":10}", 0);
+	expect_answer(store, &none, "-", 0);
+	ripe.tid = 7;
+	expect_answer(store, &ripe, "{\"z\":118,\"a\":10}", 1);
+
+	/* They go with what they are of. */
+	ripe.tid = 0;
+	assert_int_equal(store_retain(store, T0 + S(99), T0, NULL), 0);
+	expect_answer(store, &ripe, "{\"z\":20,\"a\":10}", 0);
+	assert_int_equal(store_retain(store, T0 + S(101), T0, NULL), 0);
+	expect_answer(store, &ripe, "{\"z\":118,\"a\":10}", 1);
+	store_close(store);
+}
+
+/* Which records have answers to be kept, and until when. */
+static void
+test_unsettled(void **state)
+{
+	struct store *store = open_store(temporary("u.db"), STORE_WRITE);
+	json_t *migration = json_pack("{s:s, s:I, s:I}", "status", "completed", "start_ns",
+				      (json_int_t) T0, "end_ns", (json_int_t) (T0 + S(10)));
+	json_t *running = json_pack("{s:s, s:I}", "status", "running", "start_ns", (json_int_t) T0);
+	json_t *list;
+
+	assert_int_equal(store_put_migration(store, "m1", migration, NULL), 0);
+	assert_int_equal(store_put_migration(store, "m2", running, NULL), 0);
+	list = store_unsettled(store, T0 + S(5), T0 + S(10), 10, NULL);
+	assert_int_equal(json_array_size(list), 1);
+	assert_string_equal(member(json_array_get(list, 0), "id"), "m2");
+	json_decref(list);
+	list = store_unsettled(store, T0 + S(5), T0 + S(11), 10, NULL);
+	assert_int_equal(json_array_size(list), 2);
+	json_decref(list);
+	list = store_unsettled(store, T0 + S(11), T0 + S(20), 10, NULL);
+	assert_int_equal(json_array_size(list), 1);
+	json_decref(list);
+
+	assert_int_equal(store_put_settled_owner(store, "migration", "m1", T0 + S(10), NULL), 0);
+	list = store_unsettled(store, T0 + S(5), T0 + S(11), 10, NULL);
+	assert_int_equal(json_array_size(list), 1);
+	json_decref(list);
+	/* The same again changes nothing; something else has to be settled anew. */
+	assert_int_equal(store_put_migration(store, "m1", migration, NULL), 0);
+	list = store_unsettled(store, T0 + S(5), T0 + S(11), 10, NULL);
+	assert_int_equal(json_array_size(list), 1);
+	json_decref(list);
+	json_object_set_new(migration, "reason", json_string("late"));
+	assert_int_equal(store_put_migration(store, "m1", migration, NULL), 0);
+	list = store_unsettled(store, T0 + S(5), T0 + S(11), 10, NULL);
+	assert_int_equal(json_array_size(list), 2);
+	json_decref(list);
+	json_decref(migration);
+	json_decref(running);
+	store_close(store);
+}
+
 int
 main(void)
 {
@@ -197,6 +325,8 @@ main(void)
 		cmocka_unit_test_teardown(test_kept, teardown),
 		cmocka_unit_test_teardown(test_thinned, teardown),
 		cmocka_unit_test_teardown(test_batch, teardown),
+		cmocka_unit_test_teardown(test_settled, teardown),
+		cmocka_unit_test_teardown(test_unsettled, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

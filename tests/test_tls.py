@@ -205,10 +205,10 @@ def reload(lab, daemon, port, ca, reader):
     fine = Client(port, ca, reader)
     fine.line()
     with open(lab.path("conf"), "a") as file:
-        file.write("tls-operators = reader\nhistory = 3s\n")
+        file.write("tls-operators = reader\npatience = 3s\n")
     daemon.send_signal(signal.SIGHUP)
     tap.ok(wait_for(lambda: "was read again" in lab.log("cloudtraced.log"), 5), "SIGHUP reads the file again")
-    tap.ok("history changed: it is taken over at the next start" in lab.log("cloudtraced.log"),
+    tap.ok("patience changed: it is taken over at the next start" in lab.log("cloudtraced.log"),
            "it says what needs a restart", lab.log("cloudtraced.log"))
     tap.same(Client(port, ca, reader).line()["params"]["access"], "rw", "a new role is taken over")
     tap.ok(fine.ask("status")["result"], "who was there stays")
@@ -218,6 +218,31 @@ def reload(lab, daemon, port, ca, reader):
     tap.ok(wait_for(lambda: "is not taken over: tls-key: /nowhere" in lab.log("cloudtraced.log"), 5),
            "a file with a mistake is not", lab.log("cloudtraced.log"))
     tap.same(Client(port, ca, reader).line()["params"]["access"], "rw", "and all goes on as before")
+
+
+def revoked(lab, daemon, port, ca, reader, other):
+    """Lists of revoked certificates, read again by SIGHUP."""
+    def use(path, times):
+        with open(lab.path("conf"), "a") as file:
+            file.write(f"tls-key = {lab.path('server.key')}\ntls-crl = {path}\n")
+        daemon.send_signal(signal.SIGHUP)
+        return wait_for(lambda: lab.log("cloudtraced.log").count("was read again") == times, 5)
+    fine = Client(port, ca, other)
+    fine.line()
+    tap.ok(use(ca.revoke(), 2), "SIGHUP with an empty list of revoked certificates", lab.log("cloudtraced.log"))
+    tap.ok(Client(port, ca, reader).line()["method"] == "hello", "nobody is on it")
+    ca.revoke(reader[0])
+    tap.ok(use(lab.path("authority.crl"), 3), "SIGHUP reads the list again")
+    code, _, err = ctl(lab, port, ca, "status", certificate=reader)
+    tap.ok(code == 4 and "revoked" in err, "a revoked certificate is refused", err)
+    tap.ok(Client(port, ca, other).line()["method"] == "hello" and fine.ask("status")["result"],
+           "others are served")
+    with open(lab.path("conf"), "a") as file:
+        file.write(f"tls-crl = {ca.pem}\n")
+    daemon.send_signal(signal.SIGHUP)
+    tap.ok(wait_for(lambda: "is not taken over: tls-crl" in lab.log("cloudtraced.log"), 5),
+           "a file without a list is not taken over", lab.log("cloudtraced.log"))
+    tap.ok("revoked" in ctl(lab, port, ca, "status", certificate=reader)[2], "and the old list stays")
 
 
 def example(lab, port, ca, reader):
@@ -243,6 +268,7 @@ with Lab() as lab:
     slow_and_broken(lab, running, tls, authority, reading)
     example(lab, tls, authority, reading)
     reload(lab, running, tls, authority, reading)
+    revoked(lab, running, tls, authority, reading, authority.sign("other"))
     running.terminate()
     tap.same(running.wait(10), 0, "it ends as it should")
 tap.done()

@@ -15,6 +15,22 @@ class Authority:
                 "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}", "-days", "2")
         self.pem = os.path.join(folder, f"{name}.pem")
 
+    def revoke(self, *certificates):
+        """Gives the path of a list of revoked certificates."""
+        name = os.path.join(self.folder, self.name)
+        with open(f"{name}.cnf", "w") as file:
+            file.write(f"[ca]\ndefault_ca=a\n[a]\ndatabase={name}.index\ndefault_md=sha256\n"
+                       "default_crl_days=2\n")
+        with open(f"{name}.index", "a"):
+            pass
+        with open(f"{name}.index.attr", "w") as file:
+            file.write("unique_subject = no\n")
+        own = ["-config", f"{name}.cnf", "-cert", self.pem, "-keyfile", f"{name}.key"]
+        for certificate in certificates:
+            openssl(self.folder, "ca", *own, "-revoke", certificate)
+        openssl(self.folder, "ca", *own, "-gencrl", "-out", f"{name}.crl")
+        return f"{name}.crl"
+
     def sign(self, name, common_name=None, alt=None, days="2"):
         """Gives the paths of certificate and key."""
         openssl(self.folder, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
