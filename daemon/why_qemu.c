@@ -346,7 +346,8 @@ find_stalled(struct why *why, const struct why_rule *rule)
 	_cleanup_(freep) char *part = NULL, *did = NULL;
 	json_t *evidence;
 
-	if (!stage || (!stall_ns && ns < OUTAGE_NS && !(limit_ns && ns >= 3 * limit_ns && ns >= rule->least_ns)))
+	if (!stage || (!stall_ns && ns < OUTAGE_NS &&
+		       !(limit_ns && ns >= 3 * limit_ns && ns >= rule->least_ns)))
 		return;
 	evidence = json_pack("{s:I, s:O?, s:O?, s:O?, s:O?}", "ns", (json_int_t) ns, "downtime_limit_ns",
 			     json_object_get(migration, "downtime_limit_ns"), "blackout_ns",

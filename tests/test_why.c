@@ -520,7 +520,8 @@ test_failed_request(void **state)
 		"{'status': 'failed', 'reason': 'no space', 'evidence': {'lost': 3}}"));
 	findings = why_request("{'status': 'error', 'migration': 'm', 'error': {'service': 'nova-compute',"
 			       " 'host': 'a', 'message': 'it broke', 'cause': 'libvirt'}, 'findings': ["
-			       "{'rule': 'hypervisor', 'text': 'no space', 'evidence': {}}, {'rule': 'rpc-queue',"
+			       "{'rule': 'hypervisor', 'text': 'no space', 'evidence': {}}, "
+			       "{'rule': 'rpc-queue',"
 			       " 'text': 'waited', 'evidence': {}, 'weight': 0.2}]}");
 	/* The layer below first, and its reason not twice. */
 	assert_string_equal(text_of(json_array_get(findings, 0), "rule"), "migration-failed");
