@@ -395,7 +395,8 @@ find_retransmissions(struct why *why, const struct why_rule *rule)
 	why_add(why, rule, node, why_share(why, t.blocked_ns), traffic_json(&t), xasprintf(
 		"the network between %s and %s lost segments: %.1f %% of the bytes to %s (%llu segments) "
 		"were sent again, and the migration thread was blocked on the network for %s",
-		node ? node : "?", other ? other : "?", 100 * share, t.to ? t.to : "?", (unsigned long long) t.again_packets,
+		node ? node : "?", other ? other : "?", 100 * share, t.to ? t.to : "?",
+		(unsigned long long) t.again_packets,
 		blocked));
 }
 
@@ -414,8 +415,8 @@ find_long_rtt(struct why *why, const struct why_rule *rule)
 		return;
 	why_add(why, rule, node, why_share(why, t.blocked_ns), traffic_json(&t), xasprintf(
 		"the network is slow to answer: round trips from %s to %s took %s on average, up to %s, and "
-		"the migration thread was blocked on the network for %s", node ? node : "?", t.to ? t.to : "?",
-		mean, most, blocked));
+		"the migration thread was blocked on the network for %s", node ? node : "?",
+		t.to ? t.to : "?", mean, most, blocked));
 }
 
 /* With a greater limit than 10 Gbit/s nobody meant to set one. */

@@ -310,6 +310,25 @@ meanwhile(const json_t *migration, const char *stage, uint64_t ns, json_t *evide
 			 bytes ? ", while the connection carried " : "", bytes ? rate : "");
 }
 
+/* When the analyzer found it stalled, 0: it did not, or that is over.  The host's trace
+ * may not go on until then: silence is all that there is to see. */
+static uint64_t
+stalled_ns(struct store *store, const json_t *migration)
+{
+	const char *id = why_text(migration, "source_id");
+	json_t *children = id && is_status(migration, "running") ? store_children(store, id, NULL) : NULL;
+	uint64_t ns = 0;
+	json_t *child;
+	size_t i;
+
+	json_array_foreach(children, i, child)
+		if (streq(or_what(why_text(child, "kind"), ""), "migration.stall") &&
+		    !why_ns(child, "end_ns"))
+			ns = why_ns(child, "start_ns");
+	json_decref(children);
+	return ns;
+}
+
 static void
 find_stalled(struct why *why, const struct why_rule *rule)
 {
@@ -317,7 +336,9 @@ find_stalled(struct why *why, const struct why_rule *rule)
 	const char *node = why_text(migration, "source");
 	const uint64_t start_ns = why_ns(stage, "start_ns");
 	const uint64_t limit_ns = why_ns(migration, "downtime_limit_ns");
-	const uint64_t end_ns = stage ? why_end(why->store, stage, node) : 0;
+	const uint64_t stall_ns = stage ? stalled_ns(why->store, migration) : 0;
+	const uint64_t known_ns = stage ? why_end(why->store, stage, node) : 0;
+	const uint64_t end_ns = MAX(known_ns, stall_ns);
 	const uint64_t ns = end_ns - MIN(end_ns, start_ns);
 	const char *passed = why_text(migration, "last_checkpoint");
 	const bool running = is_status(migration, "running");
@@ -325,7 +346,8 @@ find_stalled(struct why *why, const struct why_rule *rule)
 	_cleanup_(freep) char *part = NULL, *did = NULL;
 	json_t *evidence;
 
-	if (!stage || (ns < OUTAGE_NS && !(limit_ns && ns >= 3 * limit_ns && ns >= rule->least_ns)))
+	if (!stage || (!stall_ns && ns < OUTAGE_NS &&
+		       !(limit_ns && ns >= 3 * limit_ns && ns >= rule->least_ns)))
 		return;
 	evidence = json_pack("{s:I, s:O?, s:O?, s:O?, s:O?}", "ns", (json_int_t) ns, "downtime_limit_ns",
 			     json_object_get(migration, "downtime_limit_ns"), "blackout_ns",
@@ -338,7 +360,7 @@ find_stalled(struct why *why, const struct why_rule *rule)
 		xasprintf(" (%.1f times the downtime limit of %s)", (double) ns / (double) limit_ns, limit);
 	why_add(why, rule, node, why_share(why, ns), evidence, xasprintf(
 		"stop-and-copy %s: the guest %s stopped on %s for %s%s%s%s%s",
-		ns < OUTAGE_NS ? "took too long" : "stalled", running ? "has been" : "was",
+		ns < OUTAGE_NS && !stall_ns ? "took too long" : "stalled", running ? "has been" : "was",
 		or_what(node, "?"), took, part, did,
 		running && passed ? "; last checkpoint passed: " : "", running && passed ? passed : ""));
 }

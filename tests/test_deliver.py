@@ -127,6 +127,8 @@ labels = team=cloud
     print(f"# at Alertmanager {after:.2f} s after the limit was reached")
     tap.ok(got[0]["labels"]["team"] == "cloud" and got[0]["labels"]["severity"] == "critical" and
            "stop-and-copy" in got[0]["annotations"]["summary"], "with labels and text", got)
+    tap.ok("the guest has been stopped on compute-01" in got[0]["annotations"].get("why", ""),
+           "and why", got[0]["annotations"])
     late.start()
     tap.ok(wait_for(late.alerts, 20, 0.1), "one that was down gets it when it is back", lab.log("late.log"))
     tap.ok(wait_for(lambda: told(lab), 10), "the program is told", lab.log("cloudtraced.log"))

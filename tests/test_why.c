@@ -24,6 +24,7 @@ static json_t *softirqs;             /* "HOST FROM_NS": threads; or NULL. */
 static json_t *spans;                /* Id: fact; or NULL. */
 static json_t *migrations;           /* Id: record; or NULL. */
 static json_t *steps;                /* Array of facts; or NULL. */
+static json_t *children;             /* Of any; or NULL. */
 
 json_t *
 settled_ask(struct store *store, const struct settled_question *question, settled_fn *ask)
@@ -62,6 +63,12 @@ json_t *
 store_span(struct store *store, const char *id)
 {
 	return json_incref(json_object_get(spans, id));
+}
+
+json_t *
+store_children(struct store *store, const char *id, struct error *error)
+{
+	return json_incref(children);
 }
 
 json_t *
@@ -221,6 +228,16 @@ test_running_stall(void **state)
 	assert_says(find(findings, "stalled-stop-and-copy"), "has been stopped on a for 10.0 s");
 	assert_says(find(findings, "stalled-stop-and-copy"), "src-vm-stopped");
 	json_decref(findings);
+	/* Its host fell silent: the timer alone told, after what is set as the limit. */
+	children = parse("[{'kind': 'migration.stall', 'start_ns': 101500000000, 'end_ns': null}]");
+	findings = why_of(migration_with(
+		"{'status': 'running', 'end_ns': null, 'source_id': 's', 'blackout_ns': null,"
+		" 'stages': [{'name': 'stop-and-copy', 'start_ns': 100000000000, 'end_ns': null}]}"));
+	assert_says(find(findings, "stalled-stop-and-copy"),
+		    "stalled: the guest has been stopped on a for 1.5 s");
+	json_decref(findings);
+	json_decref(children);
+	children = NULL;
 }
 
 static void
@@ -278,7 +295,8 @@ check_failure(const char *source, const char *destination, const char *node, con
 static void
 test_failures(void **state)
 {
-	check_failure("lost", "failed", "a", "QEMU at the source a fell silent in precopy");
+	check_failure("lost", "failed", "a",
+		      "QEMU at the source a fell silent in precopy");
 	check_failure("failed", "lost", "b", "QEMU at the destination b ended or was cut off");
 	check_failure("completed", "failed", "b", "without a return path");
 	check_failure("failed", "failed", "b", "could not take the guest");
@@ -295,7 +313,8 @@ assert_kernel(const char *source, const char *destination, const char *connectio
 {
 	_cleanup_(freep) char *members = xasprintf(
 		"{'kernel': [{'name': 'precopy', 'start_ns': 1000000000, 'end_ns': 11000000000,"
-		" 'source': [%s], 'destination': [%s], 'connections': [%s]}]%s}", source, destination, connection, more);
+		" 'source': [%s], 'destination': [%s], 'connections': [%s]}]%s}", source, destination,
+		connection, more);
 
 	assert_only(members, rule);
 }
@@ -444,9 +463,9 @@ held_back(const char *begun)
 {
 	_cleanup_(freep) char *members = xasprintf(
 		"{'spans': [{'name': 'serve compute.a', 'service': 'nova-compute', 'host': 'a',"
-		" 'parent': 'x', 'start_ns': 1000000000, 'end_ns': 1100000000}, {'name': 'pre_live_migration', 'service':"
-		" 'nova-compute', 'host': 'a', 'parent': 'x', 'start_ns': %s, 'end_ns': 41000000000}]}",
-		begun);
+		" 'parent': 'x', 'start_ns': 1000000000, 'end_ns': 1100000000},"
+		" {'name': 'pre_live_migration', 'service': 'nova-compute', 'host': 'a', 'parent': 'x',"
+		" 'start_ns': %s, 'end_ns': 41000000000}]}", begun);
 
 	return why_request(members);
 }
@@ -477,8 +496,8 @@ test_silence(void **state)
 {
 	static const char form[] =
 		"{'spans': [{'name': 'call x', 'service': 'nova-compute', 'host': 'a', 'parent': 'x',"
-		" 'start_ns': 1000000000, 'end_ns': 2000000000}, {'name': '%s', 'service': 'nova-compute', 'host': 'a',"
-		" 'parent': 'x', 'start_ns': 2000000000, 'end_ns': 41000000000}]}";
+		" 'start_ns': 1000000000, 'end_ns': 2000000000}, {'name': '%s', 'service': 'nova-compute',"
+		" 'host': 'a', 'parent': 'x', 'start_ns': 2000000000, 'end_ns': 41000000000}]}";
 	_cleanup_(freep) char *idle = xasprintf(form, "serve compute");
 	_cleanup_(freep) char *busy = xasprintf(form, "create_image");
 	json_t *findings = why_request(idle);
@@ -500,8 +519,9 @@ test_failed_request(void **state)
 	migrations = json_pack("{s:o}", "m", migration_with(
 		"{'status': 'failed', 'reason': 'no space', 'evidence': {'lost': 3}}"));
 	findings = why_request("{'status': 'error', 'migration': 'm', 'error': {'service': 'nova-compute',"
-			       " 'host': 'a', 'message': 'it broke', 'cause': 'libvirt'}, 'findings': [{'rule':"
-			       " 'hypervisor', 'text': 'no space', 'evidence': {}}, {'rule': 'rpc-queue',"
+			       " 'host': 'a', 'message': 'it broke', 'cause': 'libvirt'}, 'findings': ["
+			       "{'rule': 'hypervisor', 'text': 'no space', 'evidence': {}}, "
+			       "{'rule': 'rpc-queue',"
 			       " 'text': 'waited', 'evidence': {}, 'weight': 0.2}]}");
 	/* The layer below first, and its reason not twice. */
 	assert_string_equal(text_of(json_array_get(findings, 0), "rule"), "migration-failed");
