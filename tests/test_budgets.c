@@ -297,8 +297,8 @@ test_other_clock(void **state)
 	assert_true(number(serve, "error_ns") > 0 && number(serve, "error_ns") < (int64_t) MS(50));
 	assert_int_equal(number(serve, "start_ns"), T0 + S(5) + MS(1060) - (uint64_t) offset_ns);
 	assert_int_equal(number(serve, "took_ns"), MS(20));
-	assert_int_equal(part_of(json_object_get(span_named(flow, "call compute"), "budget"), "children", NULL),
-			 MS(20));
+	assert_int_equal(part_of(json_object_get(span_named(flow, "call compute"), "budget"),
+				 "children", NULL), MS(20));
 	end_ns = number(flow, "end_ns");
 	assert_true(llabs(end_ns - (int64_t) (T0 + S(2))) < (int64_t) MS(15));
 	assert_true(number(flow, "error_ns") > 0);
