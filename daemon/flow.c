@@ -272,6 +272,8 @@ flow_expand(struct store *store, json_t *record)
 		flow_outcome(&flow);
 		flow_spans(&flow, record);
 		flow_unknown(&flow, record);
+		json_object_set_new(record, "migration_uuid", flow_text_json(flow_text(flow.told,
+										       "migration")));
 		json_object_set(record, "findings", flow.findings);
 	} else {
 		json_object_set_new(record, "spans", json_array());

@@ -76,25 +76,13 @@ flow_evidence(const struct flow *flow, const struct flow_fact *fact, json_t *evi
 
 /* -- The hypervisor's part -------------------------------------------------- */
 
-/* The pid of an end, and since when it is this process's. */
 static void
-set_process(const struct flow *flow, const char *host, const char *pid_name, const char *since_name,
-	    json_t *evidence)
+set_pid(const struct flow *flow, const char *name, json_t *evidence)
 {
-	const uint64_t pid = flow_number(flow->record, pid_name);
-	const char *name = flow_member(flow->record, host);
-	char key[24];
-	json_t *process;
+	const uint64_t pid = flow_number(flow->record, name);
 
-	if (!name || !pid)
-		return;
-	snprintf(key, sizeof key, "%llu", (unsigned long long) pid);
-	process = store_entity(flow->store, name, "qemu.process", key,
-			       flow_number(flow->record, "start_ns"));
-	json_object_set_new(evidence, pid_name, json_integer((json_int_t) pid));
-	if (flow_number(process, "start_ns"))
-		json_object_set(evidence, since_name, json_object_get(process, "start_ns"));
-	json_decref(process);
+	if (pid)
+		json_object_set_new(evidence, name, json_integer((json_int_t) pid));
 }
 
 const char *
@@ -107,9 +95,9 @@ flow_evidence_of_migration(const struct flow *flow, json_t *evidence)
 	set(evidence, "instance", flow_member(vm, "uuid"));
 	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
 		set(evidence, ends[i], flow_text(flow->told, ends[i]));
-	set(evidence, "migration_uuid", flow_text(flow->told, "uuid"));
-	set_process(flow, "source", "source_pid", "source_since_ns", evidence);
-	set_process(flow, "destination", "destination_pid", "destination_since_ns", evidence);
+	set(evidence, "migration_uuid", flow_text(flow->told, "migration"));
+	set_pid(flow, "source_pid", evidence);
+	set_pid(flow, "destination_pid", evidence);
 	set(evidence, "sides", joined);
 	/* A VM may migrate several times while requests of it are under way. */
 	if (json_array_size(flow->migrations) > 1)
@@ -120,6 +108,6 @@ flow_evidence_of_migration(const struct flow *flow, json_t *evidence)
 const char *
 flow_evidence_of_stage(const struct flow *flow, json_t *evidence)
 {
-	set_process(flow, "source", "source_pid", "source_since_ns", evidence);
+	set_pid(flow, "source_pid", evidence);
 	return "process";
 }

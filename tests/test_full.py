@@ -129,7 +129,7 @@ def check_cloud(name, truth, read):
             continue
         got = {k: migration[k] for k in ("request_id", "source", "destination", "source_pid",
                                          "destination_pid")}
-        got["instance"] = migration["vm"]["uuid"]
+        got["instance"], got["migration_uuid"] = migration["vm"]["uuid"], flow["migration_uuid"]
         tap.same(got, {k: expected[k] for k in got}, f"{what}: instance, hosts, processes")
         tap.ok(migration["status"] in STATUS.get(expected["migration_status"], ()),
                f"{what}: {expected['migration_status']}", migration["status"])
