@@ -161,9 +161,10 @@ clock_add_nodes(struct store *store, json_t *nodes)
 		    relation.error_ns > INT64_MAX)
 			continue;
 		json_object_set_new(node, "clock", json_pack(
-			"{s:s, s:I, s:I, s:f, s:I}", "reference", reference, "offset_ns",
+			"{s:s, s:I, s:I, s:f, s:f, s:I}", "reference", reference, "offset_ns",
 			(json_int_t) relation.offset_ns, "error_ns", (json_int_t) relation.error_ns,
-			"drift_ppm", (double) relation.drift_ppb / 1000,
+			"drift_ppm", (double) relation.drift_ppb / 1000, "drift_error_ppm",
+			(double) relation.drift_error_ppb / 1000,
 			"at_ns", (json_int_t) at_ns));
 	}
 }

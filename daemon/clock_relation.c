@@ -161,6 +161,14 @@ likely_drift(const struct clock_range *range)
 	return range->least_ppb > 0 ? range->least_ppb : MIN(range->most_ppb, 0);
 }
 
+static uint32_t
+drift_error(const struct clock_range *range)
+{
+	const int64_t likely = likely_drift(range);
+
+	return (uint32_t) MAX(range->most_ppb - likely, likely - range->least_ppb);
+}
+
 static struct clock_relation
 relation_of_range(const struct clock_range *range, enum clock_how how)
 {
@@ -168,7 +176,8 @@ relation_of_range(const struct clock_range *range, enum clock_how how)
 		/* One more, as the middle is rounded. */
 		.error_ns = ((uint64_t) range->most_ns - (uint64_t) range->least_ns + 1) / 2 + 1,
 		.offset_ns = (int64_t) (((__int128) range->least_ns + range->most_ns) / 2),
-		.drift_ppb = likely_drift(range), .how = how,
+		.drift_ppb = likely_drift(range), .drift_error_ppb = drift_error(range),
+		.how = how,
 	};
 }
 
@@ -333,6 +342,7 @@ tree_relation(struct store *store, const struct clock_graph *graph, unsigned to,
 			r = -ENOENT;
 		sum.error_ns += MIN(one.error_ns, UINT64_MAX - sum.error_ns);
 		sum.drift_ppb += one.drift_ppb;
+		sum.drift_error_ppb += one.drift_error_ppb;
 		sum.how = MAX(sum.how, one.how);
 	}
 	if (!r)

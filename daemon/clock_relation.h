@@ -21,7 +21,8 @@ enum clock_how {
 struct clock_relation {
 	int64_t offset_ns;
 	uint64_t error_ns;
-	int32_t drift_ppb;           /* By how much b's clock is faster than a's. */
+	int32_t drift_ppb;           /* By how much b's clock is faster than a's... */
+	uint32_t drift_error_ppb;    /* give or take so much. */
 	enum clock_how how;
 };
 

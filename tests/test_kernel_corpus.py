@@ -193,6 +193,9 @@ def test_clock(store):
     report("two nodes: the error holds the truth and is below 300 us",
            "" if clock["error_ns"] < 300000 and clock["offset_ns"] - clock["error_ns"] <= low and
            high <= clock["offset_ns"] + clock["error_ns"] else clock)
+    error = clock["drift_error_ppm"]
+    report("two nodes: the error of the drift holds the truth", "" if
+           abs(clock["drift_ppm"] - 1.5) <= error < 500 else str(clock))
     report("two nodes: the drift is that of two clocks nearby", "" if abs(clock["drift_ppm"] - 1.5) < 5
            else clock)
     report("two nodes: the reference is off by nothing", "" if
