@@ -203,7 +203,9 @@ config_parse_relayd(const char *text, char *host, size_t size, uint16_t *ret_por
 		end = colon ? colon : text + strlen(text);
 	}
 	n = (size_t) (end - text);
-	if (!n || n >= size || strpbrk(text, " \t/"))
+	/* Names, addresses, and the zone of one. */
+	if (!n || n >= size || strspn(text, "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:%") < n)
 		return error_set(error, EINVAL, "relayd: '%s' is not host or host:port", text);
 	if (colon && (parse_u64(colon + 1, &port) < 0 || !port || port > 65535))
 		return error_set(error, EINVAL, "relayd: '%s' is not a port (1 to 65535)", colon + 1);
