@@ -6,17 +6,10 @@
 #include <string.h>
 
 #include "daemon/clock_relation.h"
+#include "daemon/members.h"
 #include "daemon/settle.h"
 #include "lib/clock.h"
 #include "lib/util.h"
-
-static uint64_t
-time_of(const json_t *object, const char *name)
-{
-	const json_int_t value = json_integer_value(json_object_get(object, name));
-
-	return value > 0 ? (uint64_t) value : 0;
-}
 
 static void
 set_number(json_t *object, const char *name, bool known, int64_t value)
@@ -50,7 +43,7 @@ relation_of(struct store *store, const json_t *migration)
 {
 	const char *source = json_string_value(json_object_get(migration, "source"));
 	const char *destination = json_string_value(json_object_get(migration, "destination"));
-	const uint64_t stop_ns = time_of(migration, "stop_ns");
+	const uint64_t stop_ns = number_of(migration, "stop_ns");
 	struct settled_question question = { .host = source };
 	_cleanup_(freep) char *what = NULL;
 
@@ -58,7 +51,7 @@ relation_of(struct store *store, const json_t *migration)
 		return NULL;
 	what = xasprintf(CLOCK_QUESTION "%s", destination);
 	question.what = what;
-	question.from_ns = stop_ns ? stop_ns : time_of(migration, "start_ns");
+	question.from_ns = stop_ns ? stop_ns : number_of(migration, "start_ns");
 	question.to_ns = question.from_ns + 1;
 	return question.from_ns ? settled_ask(store, &question, ask_relation) : NULL;
 }
@@ -72,7 +65,7 @@ at_least_0(__int128 value)
 static void
 set_blackout(json_t *migration, int64_t offset_ns, bool known, int64_t error_ns)
 {
-	const uint64_t stop_ns = time_of(migration, "stop_ns"), run_ns = time_of(migration, "run_ns");
+	const uint64_t stop_ns = number_of(migration, "stop_ns"), run_ns = number_of(migration, "run_ns");
 	const bool has = json_is_integer(json_object_get(migration, "blackout_ns"));
 
 	if (has && stop_ns && run_ns)
@@ -88,8 +81,8 @@ set_gaps(json_t *migration, int64_t offset_ns, bool known, int64_t error_ns)
 	size_t i;
 
 	json_array_foreach(json_object_get(migration, "network"), i, network) {
-		const uint64_t last_ns = time_of(network, "last_at_source_ns");
-		const uint64_t first_ns = time_of(network, "first_forwarded_ns");
+		const uint64_t last_ns = number_of(network, "last_at_source_ns");
+		const uint64_t first_ns = number_of(network, "first_forwarded_ns");
 
 		if (last_ns && first_ns)
 			set_number(network, "gap_ns", true, at_least_0((__int128) first_ns - last_ns -

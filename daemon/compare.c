@@ -9,6 +9,7 @@
 #include "daemon/compare_private.h"
 #include "daemon/expand.h"
 #include "daemon/flow.h"
+#include "daemon/members.h"
 #include "lib/clock.h"
 #include "lib/util.h"
 
@@ -16,20 +17,6 @@ enum {
 	MAX_TOLD = 3,                /* Parts in the sentence. */
 	TOLD_PERCENT = 5,            /* Of the difference; less is not told. */
 };
-
-static uint64_t
-number_of(const json_t *object, const char *name)
-{
-	const json_int_t value = json_integer_value(json_object_get(object, name));
-
-	return value > 0 ? (uint64_t) value : 0;
-}
-
-static const char *
-text_of(const json_t *object, const char *name)
-{
-	return json_string_value(json_object_get(object, name));
-}
 
 static bool
 is_same(const char *a, const char *b)

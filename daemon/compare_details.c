@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/members.h"
 #include "lib/util.h"
 
 enum {
@@ -14,20 +15,6 @@ enum {
 	MAX_SPANS = 2000,
 	PAGE_BYTES = 4096,           /* As QEMU counts dirty memory on x86 and ARM. */
 };
-
-static uint64_t
-number_of(const json_t *object, const char *name)
-{
-	const json_int_t value = json_integer_value(json_object_get(object, name));
-
-	return value > 0 ? (uint64_t) value : 0;
-}
-
-static const char *
-text_of(const json_t *object, const char *name)
-{
-	return json_string_value(json_object_get(object, name));
-}
 
 static bool
 is_same(const char *a, const char *b)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/members.h"
 #include "lib/clock.h"
 #include "lib/util.h"
 
@@ -31,20 +32,6 @@ static const struct {
 	{ "server.live-migrate", "live" }, { "server.migrate", "cold" }, { "server.resize", "resize" },
 	{ "server.evacuate", "evacuate" },
 };
-
-static uint64_t
-number_of(const json_t *object, const char *name)
-{
-	const json_int_t value = json_integer_value(json_object_get(object, name));
-
-	return value > 0 ? (uint64_t) value : 0;
-}
-
-static const char *
-text_of(const json_t *object, const char *name)
-{
-	return json_string_value(json_object_get(object, name));
-}
 
 static bool
 is(const char *text, const char *other)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "daemon/drain.h"
+#include "daemon/members.h"
 #include "lib/buf.h"
 #include "lib/clock.h"
 #include "lib/util.h"
@@ -13,20 +14,6 @@
 enum { MAX_PAST = 20, MAX_LEFT = 1000 };
 /* How far back is looked for those that follow each other. */
 #define BACK_NS (7 * 86400 * NS_PER_S)
-
-static uint64_t
-number_of(const json_t *object, const char *name)
-{
-	const json_int_t value = json_integer_value(json_object_get(object, name));
-
-	return value > 0 ? (uint64_t) value : 0;
-}
-
-static const char *
-text_of(const json_t *object, const char *name)
-{
-	return json_string_value(json_object_get(object, name));
-}
 
 static bool
 is(const char *text, const char *other)

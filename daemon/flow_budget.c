@@ -6,6 +6,7 @@
 
 #include "daemon/flow_path.h"
 #include "daemon/kernel_budget.h"
+#include "daemon/members.h"
 #include "lib/util.h"
 
 /* Time of a span in which it waited for nothing below it. */
@@ -20,22 +21,6 @@ struct pieces {
 	struct piece *all;
 	size_t n, capacity;
 };
-
-static const char *
-text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text && *text ? text : NULL;
-}
-
-static uint64_t
-number_of(const json_t *object, const char *name)
-{
-	const json_int_t value = json_integer_value(json_object_get(object, name));
-
-	return value > 0 ? (uint64_t) value : 0;
-}
 
 /* -- Pieces -------------------------------------------------------------------------- */
 
@@ -95,7 +80,7 @@ message_parts(const struct flow_tree *tree, const struct piece *piece)
 {
 	const struct flow_node *node = &tree->nodes[piece->node];
 	const json_t *attributes = json_object_get(node->span, "attributes");
-	const char *topic = text_of(attributes, "topic"), *what = text_of(attributes, "what");
+	const char *topic = known_text_of(attributes, "topic"), *what = known_text_of(attributes, "what");
 	const struct flow_node *served = node->child >= 0 ? &tree->nodes[node->child] : NULL;
 	char by[160];
 	json_t *parts;
@@ -114,8 +99,8 @@ static json_t *
 step_parts(const struct flow_node *node, uint64_t ns)
 {
 	static const char waiting[] = "waiting for ";
-	const char *what = text_of(node->span, "what"), *name = text_of(node->span, "name");
-	const char *host = text_of(node->span, "host");
+	const char *what = known_text_of(node->span, "what"), *name = known_text_of(node->span, "name");
+	const char *host = known_text_of(node->span, "host");
 	char by[160];
 	json_t *parts;
 
@@ -133,7 +118,7 @@ step_parts(const struct flow_node *node, uint64_t ns)
 static bool
 is_application(const struct flow_node *node)
 {
-	const char *layer = text_of(node->span, "layer");
+	const char *layer = known_text_of(node->span, "layer");
 
 	return layer && streq(layer, "application");
 }
@@ -169,7 +154,7 @@ ask_host(struct store *store, const struct flow_tree *tree, struct pieces *piece
 	for (size_t i = 0; i < pieces->n; i++) {
 		struct piece *piece = &pieces->all[i];
 		const struct flow_node *node = &tree->nodes[piece->node];
-		const char *its = text_of(node->span, "host");
+		const char *its = known_text_of(node->span, "host");
 
 		if (piece->parts || !its || !streq(its, host) || !pid_of(node))
 			continue;
@@ -190,11 +175,11 @@ ask_host(struct store *store, const struct flow_tree *tree, struct pieces *piece
 static const char *
 what_of(const struct flow_tree *tree, int index)
 {
-	const char *what = text_of(tree->nodes[index].span, "what");
+	const char *what = known_text_of(tree->nodes[index].span, "what");
 
 	for (unsigned i = 0; !what && tree->nodes[index].parent >= 0 && i < FLOW_PATH_DEPTH; i++) {
 		index = tree->nodes[index].parent;
-		what = text_of(tree->nodes[index].span, "what");
+		what = known_text_of(tree->nodes[index].span, "what");
 	}
 	return what ? what : "other services";
 }
@@ -205,7 +190,7 @@ unknown_parts(const struct flow_node *node, uint64_t ns)
 	json_t *parts;
 
 	if (pid_of(node))
-		return budget_unknown(text_of(node->span, "host"), ns);
+		return budget_unknown(known_text_of(node->span, "host"), ns);
 	parts = json_array();
 	budget_add_part(parts, "unexplained", ns, NULL, "it is not known which process did it");
 	return parts;
@@ -224,7 +209,7 @@ explain(struct store *store, const struct flow_tree *tree, struct pieces *pieces
 		piece->parts = message_parts(tree, piece);
 		if (!piece->parts)
 			piece->parts = step_parts(node, piece->to_ns - piece->from_ns);
-		host = text_of(node->span, "host");
+		host = known_text_of(node->span, "host");
 		if (!piece->parts && host && pid_of(node))
 			json_object_set_new(hosts, host, json_true());
 	}
@@ -308,7 +293,7 @@ add_stretch(json_t *budget, const struct flow_node *node, const char *what, uint
 static bool
 is_message(const struct flow_node *node)
 {
-	const char *what = text_of(json_object_get(node->span, "attributes"), "what");
+	const char *what = known_text_of(json_object_get(node->span, "attributes"), "what");
 
 	return what && (streq(what, "call") || streq(what, "cast"));
 }

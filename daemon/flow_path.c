@@ -4,17 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/members.h"
 #include "lib/util.h"
 
 /* -- The tree ------------------------------------------------------------------------ */
-
-static uint64_t
-time_of(const json_t *object, const char *name)
-{
-	const json_int_t value = json_integer_value(json_object_get(object, name));
-
-	return value > 0 ? (uint64_t) value : 0;
-}
 
 static void
 read_nodes(struct flow_tree *tree, json_t *spans, uint64_t to_ns)
@@ -24,7 +17,7 @@ read_nodes(struct flow_tree *tree, json_t *spans, uint64_t to_ns)
 
 	json_array_foreach(spans, i, span) {
 		const char *id = json_string_value(json_object_get(span, "id"));
-		const uint64_t start_ns = time_of(span, "start_ns"), end_ns = time_of(span, "end_ns");
+		const uint64_t start_ns = number_of(span, "start_ns"), end_ns = number_of(span, "end_ns");
 
 		tree->nodes[i] = (struct flow_node) {
 			.span = span, .start_ns = start_ns,

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/members.h"
 #include "lib/clock.h"
 #include "lib/util.h"
 
@@ -60,14 +61,6 @@ struct side_of {
 	uint64_t begin_ns, end_ns;     /* Of the migration, by its clock; end 0: open. */
 };
 
-static uint64_t
-number(const json_t *object, const char *name)
-{
-	const json_int_t value = json_integer_value(json_object_get(object, name));
-
-	return value > 0 ? (uint64_t) value : 0;
-}
-
 static const char *
 name_of(const json_t *mark)
 {
@@ -112,7 +105,7 @@ find_range(const json_t *marks, const struct side_of *side, size_t *ret_first, s
 
 	for (size_t i = 0; i < n; i++) {
 		const json_t *mark = json_array_get(marks, i);
-		const uint64_t t_ns = number(mark, "start_ns");
+		const uint64_t t_ns = number_of(mark, "start_ns");
 
 		if (t_ns < side->begin_ns && is_among(name_of(mark), ends))
 			first = i + 1;
@@ -122,7 +115,7 @@ find_range(const json_t *marks, const struct side_of *side, size_t *ret_first, s
 	}
 	/* What follows the end of the one before is still its own. */
 	while (first && first < end && !is_among(name_of(json_array_get(marks, first)), begins) &&
-	       number(json_array_get(marks, first), "start_ns") < side->begin_ns)
+	       number_of(json_array_get(marks, first), "start_ns") < side->begin_ns)
 		first++;
 	/* With the guest running at the destination its migration is over. */
 	for (size_t i = first; i < end && side->takes_over; i++)
@@ -150,11 +143,11 @@ is_repeated(const json_t *marks, size_t first, size_t i)
 static json_t *
 lasted(const json_t *marks, size_t i, size_t end, const struct step *step)
 {
-	const uint64_t t_ns = number(json_array_get(marks, i), "start_ns");
+	const uint64_t t_ns = number_of(json_array_get(marks, i), "start_ns");
 
 	for (size_t k = i + 1; k < end && step->until; k++)
 		if (is_among(name_of(json_array_get(marks, k)), step->until))
-			return json_integer((json_int_t) (number(json_array_get(marks, k),
+			return json_integer((json_int_t) (number_of(json_array_get(marks, k),
 								 "start_ns") - t_ns));
 	return json_null();
 }
@@ -178,7 +171,7 @@ add_side(struct store *store, json_t *list, const struct side_of *side)
 		if (step && !is_repeated(marks, first, i))
 			json_array_append_new(list, json_pack(
 				"{s:I, s:s, s:s, s:I, s:s, s:s, s:o}", "t_ns",
-				(json_int_t) number(mark, "start_ns"), "side", side->name, "host",
+				(json_int_t) number_of(mark, "start_ns"), "side", side->name, "host",
 				side->host, "pid", (json_int_t) side->pid, "step", step->name,
 				"text", step->text, "lasted_ns", lasted(marks, i, end, step)));
 	}
@@ -214,8 +207,8 @@ join_steps(struct store *store, const json_t *migration)
 	const int64_t offset_ns = json_integer_value(json_object_get(evidence, "clock_offset_ns"));
 	struct side_of source = {
 		.name = "source", .host = json_string_value(json_object_get(migration, "source")),
-		.pid = number(migration, "source_pid"), .begin_ns = number(migration, "start_ns"),
-		.end_ns = number(migration, "end_ns"),
+		.pid = number_of(migration, "source_pid"), .begin_ns = number_of(migration, "start_ns"),
+		.end_ns = number_of(migration, "end_ns"),
 	};
 	struct side_of destination = source;
 	json_t *here = json_array(), *there = json_array(), *list;
@@ -223,7 +216,7 @@ join_steps(struct store *store, const json_t *migration)
 	destination.name = "destination";
 	destination.takes_over = true;
 	destination.host = json_string_value(json_object_get(migration, "destination"));
-	destination.pid = number(migration, "destination_pid");
+	destination.pid = number_of(migration, "destination_pid");
 	destination.begin_ns = (uint64_t) ((int64_t) source.begin_ns + offset_ns);
 	if (source.end_ns)
 		destination.end_ns = (uint64_t) ((int64_t) source.end_ns + offset_ns);

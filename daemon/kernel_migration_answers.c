@@ -10,18 +10,11 @@
 #include <string.h>
 
 #include "daemon/join.h"
+#include "daemon/members.h"
 #include "daemon/settle.h"
 #include "lib/util.h"
 
 enum { MAX_STEPS = 64, MAX_THREADS = 16 };
-
-static uint64_t
-time_of(const json_t *object, const char *name)
-{
-	const json_int_t value = json_integer_value(json_object_get(object, name));
-
-	return value > 0 ? (uint64_t) value : 0;
-}
 
 /* By how much times that QEMU's trace tells are ahead of the same host's kernel's: each
  * trace has its own idea of when its clock began. */
@@ -226,14 +219,14 @@ add_step(struct store *store, const json_t *migration, json_t *steps, const char
 	const char *destination = json_string_value(json_object_get(migration, "destination"));
 	const json_t *evidence = json_object_get(migration, "evidence");
 	const int64_t offset_ns = json_integer_value(json_object_get(evidence, "clock_offset_ns"));
-	const uint64_t from_ns = time_of(span, "start_ns");
-	const uint64_t to_ns = time_of(span, "end_ns");
+	const uint64_t from_ns = number_of(span, "start_ns");
+	const uint64_t to_ns = number_of(span, "end_ns");
 	json_t *here, *there;
 
 	if (!from_ns || to_ns <= from_ns || json_array_size(steps) >= MAX_STEPS)
 		return;
-	here = threads_of(store, "threads", source, time_of(migration, "source_pid"), from_ns, to_ns);
-	there = threads_of(store, "threads there", destination, time_of(migration, "destination_pid"),
+	here = threads_of(store, "threads", source, number_of(migration, "source_pid"), from_ns, to_ns);
+	there = threads_of(store, "threads there", destination, number_of(migration, "destination_pid"),
 			   (uint64_t) ((int64_t) from_ns + offset_ns),
 			   (uint64_t) ((int64_t) to_ns + offset_ns));
 	if (!json_array_size(here) && !json_array_size(there)) {
@@ -262,7 +255,7 @@ is_traced(struct store *store, const json_t *migration, const char *end)
 {
 	const struct settled_question question = {
 		.what = "traced", .host = json_string_value(json_object_get(migration, end)),
-		.from_ns = time_of(migration, "start_ns"), .to_ns = time_of(migration, "end_ns"),
+		.from_ns = number_of(migration, "start_ns"), .to_ns = number_of(migration, "end_ns"),
 	};
 	json_t *traced = question.host ? settled_ask(store, &question, ask_traced) : NULL;
 	const bool is = json_is_true(traced);

@@ -69,7 +69,7 @@ libdaemon_store_a_SOURCES = \
 	daemon/drain.c daemon/drain.h daemon/drain_answer.c daemon/drain_eta.c \
 	daemon/settle.c daemon/settle.h \
 	daemon/expand.c daemon/expand.h \
-	daemon/join_steps.c daemon/join_steps.h \
+	daemon/join_steps.c daemon/join_steps.h daemon/members.h \
 	daemon/unknown.c daemon/unknown.h \
 	daemon/store_service.c \
 	daemon/store_windows.c \

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/members.h"
 #include "lib/util.h"
 
 enum { MAX_SPANS = 512 };
@@ -17,14 +18,6 @@ struct spans {
 	size_t n;
 };
 
-static uint64_t
-time_of(const json_t *object, const char *name)
-{
-	const json_int_t value = json_integer_value(json_object_get(object, name));
-
-	return value > 0 ? (uint64_t) value : 0;
-}
-
 static void
 add_spans(struct spans *spans, const json_t *migration, const char *member, uint64_t pid)
 {
@@ -32,7 +25,7 @@ add_spans(struct spans *spans, const json_t *migration, const char *member, uint
 	size_t i;
 
 	json_array_foreach(json_object_get(migration, member), i, span) {
-		const uint64_t from_ns = time_of(span, "start_ns"), to_ns = time_of(span, "end_ns");
+		const uint64_t from_ns = number_of(span, "start_ns"), to_ns = number_of(span, "end_ns");
 
 		if (!from_ns || to_ns <= from_ns || spans->n == MAX_SPANS)
 			continue;
@@ -59,13 +52,13 @@ budget_unknown(const char *host, uint64_t ns)
 static json_t *
 whole_of(const json_t *migration)
 {
-	uint64_t at_ns = time_of(migration, "start_ns"), end_ns = time_of(migration, "end_ns");
+	uint64_t at_ns = number_of(migration, "start_ns"), end_ns = number_of(migration, "end_ns");
 	json_t *budget = json_array(), *stage;
 	size_t i;
 
 	json_array_foreach(json_object_get(migration, "stages"), i, stage) {
 		const char *name = json_string_value(json_object_get(stage, "name"));
-		uint64_t from_ns = time_of(stage, "start_ns"), to_ns = time_of(stage, "end_ns");
+		uint64_t from_ns = number_of(stage, "start_ns"), to_ns = number_of(stage, "end_ns");
 		json_t *part;
 
 		if (!from_ns || to_ns <= MAX(from_ns, at_ns))
@@ -90,7 +83,7 @@ void
 budget_add_migration(struct store *store, json_t *migration)
 {
 	const char *source = json_string_value(json_object_get(migration, "source"));
-	const uint64_t pid = time_of(migration, "source_pid");
+	const uint64_t pid = number_of(migration, "source_pid");
 	struct spans *spans = xcalloc(1, sizeof *spans);
 	json_t *answers;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/parts.h"
+#include "daemon/members.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -167,26 +168,18 @@ parts_of(struct part_interval *intervals, size_t n, uint64_t begin_ns, uint64_t 
 
 /* -- Migrations --------------------------------------------------------------------- */
 
-static uint64_t
-time_of(const json_t *object, const char *name)
-{
-	const json_int_t value = json_integer_value(json_object_get(object, name));
-
-	return value > 0 ? (uint64_t) value : 0;
-}
-
 /* All of memory is sent once; after that what the guest wrote meanwhile. */
 static const char *
 round_what(const json_t *round)
 {
-	return time_of(round, "n") <= 1 ? "precopy: first round" : "precopy: further rounds";
+	return number_of(round, "n") <= 1 ? "precopy: first round" : "precopy: further rounds";
 }
 
 json_t *
 parts_of_migration(const json_t *record)
 {
 	static const char *const lists[] = { "stages", "rounds" };
-	const uint64_t begin_ns = time_of(record, "start_ns"), end_ns = time_of(record, "end_ns");
+	const uint64_t begin_ns = number_of(record, "start_ns"), end_ns = number_of(record, "end_ns");
 	const char *host = json_string_value(json_object_get(record, "source"));
 	size_t room = 0, n = 0, i;
 	struct part_interval *intervals;
@@ -200,10 +193,10 @@ parts_of_migration(const json_t *record)
 	for (size_t k = 0; k < ARRAY_SIZE(lists); k++)
 		json_array_foreach(json_object_get(record, lists[k]), i, one) {
 			const char *name = json_string_value(json_object_get(one, "name"));
-			const uint64_t to_ns = time_of(one, "end_ns");
+			const uint64_t to_ns = number_of(one, "end_ns");
 
 			intervals[n++] = (struct part_interval) {
-				.begin_ns = time_of(one, "start_ns"), .end_ns = to_ns ? to_ns : end_ns,
+				.begin_ns = number_of(one, "start_ns"), .end_ns = to_ns ? to_ns : end_ns,
 				.what = k ? round_what(one) : or_empty(name), .layer = "virtualization",
 				.service = "qemu", .host = host,
 			};

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/parts.h"
+#include "daemon/members.h"
 #include "lib/buf.h"
 #include "lib/clock.h"
 #include "lib/util.h"
@@ -35,20 +36,6 @@ struct peers {
 	size_t n_columns;
 	uint64_t own_ns, median_ns, p95_ns;
 };
-
-static uint64_t
-number_of(const json_t *object, const char *name)
-{
-	const json_int_t value = json_integer_value(json_object_get(object, name));
-
-	return value > 0 ? (uint64_t) value : 0;
-}
-
-static const char *
-text_of(const json_t *object, const char *name)
-{
-	return json_string_value(json_object_get(object, name));
-}
 
 /* -- Who is a peer ----------------------------------------------------------------- */
 

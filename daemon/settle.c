@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/settle.h"
+#include "daemon/members.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -66,14 +67,6 @@ settled_ask(struct store *store, const struct settled_question *question, settle
 
 /* -- Settling --------------------------------------------------------------------- */
 
-static uint64_t
-time_of(const json_t *object, const char *name)
-{
-	const json_int_t value = json_integer_value(json_object_get(object, name));
-
-	return value > 0 ? (uint64_t) value : 0;
-}
-
 static void
 ask_all(struct store *store, const char *topic, const char *id)
 {
@@ -95,7 +88,7 @@ settle_owner(struct store *store, const json_t *owner, uint64_t newest_ns, uint6
 {
 	const char *topic = json_string_value(json_object_get(owner, "topic"));
 	const char *id = json_string_value(json_object_get(owner, "id"));
-	const uint64_t end_ns = time_of(owner, "end_ns");
+	const uint64_t end_ns = number_of(owner, "end_ns");
 	struct store_settling settling = {
 		.keep_ns = end_ns ? end_ns : newest_ns,
 		.last_chance = end_ns && (end_ns < remove_ns || end_ns + PATIENCE_NS < newest_ns),
@@ -141,7 +134,7 @@ settle_windows(struct store *store, uint64_t remove_ns, uint64_t *ret_thin_ns, s
 		r = settle_owner(store, json_array_get(owners, i), newest_ns, remove_ns, error);
 	}
 	if (r >= 0 && i < json_array_size(owners)) {
-		*ret_thin_ns = time_of(json_array_get(owners, i), "start_ns");
+		*ret_thin_ns = number_of(json_array_get(owners, i), "start_ns");
 		*ret_thin_ns -= MIN(*ret_thin_ns, SKEW_NS);
 		r = 1;
 	}

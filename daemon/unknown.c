@@ -2,6 +2,7 @@
  *
  * unknown.c -- what is not known of a migration, and what every such list is made of. */
 #include "daemon/unknown.h"
+#include "daemon/members.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -12,22 +13,6 @@
 #include "lib/util.h"
 
 enum { MAX_UNKNOWN = 32, MAX_LOSSES = 1000 };
-
-static const char *
-text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text && *text ? text : NULL;
-}
-
-static uint64_t
-time_of(const json_t *object, const char *name)
-{
-	const json_int_t value = json_integer_value(json_object_get(object, name));
-
-	return value > 0 ? (uint64_t) value : 0;
-}
 
 static json_t *
 time_json(uint64_t ns)
@@ -71,7 +56,7 @@ unknown_is_traced(struct store *store, const char *host)
 		return true;
 	nodes = store_node_list(store, NULL);
 	json_array_foreach(nodes, i, node) {
-		const char *name = text_of(node, "host");
+		const char *name = known_text_of(node, "host");
 
 		found |= name && strcspn(name, ".") == length && !strncasecmp(name, host, length) &&
 			 (!name[length] || !host[length]);
@@ -125,13 +110,13 @@ unknown_add_losses(json_t *list, struct store *store, const char *host,
 	json_array_foreach(facts, i, fact) {
 		const json_t *attributes = json_object_get(fact, "attributes");
 		struct losses *one = &losses[json_is_true(json_object_get(attributes, "kernel"))];
-		const uint64_t begin_ns = time_of(fact, "start_ns"), until_ns = time_of(fact, "end_ns");
+		const uint64_t begin_ns = number_of(fact, "start_ns"), until_ns = number_of(fact, "end_ns");
 		const uint64_t last_ns = MAX(until_ns, begin_ns);
 
 		one->from_ns = one->from_ns ? MIN(one->from_ns, begin_ns) : begin_ns;
 		one->to_ns = MAX(one->to_ns, last_ns);
-		one->events += time_of(attributes, "events");
-		one->packets += time_of(attributes, "packets");
+		one->events += number_of(attributes, "events");
+		one->packets += number_of(attributes, "packets");
 	}
 	json_decref(facts);
 	for (i = 0; i < ARRAY_SIZE(losses); i++)
@@ -152,8 +137,8 @@ static const struct end {
 static bool
 has_one_end(const json_t *migration)
 {
-	const char *uri = text_of(migration, "uri"), *stage = text_of(migration, "stage");
-	const char *status = text_of(migration, "status");
+	const char *uri = known_text_of(migration, "uri"), *stage = known_text_of(migration, "stage");
+	const char *status = known_text_of(migration, "status");
 
 	return (uri && (starts_with(uri, "file:") || starts_with(uri, "exec:"))) ||
 	       (status && streq(status, "failed") && stage && streq(stage, "setup"));
@@ -164,7 +149,7 @@ static void
 tell_missing(json_t *list, struct store *store, const json_t *migration, const struct end *end,
 	     const char *named)
 {
-	const uint64_t from_ns = time_of(migration, "start_ns"), to_ns = time_of(migration, "end_ns");
+	const uint64_t from_ns = number_of(migration, "start_ns"), to_ns = number_of(migration, "end_ns");
 
 	if (!named)
 		unknown_add(list, NULL, "no-hypervisor", from_ns, to_ns,
@@ -185,9 +170,9 @@ static void
 tell_cut(json_t *list, struct store *store, const json_t *migration, const struct end *end,
 	 const char *host, const struct unknown_span *span)
 {
-	json_t *side = store_span(store, text_of(migration, end->id));
-	const char *status = text_of(side, "status");
-	const uint64_t end_ns = time_of(side, "end_ns"), start_ns = time_of(side, "start_ns");
+	json_t *side = store_span(store, known_text_of(migration, end->id));
+	const char *status = known_text_of(side, "status");
+	const uint64_t end_ns = number_of(side, "end_ns"), start_ns = number_of(side, "start_ns");
 	const uint64_t last_ns = MAX(end_ns, start_ns);
 
 	if (status && streq(status, "lost"))
@@ -202,13 +187,13 @@ tell_cut(json_t *list, struct store *store, const json_t *migration, const struc
 static void
 tell_outcome(json_t *list, struct store *store, const json_t *migration)
 {
-	const char *status = text_of(migration, "status"), *id = text_of(migration, "source_id");
+	const char *status = known_text_of(migration, "status"), *id = known_text_of(migration, "source_id");
 	json_t *source = id ? store_span(store, id) : NULL;
-	const char *silent = text_of(source, "status");
+	const char *silent = known_text_of(source, "status");
 
 	if (status && streq(status, "failed") && (!id || (silent && streq(silent, "lost"))))
-		unknown_add(list, text_of(migration, "source"), "outcome",
-			    time_of(migration, "end_ns"), 0,
+		unknown_add(list, known_text_of(migration, "source"), "outcome",
+			    number_of(migration, "end_ns"), 0,
 			    "only the destination's end was seen: whether it failed or was cancelled at the"
 			    " source is not known");
 	json_decref(source);
@@ -222,13 +207,13 @@ tell_inferred(json_t *list, const json_t *migration)
 
 	json_array_foreach(json_object_get(migration, "stages"), i, stage)
 		if (json_is_true(json_object_get(stage, "inferred")))
-			unknown_add(list, text_of(migration, "source"), "inferred",
-				    time_of(stage, "start_ns"), time_of(stage, "end_ns"),
+			unknown_add(list, known_text_of(migration, "source"), "inferred",
+				    number_of(stage, "start_ns"), number_of(stage, "end_ns"),
 				    "the beginning of %s was not seen: its time is a guess",
-				    text_of(stage, "name"));
+				    known_text_of(stage, "name"));
 	if (!json_array_size(list) && json_is_true(json_object_get(migration, "inferred")))
-		unknown_add(list, text_of(migration, "source"), "inferred",
-			    time_of(migration, "start_ns"), 0,
+		unknown_add(list, known_text_of(migration, "source"), "inferred",
+			    number_of(migration, "start_ns"), 0,
 			    "its beginning was not seen: it may have begun earlier");
 }
 
@@ -236,7 +221,9 @@ tell_inferred(json_t *list, const json_t *migration)
 static void
 tell_kernels(json_t *list, struct store *store, const json_t *migration)
 {
-	const char *hosts[2] = { text_of(migration, "source"), text_of(migration, "destination") };
+	const char *hosts[2] = {
+		known_text_of(migration, "source"), known_text_of(migration, "destination"),
+	};
 	bool traced[2] = { false, false };
 	uint64_t first_ns, last_ns;
 
@@ -244,8 +231,8 @@ tell_kernels(json_t *list, struct store *store, const json_t *migration)
 		traced[i] = hosts[i] && store_windows_span(store, hosts[i], "cpu", &first_ns, &last_ns);
 	for (size_t i = 0; i < 2; i++)
 		if (hosts[i] && !traced[i] && traced[1 - i])
-			unknown_add(list, hosts[i], "no-kernel", time_of(migration, "start_ns"),
-				    time_of(migration, "end_ns"),
+			unknown_add(list, hosts[i], "no-kernel", number_of(migration, "start_ns"),
+				    number_of(migration, "end_ns"),
 				    "%s, the %s: its kernel was not traced: where the time went there"
 				    " is not known", hosts[i], ends[i].name);
 }
@@ -255,19 +242,19 @@ unknown_of_migration(struct store *store, const json_t *migration)
 {
 	const json_t *evidence = json_object_get(migration, "evidence");
 	const int64_t ahead_ns = json_integer_value(json_object_get(evidence, "clock_offset_ns"));
-	const char *request = text_of(migration, "request_id");
+	const char *request = known_text_of(migration, "request_id");
 	json_t *list = json_array(), *flow = request ? store_request(store, request) : NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
 		const struct unknown_span span = {
-			.start_ns = time_of(migration, "start_ns"),
-			.end_ns = time_of(migration, "end_ns"), .ahead_ns = i ? ahead_ns : 0,
+			.start_ns = number_of(migration, "start_ns"),
+			.end_ns = number_of(migration, "end_ns"), .ahead_ns = i ? ahead_ns : 0,
 		};
-		const char *host = text_of(migration, ends[i].name);
+		const char *host = known_text_of(migration, ends[i].name);
 
 		if (!host) {
 			if (!i || !has_one_end(migration))
-				tell_missing(list, store, migration, &ends[i], text_of(flow, ends[i].name));
+				tell_missing(list, store, migration, &ends[i], known_text_of(flow, ends[i].name));
 			continue;
 		}
 		tell_cut(list, store, migration, &ends[i], host, &span);
