@@ -234,19 +234,21 @@ static void
 note_segment(struct kernel_net *net, struct direction *d, const struct step *step,
 	     const struct values *v)
 {
-	const struct sync_segment segment = {
-		.key = d->key, .seq = (uint32_t) v->seq, .ack = (uint32_t) v->ack,
-		.ip_id = (uint16_t) v->ip_id, .length = (uint16_t) v->total_len,
-		.flags = (uint16_t) v->flags,
-	};
-	const struct sync_sample sample = {
-		.hash = sync_hash(&segment), .t_ns = step->event_ns, .key = d->key,
-		.received = d->received,
-	};
+	struct sync_segment segment;
+	struct sync_sample sample;
 
 	/* The time must be its own: to be raised would make it sent too late. */
 	if (!v->ip_id || d->forwarded || step->event_ns != step->t_ns || !net->sync.account)
 		return;
+	segment = (struct sync_segment) {
+		.key = d->key, .seq = (uint32_t) v->seq, .ack = (uint32_t) v->ack,
+		.ip_id = (uint16_t) v->ip_id, .length = (uint16_t) v->total_len,
+		.flags = (uint16_t) v->flags,
+	};
+	sample = (struct sync_sample) {
+		.hash = sync_hash(&segment), .t_ns = step->event_ns, .key = d->key,
+		.received = d->received,
+	};
 	while (sync_level(sample.hash) >= d->sync_level && !sync_has_room(&net->sync)) {
 		const struct net_key busiest = sync_busiest(&net->sync);
 		struct direction *most = keyed_find(&net->directions, &busiest);
