@@ -254,8 +254,8 @@ unknown_of_migration(struct store *store, const json_t *migration)
 
 		if (!host) {
 			if (!i || !has_one_end(migration))
-				tell_missing(list, store, migration, &ends[i], known_text_of(flow,
-					ends[i].name));
+				tell_missing(list, store, migration, &ends[i],
+					     known_text_of(flow, ends[i].name));
 			continue;
 		}
 		tell_cut(list, store, migration, &ends[i], host, &span);
