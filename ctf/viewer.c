@@ -350,8 +350,7 @@ set_timer(struct viewer *viewer)
 		return;
 	}
 	wait = due > viewer->now ? due - viewer->now : 0;
-	delay.tv_sec = (time_t) (wait / NS_PER_S);
-	delay.tv_usec = (suseconds_t) ((wait % NS_PER_S + NS_PER_US - 1) / NS_PER_US);
+	delay = clock_timeval(wait + NS_PER_US - 1);
 	event_add(viewer->timer, &delay);
 }
 

@@ -428,8 +428,7 @@ static void
 watch_signals(struct watch *watch, struct event *events[4])
 {
 	uint64_t period = notify_watchdog_ns();
-	struct timeval every = { .tv_sec = (time_t) (period / NS_PER_S),
-				 .tv_usec = (suseconds_t) (period % NS_PER_S / NS_PER_US) };
+	struct timeval every = clock_timeval(period);
 
 	signal(SIGPIPE, SIG_IGN);
 	events[0] = evsignal_new(watch->base, SIGINT, on_signal, watch);

@@ -54,13 +54,6 @@ const struct serve_options serve_defaults = {
 	.stall_ns = 10 * NS_PER_S,
 };
 
-static struct timeval
-timeval_of(uint64_t ns)
-{
-	return (struct timeval) { .tv_sec = (time_t) (ns / NS_PER_S),
-				  .tv_usec = (suseconds_t) (ns % NS_PER_S / 1000) };
-}
-
 /* -- Watchers' looks ------------------------------------------------------ */
 
 static void
@@ -82,7 +75,7 @@ on_notified(evutil_socket_t fd, short what, void *context)
 {
 	struct serve *serve = context;
 	uint64_t since = clock_mono_ns() - serve->polled_ns, count;
-	struct timeval wait = timeval_of(since < POLL_NS ? POLL_NS - since : 0);
+	struct timeval wait = clock_timeval(since < POLL_NS ? POLL_NS - since : 0);
 
 	if (read(fd, &count, sizeof count) < 0 && errno != EAGAIN)
 		log_warning("cannot read the notification: %s", strerror(errno));
@@ -177,7 +170,7 @@ on_incoming(evutil_socket_t listener, short what, void *context)
 {
 	static struct log_limit limit = LOG_LIMIT(1, 60 * NS_PER_S);
 	struct serve_socket *socket = context;
-	struct timeval pause = timeval_of(ACCEPT_PAUSE_NS);
+	struct timeval pause = clock_timeval(ACCEPT_PAUSE_NS);
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd >= 0) {
@@ -452,7 +445,7 @@ serve_stdio(struct event_base *base, const struct serve_options *options, int in
 	    struct error *error)
 {
 	const struct serve_peer peer = { .uid = getuid(), .pid = getpid(), .role = SERVE_OPERATOR };
-	struct timeval period = timeval_of(STDIO_POLL_NS);
+	struct timeval period = clock_timeval(STDIO_POLL_NS);
 	struct serve *serve = NULL;
 	int r = serve_create(base, options, true, &serve, error);
 

@@ -220,17 +220,10 @@ flush(struct serve_client *client)
 	}
 }
 
-static struct timeval
-timeval_of(uint64_t ns)
-{
-	return (struct timeval) { .tv_sec = (time_t) (ns / NS_PER_S),
-				  .tv_usec = (suseconds_t) (ns % NS_PER_S / 1000) };
-}
-
 void
 serve_client_settle(struct serve_client *client)
 {
-	struct timeval stall = timeval_of(client->serve->options.stall_ns), now = { 0 };
+	struct timeval stall = clock_timeval(client->serve->options.stall_ns), now = { 0 };
 
 	flush(client);
 	if (client->dead || (client->closing && !serve_client_backlog(client))) {

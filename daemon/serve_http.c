@@ -38,13 +38,6 @@ struct serve_http {
 	struct event *timer;       /* Idle too long, or time for a comment. */
 };
 
-static struct timeval
-timeval_of(uint64_t ns)
-{
-	return (struct timeval) { .tv_sec = (time_t) (ns / NS_PER_S),
-				  .tv_usec = (suseconds_t) (ns % NS_PER_S / 1000) };
-}
-
 /* -- Tokens --------------------------------------------------------------- */
 
 struct serve_tokens {
@@ -275,7 +268,7 @@ get_events(struct serve_client *client, const struct http_request *request)
 {
 	_cleanup_(buf_done) struct buf head = { 0 };
 	const struct rpc_param *known = rpc_method_find("watch")->params;
-	struct timeval period = timeval_of(COMMENT_NS);
+	struct timeval period = clock_timeval(COMMENT_NS);
 	json_t *params = watch_params(request), *changes = NULL;
 	struct rpc_error error = { .text = "a parameter of the query is wrong" };
 	bool found;
@@ -460,7 +453,7 @@ on_timer(evutil_socket_t fd, short what, void *context)
 struct serve_http *
 serve_http_new(struct serve_client *client, const struct serve_peer *peer)
 {
-	struct timeval idle = timeval_of(client->serve->options.http_idle_ns);
+	struct timeval idle = clock_timeval(client->serve->options.http_idle_ns);
 	struct serve_http *http = xcalloc(1, sizeof *http);
 
 	http->client = client;
@@ -507,7 +500,7 @@ int
 serve_http_next(struct serve_client *client)
 {
 	struct serve_http *http = client->http;
-	struct timeval idle = timeval_of(client->serve->options.http_idle_ns);
+	struct timeval idle = clock_timeval(client->serve->options.http_idle_ns);
 	const struct http_request *request;
 	int r;
 

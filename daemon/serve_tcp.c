@@ -44,13 +44,6 @@ struct serve_port {
 	unsigned handshake_count;
 };
 
-static struct timeval
-timeval_of(uint64_t ns)
-{
-	return (struct timeval) { .tv_sec = (time_t) (ns / NS_PER_S),
-				  .tv_usec = (suseconds_t) (ns % NS_PER_S / 1000) };
-}
-
 /* -- Refusing ------------------------------------------------------------- */
 
 static void
@@ -233,7 +226,7 @@ static void
 begin_handshake(struct serve_port *port, int fd, const char *from)
 {
 	struct serve *serve = port->serve;
-	struct timeval limit = timeval_of(serve->options.handshake_ns);
+	struct timeval limit = clock_timeval(serve->options.handshake_ns);
 	struct handshake *handshake = xcalloc(1, sizeof *handshake);
 
 	if (port->handshake_count >= serve->options.max_handshakes) {
@@ -287,7 +280,7 @@ static bool
 accept_one(struct serve_port *port)
 {
 	static struct log_limit limit = LOG_LIMIT(1, 60 * NS_PER_S);
-	struct timeval pause = timeval_of(ACCEPT_PAUSE_NS);
+	struct timeval pause = clock_timeval(ACCEPT_PAUSE_NS);
 	struct sockaddr_storage address;
 	socklen_t size = sizeof address;
 	char from[ADDRESS_SIZE];
