@@ -409,11 +409,31 @@ serve_new(struct event_base *base, const struct serve_options *options, struct s
 	return serve_create(base, options, false, ret, error);
 }
 
+/* Those who could not come in as what they are any more. */
+static void
+drop_unwelcome(struct serve *serve, bool other_tokens)
+{
+	struct serve_client *client, *next;
+
+	for (client = LIST_FIRST(&serve->clients); client; client = next) {
+		struct error error = { 0 };
+
+		next = LIST_NEXT(client, link);
+		if (!client->remote)
+			continue;
+		if (serve_port_check(serve, client, &error))
+			serve_client_drop(client, error.text);
+		else if (other_tokens && serve_http_listens_by_token(client))
+			serve_client_drop(client, "the tokens are others");
+	}
+}
+
 int
 serve_reconfigure(struct serve *serve, const struct serve_options *options, struct error *error)
 {
 	struct serve_options old = serve->options;
 	struct serve_tokens *tokens = NULL;
+	bool other_tokens;
 	int r = serve_tokens_read(options->http_tokens, &tokens, error);
 
 	if (!r)
@@ -424,6 +444,7 @@ serve_reconfigure(struct serve *serve, const struct serve_options *options, stru
 		serve_tokens_free(tokens);
 		return r;
 	}
+	other_tokens = !serve_tokens_equal(serve->tokens, tokens);
 	serve_tokens_free(serve->tokens);
 	serve->tokens = tokens;
 	serve->options = *options;
@@ -431,6 +452,7 @@ serve_reconfigure(struct serve *serve, const struct serve_options *options, stru
 	serve->options.started_ns = old.started_ns;
 	serve->options.silence = old.silence;
 	serve->options.silence_context = old.silence_context;
+	drop_unwelcome(serve, other_tokens);
 	return 0;
 }
 

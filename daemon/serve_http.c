@@ -31,7 +31,6 @@ enum { MAX_TOKENS = 64, MIN_TOKEN = 16, MAX_TOKEN = 512, MAX_VALUE = 256 };
 struct serve_http {
 	struct serve_client *client;
 	struct http_reader reader;
-	enum serve_role role;      /* Of the connection; SERVE_NOBODY: tokens decide. */
 	bool streams;              /* Answers with events until it is closed. */
 	bool head_only;
 	bool hungry;               /* What is there is no whole request. */
@@ -54,6 +53,12 @@ serve_tokens_free(struct serve_tokens *tokens)
 	if (tokens)
 		explicit_bzero(tokens, sizeof *tokens);
 	free(tokens);
+}
+
+bool
+serve_tokens_equal(const struct serve_tokens *a, const struct serve_tokens *b)
+{
+	return a && b ? !memcmp(a, b, sizeof *a) : a == b;
 }
 
 /* "reader TOKEN" or "operator TOKEN". */
@@ -388,7 +393,7 @@ is_same_origin(const char *origin, const char *host)
 static bool
 check_caller(struct serve_client *client, const struct http_request *request)
 {
-	enum serve_role role = client->http->role;
+	enum serve_role role = client->role;
 
 	if (!request->host || !is_our_name(client->serve, request->host)) {
 		answer_text(client, 421, NULL, "this is no name of this server (http-hosts)");
@@ -451,13 +456,12 @@ on_timer(evutil_socket_t fd, short what, void *context)
 }
 
 struct serve_http *
-serve_http_new(struct serve_client *client, const struct serve_peer *peer)
+serve_http_new(struct serve_client *client)
 {
 	struct timeval idle = clock_timeval(client->serve->options.http_idle_ns);
 	struct serve_http *http = xcalloc(1, sizeof *http);
 
 	http->client = client;
-	http->role = peer->role;
 	http->reader.max_body = client->serve->options.max_line;
 	http->timer = event_new(client->serve->base, -1, EV_PERSIST, on_timer, http);
 	if (!http->timer || event_add(http->timer, &idle)) {
@@ -494,6 +498,12 @@ serve_http_ready(struct serve_client *client)
 	const struct serve_http *http = client->http;
 
 	return !http->streams && !http->hungry && http_reader_left(&http->reader);
+}
+
+bool
+serve_http_listens_by_token(const struct serve_client *client)
+{
+	return client->http && client->http->streams && client->role == SERVE_NOBODY;
 }
 
 int

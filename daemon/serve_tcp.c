@@ -119,11 +119,22 @@ handshake_free(struct handshake *handshake, bool keep)
 	free(handshake);
 }
 
+static void
+free_handshakes(struct serve_port *port)
+{
+	while (!TAILQ_EMPTY(&port->handshakes))
+		handshake_free(TAILQ_FIRST(&port->handshakes), false);
+}
+
 static enum serve_role
 role_of(const struct serve *serve, const struct tls_stream *tls)
 {
 	const struct serve_options *options = &serve->options;
 
+	/* On the loopback interface everybody may read, as from the read-only socket,
+	 * unless tokens were given out. */
+	if (!tls)
+		return serve->tokens ? SERVE_NOBODY : SERVE_READER;
 	if (options->tls_operators && tls_stream_is_one_of(tls, options->tls_operators))
 		return SERVE_OPERATOR;
 	if (options->tls_readers && tls_stream_is_one_of(tls, options->tls_readers))
@@ -139,14 +150,9 @@ admit(struct serve_port *port, int fd, struct tls_stream *tls, const char *from)
 	struct serve_peer peer = { .uid = (uid_t) -1, .remote = true, .http = port->http, .tls = tls };
 	const char *why;
 
-	if (tls) {
+	if (tls)
 		tls_stream_name(tls, peer.name);
-		peer.role = role_of(serve, tls);
-	}
-	/* On the loopback interface everybody may read, as from the read-only socket,
-	 * unless tokens were given out. */
-	if (!tls && !serve->tokens)
-		peer.role = SERVE_READER;
+	peer.role = role_of(serve, tls);
 	peer.needs_credentials = peer.role == SERVE_NOBODY;
 	why = serve_too_many(serve, &peer);
 	if (why) {
@@ -398,11 +404,25 @@ serve_port_reload(struct serve_port *port, const struct serve_options *options,
 	struct tls_context *context = NULL;
 	int r = port && port->tls ? make_context(options, port->http, &context, error) : 0;
 
-	if (!r && context) {
-		tls_context_free(port->tls);
-		port->tls = context;
-	}
-	return r;
+	if (r || !context)
+		return r;
+	/* Handshakes under way would go by what was read before. */
+	free_handshakes(port);
+	tls_context_free(port->tls);
+	port->tls = context;
+	return 0;
+}
+
+int
+serve_port_check(const struct serve *serve, const struct serve_client *client, struct error *error)
+{
+	const struct serve_port *port = client->http ? serve->http_port : serve->lines_port;
+
+	if (client->tls && tls_stream_check(client->tls, port->tls, error))
+		return -EACCES;
+	if (role_of(serve, client->tls) < client->role)
+		return error_set(error, EACCES, "it has no longer the role with which it came");
+	return 0;
 }
 
 static int
@@ -466,14 +486,9 @@ serve_port_new(struct serve *serve, const char *address, bool http, struct serve
 void
 serve_port_free(struct serve_port *port)
 {
-	struct handshake *handshake, *next;
-
 	if (!port)
 		return;
-	for (handshake = TAILQ_FIRST(&port->handshakes); handshake; handshake = next) {
-		next = TAILQ_NEXT(handshake, link);
-		handshake_free(handshake, false);
-	}
+	free_handshakes(port);
 	if (port->incoming)
 		event_free(port->incoming);
 	if (port->resume)
