@@ -536,9 +536,3 @@ viewer_counters(const struct viewer *viewer)
 {
 	return &viewer->counters;
 }
-
-const char *
-viewer_name(const struct viewer *viewer)
-{
-	return viewer->name;
-}

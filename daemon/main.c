@@ -220,7 +220,8 @@ on_watchdog(evutil_socket_t fd, short what, void *user)
 	struct watch *watch = user;
 	uint64_t limit = clock_mono_ns() - 4 * notify_watchdog_ns();
 
-	if (lane_alive_ns(watch->lane) > limit && writer_alive_ns(watch->writer) > limit)
+	if (lane_alive_ns(watch->lane) > limit && writer_alive_ns(watch->writer) > limit &&
+	    (!watch->deliver || deliver_alive_ns(watch->deliver) > limit))
 		notify_state("WATCHDOG=1");
 }
 
