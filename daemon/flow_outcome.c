@@ -31,7 +31,7 @@ struct seen {
 	const struct flow_fact *bad;        /* The first of its steps that failed. */
 	const struct flow_fact *migration;  /* The last that Nova told of. */
 	const struct flow_fact *worst;      /* The error that is the cause. */
-	const json_t *record;               /* Of the live migration, or NULL. */
+	json_t *record;                     /* Of the live migration, or NULL. */
 	bool fatal;                         /* One of its errors is. */
 	bool cast;                          /* Somebody was told to go on with it. */
 	bool open, lost;                    /* Some of it goes on; was lost from sight. */
@@ -106,12 +106,11 @@ fits(const json_t *record, const struct seen *seen)
 /* Of the VM's live migrations at that time, the last that fits.  When the source was lost
  * from sight, those after the first may be another request's that is not known; and when
  * nothing tells between which hosts it was, any may be. */
-static const json_t *
+static json_t *
 record_of(const struct flow *flow, const struct seen *seen)
 {
 	const bool lost = seen->monitored && streq(seen->monitored->status, "lost");
-	const json_t *found = NULL;
-	json_t *record;
+	json_t *found = NULL, *record;
 	size_t i;
 
 	json_array_foreach(flow->migrations, i, record) {

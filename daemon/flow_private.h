@@ -87,7 +87,7 @@ struct flow {
 	/* Set by flow_outcome.c: */
 	const char *status;
 	uint64_t end_ns;             /* 0: none yet. */
-	const json_t *record;        /* Of its live migration, or NULL. */
+	json_t *record;              /* Of its live migration, or NULL. */
 	const struct flow_fact *told; /* What Nova told of that, or NULL. */
 	json_t *error;               /* Object, or NULL. */
 	json_t *findings;            /* Array. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/clock_apply.h"
 #include "daemon/kernel_answers.h"
 
 static bool
@@ -49,6 +50,7 @@ find_migration(struct why *why, const struct why_rule *rule)
 
 	if (!migration)
 		return;
+	clock_add_migration(why->store, migration);
 	kernel_add_migration(why->store, migration);
 	found = why_migration(why->store, migration);
 	took_ns = why_end(why->store, migration, why_text(migration, "source"));
