@@ -22,7 +22,7 @@ libanalyzers_a_SOURCES = \
 	analyzers/ovs_kprobes.c analyzers/ovs_addresses.c analyzers/ovs_control.c \
 	analyzers/ovs_window.c analyzers/ovs_window.h analyzers/ovs_json.c \
 	analyzers/qemu.c analyzers/qemu.h analyzers/qemu_qmp.c \
-	analyzers/qemu_rounds.c analyzers/qemu_steps.c analyzers/qemu_tell.c \
+	analyzers/qemu_rounds.c analyzers/qemu_stages.c analyzers/qemu_steps.c analyzers/qemu_tell.c \
 	analyzers/json_text.c analyzers/json_text.h \
 	analyzers/oslo_record.c analyzers/oslo_record.h \
 	analyzers/openstack.h analyzers/log_decoder.c analyzers/log_match.c \
