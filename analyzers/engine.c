@@ -523,7 +523,7 @@ event_key(const struct route *route, const struct ctf_event *event, uint64_t *re
 		return true;
 	if ((route->source && route->source->key) || !event->stream)
 		return false;
-	env = ctf_trace_env(ctf_stream_trace(event->stream), "vpid");
+	env = ctf_stream_env(event->stream, "vpid");
 	return env && !parse_u64(env, ret);
 }
 
@@ -700,7 +700,7 @@ engine_loss(struct engine_host *host, const struct ctf_loss *loss)
 
 	natives_loss(host, loss);
 	if (loss->stream)
-		env = ctf_trace_env(ctf_stream_trace(loss->stream), "vpid");
+		env = ctf_stream_env(loss->stream, "vpid");
 	tell_loss(host, loss, env);
 	for (entry = host->flows; entry; entry = entry->hh.next) {
 		const struct state *state =

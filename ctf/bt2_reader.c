@@ -24,6 +24,8 @@ struct bt2_stream {
 	char *name;
 	uint64_t bytes;             /* For progress: its part of the trace's. */
 	uint64_t hz;                /* Of its clock; 0: its events have no time. */
+	const bt_trace *trace;
+	char env_number[24];        /* The last that was asked for, as text. */
 	bt_message_iterator *iterator;
 	bt_message_array_const messages;
 	uint64_t n_messages, at;
@@ -309,14 +311,18 @@ take_event(struct bt2_stream *stream, const bt_message *message)
 	return true;
 }
 
-static bool
-is_kernel(const bt_trace *trace)
+static const char *
+stream_env(void *context, const char *key)
 {
-	const bt_value *domain =
-		bt_trace_borrow_environment_entry_value_by_name_const(trace, "domain");
+	struct bt2_stream *stream = context;
+	const bt_value *value = stream->trace ?
+		bt_trace_borrow_environment_entry_value_by_name_const(stream->trace, key) : NULL;
 
-	return domain && bt_value_is_string(domain) &&
-	       streq(bt_value_string_get(domain), "kernel");
+	if (!value || bt_value_is_string(value))
+		return value ? bt_value_string_get(value) : NULL;
+	snprintf(stream->env_number, sizeof stream->env_number, "%" PRId64,
+		 bt_value_integer_signed_get(value));
+	return stream->env_number;
 }
 
 static int32_t
@@ -344,8 +350,6 @@ begin_packet(struct bt2_stream *stream, const bt_message *message)
 	uint64_t t_ns;
 
 	stream->cpu = packet_cpu(packet);
-	stream->kernel = is_kernel(bt_stream_borrow_trace_const(
-		bt_packet_borrow_stream_const(packet)));
 	stream->counters.packets++;
 	if (!bt_stream_class_packets_have_beginning_default_clock_snapshot(class))
 		return;
@@ -464,6 +468,7 @@ static const struct ctf_foreign_ops stream_ops = {
 	.advance = stream_advance,
 	.visit = stream_visit,
 	.counters = stream_counters,
+	.env = stream_env,
 };
 
 /* --- Opening. --- */
@@ -567,9 +572,8 @@ static void
 note_facts(struct bt2 *bt2, struct bt2_stream *stream)
 {
 	const bt_message *message = next_message(stream);
-	const bt_value *hostname;
 	const bt_stream *bt_stream;
-	const char *path;
+	const char *path, *hostname, *domain;
 
 	if (!message || bt_message_get_type(message) != BT_MESSAGE_TYPE_STREAM_BEGINNING)
 		return;
@@ -578,10 +582,13 @@ note_facts(struct bt2 *bt2, struct bt2_stream *stream)
 	if (path)
 		stream->name = xstrdup(strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
 	note_clock(stream, bt_stream_borrow_class_const(bt_stream));
-	hostname = bt_trace_borrow_environment_entry_value_by_name_const(
-		bt_stream_borrow_trace_const(bt_stream), "hostname");
-	if (hostname && bt_value_is_string(hostname) && !bt2->public.hostname)
-		bt2->public.hostname = xstrdup(bt_value_string_get(hostname));
+	stream->trace = bt_stream_borrow_trace_const(bt_stream);
+	bt_trace_get_ref(stream->trace);
+	domain = stream_env(stream, "domain");
+	stream->kernel = domain && streq(domain, "kernel");
+	hostname = stream_env(stream, "hostname");
+	if (hostname && !bt2->public.hostname)
+		bt2->public.hostname = xstrdup(hostname);
 }
 
 static void
@@ -597,6 +604,7 @@ bt2_close(struct ctf_opened *opened)
 		while (stream->at < stream->n_messages)
 			drop_message(stream);
 		bt_message_iterator_put_ref(stream->iterator);
+		bt_trace_put_ref(stream->trace);
 		buf_done(&stream->storage);
 		free(stream->name);
 	}
