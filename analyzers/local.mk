@@ -4,6 +4,7 @@ libanalyzers_a_SOURCES = \
 	analyzers/analyzer.h analyzers/analyzers.c \
 	analyzers/engine.c analyzers/engine.h analyzers/engine_private.h \
 	analyzers/engine_compile.c analyzers/engine_heap.c analyzers/engine_native.c \
+	analyzers/engine_twice.c \
 	analyzers/engine_save.c analyzers/engine_tables.c \
 	analyzers/windows.c analyzers/windows.h \
 	analyzers/facts.c analyzers/facts.h \

@@ -311,6 +311,12 @@ take_event(struct bt2_stream *stream, const bt_message *message)
 	return true;
 }
 
+static const void *
+stream_origin(void *context)
+{
+	return ((const struct bt2_stream *) context)->bt2;
+}
+
 static const char *
 stream_env(void *context, const char *key)
 {
@@ -469,6 +475,7 @@ static const struct ctf_foreign_ops stream_ops = {
 	.visit = stream_visit,
 	.counters = stream_counters,
 	.env = stream_env,
+	.origin = stream_origin,
 };
 
 /* --- Opening. --- */

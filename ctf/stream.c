@@ -68,6 +68,12 @@ ctf_stream_trace(const struct ctf_stream *stream)
 	return stream->trace;
 }
 
+const void *
+ctf_stream_origin(const struct ctf_stream *stream)
+{
+	return stream->foreign ? stream->foreign->origin(stream->foreign_context) : stream->trace;
+}
+
 const char *
 ctf_stream_env(const struct ctf_stream *stream, const char *key)
 {
