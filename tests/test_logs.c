@@ -407,12 +407,12 @@ notes(void **state)
 	assert_true(notes_set_string(&notes, F_NAME, "b"));
 	assert_true(notes_set_u64(&notes, F_PID, 7));
 	assert_true(notes_set_string(&notes, F_EXCEPTION, "E"));
-	assert_true(notes_set(&notes, F_DETAIL, (struct text) { "\xff\xfe", 2 }));
+	assert_true(notes_set(&notes, F_DETAIL, (struct text) { "\xff\0\xfe", 3 }));
 	assert_text(notes_get(&notes, F_NAME), "b");
 	assert_true(notes_check(&notes));
 	object = notes_json(&notes, true);
 	assert_int_equal(json_integer_value(json_object_get(object, "pid")), 7);
-	assert_string_equal(json_string_value(json_object_get(object, "detail")), "??");
+	assert_string_equal(json_string_value(json_object_get(object, "detail")), "???");
 	assert_non_null(json_object_get(json_object_get(object, "error"), "exception"));
 	json_decref(object);
 	assert_true(notes_clear(&notes, F_NAME));
