@@ -28,6 +28,7 @@ struct seen {
 	const struct flow_fact *state;      /* The last change of the VM's state. */
 	const struct flow_fact *fate;       /* A change to error that nobody asked for. */
 	const struct flow_fact *monitored;  /* The live migration as its source saw it. */
+	bool tidied;                        /* ... and what the source does after it. */
 	const struct flow_fact *bad;        /* The first of its steps that failed. */
 	const struct flow_fact *migration;  /* The last that Nova told of. */
 	const struct flow_fact *worst;      /* The error that is the cause. */
@@ -64,6 +65,8 @@ look_at(const struct flow *flow, const struct flow_fact *fact, struct seen *seen
 	if (fact->family == FAMILY_STEP && streq(fact->name, "live_migration") &&
 	    (!seen->monitored || fact->surely))
 		seen->monitored = fact;
+	seen->tidied |= fact->family == FAMILY_STEP && streq(fact->name, "post_live_migration") &&
+			is_over(fact);
 	if (fact->family == FAMILY_MIGRATION)
 		seen->migration = fact;
 	if (fact->family == FAMILY_ERROR && is_worse(fact, seen->worst))
@@ -158,6 +161,16 @@ status_of_word(const char *word)
 	return NULL;
 }
 
+/* QEMU is done before Nova takes notice: what its source watched it goes on to finish. */
+static bool
+goes_on(const struct flow *flow, const struct seen *seen)
+{
+	const struct flow_fact *monitored = seen->monitored;
+
+	return seen->open || flow->core_open ||
+	       (monitored && !seen->done && !seen->tidied && !streq(monitored->status, "lost"));
+}
+
 /* What Nova's action claims counts for nothing: the migration's own status
  * does, Nova's as it knows of its part, else the hypervisor's. */
 static const char *
@@ -183,7 +196,7 @@ status_of_migration(const struct flow *flow, const struct seen *seen)
 		return is_bad(seen->done) ? "error" : "ok";
 	if (!qemu && seen->bad)
 		return "error";
-	if (qemu && (seen->open || flow->core_open))
+	if (qemu && goes_on(flow, seen))
 		return "running";
 	return qemu;
 }
@@ -433,8 +446,9 @@ end_of(const struct flow *flow, const struct seen *seen)
 
 	if (http_status >= 400 || (http_status && http_status != 202 && !*flow->done))
 		return flow->root->end_ns;
+	/* Of what the API does while its client waits, not before that got its answer. */
 	if (streq(flow->status, "ok") && seen->done)
-		return flow_last(seen->done);
+		return MAX(flow_last(seen->done), flow->root->end_ns);
 	if (streq(flow->status, "error") && seen->state && has_failed(seen) &&
 	    !flow->kind->migrates)
 		return seen->state->start_ns;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/flow_private.h"
+#include "daemon/volume.h"
 #include "lib/util.h"
 
 static const char *
@@ -167,6 +168,45 @@ touch_holders(struct touch *touch, struct store *store, const struct fact *fact,
 	return 0;
 }
 
+/* Volumes that are asked to be deleted, or of whose request Cinder tells. */
+static int
+touch_volumes(struct touch *touch, struct store *store, const struct fact *fact,
+	      struct error *error)
+{
+	json_t *volumes, *unused;
+	const char *id;
+
+	if (!volume_is_told_by(fact))
+		return 0;
+	volumes = volumes_of_request(store, text_member(fact->attributes, "request_id"), error);
+	json_object_foreach(volumes, id, unused)
+		add_thing(touch, "volume", id);
+	json_decref(volumes);
+	return error && error->code ? -EIO : 0;
+}
+
+/* A VM that is deleted holds its volumes no more. */
+static int
+touch_volumes_of_vm(struct touch *touch, struct store *store, const struct fact *fact,
+		    struct error *error)
+{
+	const char *instance = text_member(fact->attributes, "instance");
+	const char *to = text_member(fact->attributes, "to");
+	json_t *links, *link;
+	size_t i;
+
+	if (!streq(fact->kind, "vm.change") || !instance || !to || !streq(to, "deleted"))
+		return 0;
+	links = store_facts_naming_in(store, instance, "vm.volume", 0, INT64_MAX, error);
+	if (!links)
+		return -EIO;
+	json_array_foreach(links, i, link)
+		add_thing(touch, "volume",
+			  text_member(json_object_get(link, "attributes"), "volume"));
+	json_decref(links);
+	return 0;
+}
+
 int
 touch_fact(struct touch *touch, struct store *store, const struct fact *fact, struct error *error)
 {
@@ -176,7 +216,8 @@ touch_fact(struct touch *touch, struct store *store, const struct fact *fact, st
 		if (streq(fact->kind, sources[i].kind))
 			add_thing(touch, sources[i].topic,
 				  named_in(fact, sources[i].member, buffer));
-	if (touch_holders(touch, store, fact, error))
+	if (touch_holders(touch, store, fact, error) || touch_volumes(touch, store, fact, error) ||
+	    touch_volumes_of_vm(touch, store, fact, error))
 		return -EIO;
 	return touch_requests(touch, store, fact, error);
 }
