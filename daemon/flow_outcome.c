@@ -34,6 +34,7 @@ struct seen {
 	const struct flow_fact *worst;      /* The error that is the cause. */
 	const json_t *record;               /* Of the live migration, or NULL. */
 	bool fatal;                         /* One of its errors is. */
+	bool again;                         /* ... and another host tries again since. */
 	bool cast;                          /* Somebody was told to go on with it. */
 	bool open, lost;                    /* Some of it goes on; was lost from sight. */
 	uint64_t last_ns;                   /* The last that was done under its own id. */
@@ -71,7 +72,12 @@ look_at(const struct flow *flow, const struct flow_fact *fact, struct seen *seen
 		seen->migration = fact;
 	if (fact->family == FAMILY_ERROR && is_worse(fact, seen->worst))
 		seen->worst = fact;
-	seen->fatal |= fact->family == FAMILY_ERROR && flow_is_fatal(fact);
+	if (fact->family == FAMILY_ERROR && flow_is_fatal(fact)) {
+		seen->fatal = true;
+		seen->again = false;
+	}
+	if (fact->family == FAMILY_ERROR && streq(fact->name, "reschedule"))
+		seen->again = true;
 	if (fact->family == FAMILY_CALL && own && what && !streq(what, "call"))
 		seen->cast = true;
 	if (!own || !fact->surely)
@@ -223,11 +229,11 @@ status_of_steps(const struct flow *flow, const struct seen *seen)
 	/* What the API did at once, it did. */
 	if (http_status && !accepted && !*flow->done)
 		return "ok";
-	if (failed || seen->done || seen->bad || seen->fatal)
+	if (failed || ((seen->done || seen->bad || seen->fatal) && !seen->again))
 		return "error";
 	if (streq(flow->root->status, "lost") || seen->lost)
 		return "lost";
-	if (!is_over(flow->root) || seen->open)
+	if (!is_over(flow->root) || seen->open || seen->again)
 		return "running";
 	return accepted && seen->cast && *flow->done ? "running" : "ok";
 }
@@ -446,9 +452,8 @@ end_of(const struct flow *flow, const struct seen *seen)
 
 	if (http_status >= 400 || (http_status && http_status != 202 && !*flow->done))
 		return flow->root->end_ns;
-	/* Of what the API does while its client waits, not before that got its answer. */
 	if (streq(flow->status, "ok") && seen->done)
-		return MAX(flow_last(seen->done), flow->root->end_ns);
+		return flow_last(seen->done);
 	if (streq(flow->status, "error") && seen->state && has_failed(seen) &&
 	    !flow->kind->migrates)
 		return seen->state->start_ns;
