@@ -187,10 +187,14 @@ add_window(const struct view *view, struct operation *operation, uint64_t t_ns,
 static int
 read_windows(struct view *view, struct error *error)
 {
+	/* The key is SERVICE/OPERATION. */
 	static const char sql[] = "SELECT host, t_ns, attributes FROM sample"
 				  " WHERE kind = 'service.window' AND t_ns BETWEEN ?1 AND ?2"
+				  " AND (?3 IS NULL OR host = ?3)"
+				  " AND (?4 IS NULL OR substr(key, 1, length(?4) + 1) = ?4 || '/')"
 				  " ORDER BY t_ns, id";
-	sqlite3_stmt *stmt = store_query(view->store, sql, "uu", view->from_ns, view->to_ns);
+	sqlite3_stmt *stmt = store_query(view->store, sql, "uutt", view->from_ns, view->to_ns,
+					 view->host, view->name);
 
 	while (stmt && sqlite3_step(stmt) == SQLITE_ROW) {
 		uint64_t t_ns = (uint64_t) sqlite3_column_int64(stmt, 1);
