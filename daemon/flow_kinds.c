@@ -140,7 +140,7 @@ static const struct {
 	{ "service-down", false, true }, { "rpc-timeout", false, true },
 	{ "rpc-failed", false, false }, { "unreachable", false, false },
 	{ "timeout", false, false }, { "database", false, false }, { "libvirt", false, false },
-	{ "migration-stuck", false, true }, { "detach-timeout", false, true },
+	{ "postcopy-failed", false, true }, { "detach-timeout", false, true },
 	{ "agent-down", false, true }, { "agent-missing", false, true },
 	{ "soft-reboot-failed", false, true }, { "nova-notify-failed", false, false },
 	{ "guest-stopped-by-itself", false, false }, { "command-failed", false, false },

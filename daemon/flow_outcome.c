@@ -84,7 +84,9 @@ look_at(const struct flow *flow, const struct flow_fact *fact, struct seen *seen
 		return;
 	seen->lost |= streq(fact->status, "lost");
 	seen->open |= streq(fact->status, "running") && fact->family == FAMILY_STEP;
-	if (fact->family != FAMILY_ERROR && fact->family != FAMILY_CHANGE)
+	/* A line about a request to another service may be of the next request of its thread. */
+	if (fact->family != FAMILY_ERROR && fact->family != FAMILY_CHANGE &&
+	    fact->family != FAMILY_CHILD)
 		seen->last_ns = MAX(seen->last_ns, flow_last(fact));
 }
 
