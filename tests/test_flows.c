@@ -380,6 +380,25 @@ test_running(void **state)
 	assert_status("req-a", "ok");
 }
 
+/* Where the compute node is not traced, the VM's state tells. */
+static void
+test_state_tells(void **state)
+{
+	json_t *flow;
+
+	api("req-a", 0, S(1), ", 'operation': 'server.create'");
+	span("ctl", "rpc.call", "cast-1", S(1), S(1), "{'what': 'cast', 'topic': 'compute.c1',"
+	     " 'service': 'nova-conductor', 'request_id': 'req-a'}");
+	assert_status("req-a", "running");
+	tell_as(FACT_MARK, "ctl", "vm.change", VM "/vm_state", T0 + S(7), 0, NULL,
+		"{'what': 'vm_state', 'from': 'building', 'to': 'active', 'instance': '" VM "',"
+		" 'request_id': 'req-a', 'rid_ok': true}");
+	flow = flow_at("req-a");
+	assert_string_equal(member(flow, "status"), "ok");
+	assert_int_equal(number(flow, "end_ns"), T0 + S(7));
+	json_decref(flow);
+}
+
 /* What failed on one host while another is tried has not failed. */
 static void
 test_rescheduled(void **state)
@@ -775,6 +794,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_refused, begin, end),
 		cmocka_unit_test_setup_teardown(test_cause, begin, end),
 		cmocka_unit_test_setup_teardown(test_running, begin, end),
+		cmocka_unit_test_setup_teardown(test_state_tells, begin, end),
 		cmocka_unit_test_setup_teardown(test_rescheduled, begin, end),
 		cmocka_unit_test_setup_teardown(test_volume_running, begin, end),
 		cmocka_unit_test_setup_teardown(test_budget, begin, end),
