@@ -513,6 +513,38 @@ test_migration_noticed(void **state)
 	facts_done(facts, 2);
 }
 
+static const char *
+control_text(const char *id)
+{
+	static char text[256];
+	json_t *flow = store_flow_show(store, id, NULL), *finding;
+	size_t i;
+
+	*text = '\0';
+	json_array_foreach(json_object_get(flow, "findings"), i, finding)
+		if (streq(member(finding, "rule"), "control"))
+			snprintf(text, sizeof text, "%s", member(finding, "text"));
+	json_decref(flow);
+	return text;
+}
+
+/* Who asked for it to be aborted is a request of its own; each tells of the other. */
+static void
+test_control(void **state)
+{
+	api("req-a", 0, S(1), ", 'operation': 'server.live-migrate'");
+	step("c1", "live_migration", "", false, VM, S(2), S(6));
+	step("c1", "instance.live_migration_post_dest", "req-a", true, VM, S(6), S(7));
+	api("req-b", S(4), S(5), ", 'operation': 'server.live-migrate-abort'");
+	step("c1", "instance.live_migration_abort", "req-b", true, VM, S(4), S(5));
+	api("req-c", S(50), S(51), ", 'operation': 'server.live-migrate-abort'");
+	step("c1", "instance.live_migration_abort", "req-c", true, VM, S(50), S(51));
+	assert_string_equal(control_text("req-a"), "req-b asked after 4.0 s that it be aborted");
+	assert_string_equal(control_text("req-b"), "it asks that req-a, 4.0 s after that began, "
+			    "be aborted");
+	assert_string_equal(control_text("req-c"), "");
+}
+
 /* What Open vSwitch did for one of its ports while it ran, and nothing else. */
 static void
 test_datapath(void **state)
@@ -800,6 +832,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_budget, begin, end),
 		cmocka_unit_test_setup_teardown(test_migration, begin, end),
 		cmocka_unit_test_setup_teardown(test_migration_noticed, begin, end),
+		cmocka_unit_test_setup_teardown(test_control, begin, end),
 		cmocka_unit_test_setup_teardown(test_migrations_apart, begin, end),
 		cmocka_unit_test_setup_teardown(test_attachments, begin, end),
 		cmocka_unit_test_setup_teardown(test_datapath, begin, end),
