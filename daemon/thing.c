@@ -255,33 +255,48 @@ compare_changes(const void *a_, const void *b_)
 	return strcmp(a_id ? a_id : "", b_id ? b_id : "");
 }
 
+/* Whether it is where that change leads already: each controller knows but the changes that
+ * it told itself, and may tell of one that another told before. */
+static bool
+is_told(json_t *now, const char *what, const json_t *to)
+{
+	const json_t *before = json_object_get(now, what);
+	bool told = before && json_equal(before, to);
+
+	json_object_set(now, what, (json_t *) (uintptr_t) to);
+	return told;
+}
+
 /* The changes of a VM in their order; of very many the newest. */
 static json_t *
 history_of(struct store *store, const char *uuid, struct error *error)
 {
 	json_t *facts = facts_of(store, uuid, "vm.change", error), *history = json_array();
 	size_t n = json_array_size(facts), first = n > MAX_HISTORY ? n - MAX_HISTORY : 0;
-	json_t **sorted = xcalloc(n + 1, sizeof *sorted);
+	json_t **sorted = xcalloc(n + 1, sizeof *sorted), *now = json_object();
 
 	for (size_t i = 0; i < n; i++)
 		sorted[i] = json_array_get(facts, i);
 	qsort(sorted, n, sizeof *sorted, compare_changes);
 	for (size_t i = first; i < n; i++) {
-		const json_t *said = attributes_of(sorted[i]);
+		const json_t *said = attributes_of(sorted[i]), *to = json_object_get(said, "to");
 		const char *what = text_member(said, "what");
 		const char *host = text_member(said, "host");
 
+		if (what && to && is_told(now, what, to))
+			continue;
 		json_array_append_new(history, json_pack(
 			"{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "t_ns",
 			(json_int_t) flow_number(sorted[i], "start_ns"), "what",
 			text_json(what ? what : "?"), "from",
 			state_json(what ? what : "", json_object_get(said, "from")), "to",
-			state_json(what ? what : "", json_object_get(said, "to")), "request_id",
+			state_json(what ? what : "", to), "request_id",
 			text_json(text_member(said, "request_id")), "host",
 			text_json(host ? host : text_member(sorted[i], "host")), "service",
 			text_json(text_member(said, "service"))));
 	}
 	free(sorted);
+	json_decref(now);
 	json_decref(facts);
 	return history;
 }

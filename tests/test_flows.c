@@ -655,6 +655,12 @@ test_vm(void **state)
 			    "vm_state");
 	assert_int_equal(json_array_size(json_object_get(vm, "history")), 3);
 	json_decref(vm);
+	/* Another controller tells it again. */
+	tell_as(FACT_MARK, "ctl-2", "vm.change", VM "/vm_state", T0 + S(4), 0, NULL, "{'what': 'vm_state',"
+		" 'from': 'building', 'to': 'active', 'instance': '" VM "', 'seq': 0}");
+	vm = store_thing_show(store, "vm", "web", NULL);
+	assert_int_equal(json_array_size(json_object_get(vm, "history")), 3);
+	json_decref(vm);
 }
 
 static void
