@@ -83,7 +83,8 @@ volume_is_told_by(const struct fact *fact)
 	const char *operation = flow_member(fact->attributes, "operation");
 
 	if (streq(fact->kind, "cinder.step"))
-		return name && flow_matches(CHOSEN " " DELETED, name);
+		return (name && flow_matches(CHOSEN " " DELETED, name)) ||
+		       flow_member(fact->attributes, "volume");
 	return streq(fact->kind, "api.request") && operation &&
 	       flow_matches("volume.delete volume.force-delete", operation);
 }

@@ -15,7 +15,7 @@
 /* Sets "backend" and "status" of a volume ("deleting", "deleted") where requests tell it;
  * nothing on failure, which is in 'error'. */
 void volume_told(struct store *store, const char *id, json_t *volume, struct error *error);
-/* Whether this fact says something of volumes that it does not name. */
+/* Whether this fact tells something of volumes that has to be joined by its request. */
 bool volume_is_told_by(const struct fact *fact);
 /* The volumes that facts of this request name: ids, as names of an object. */
 json_t *volumes_of_request(struct store *store, const char *request, struct error *error);

@@ -801,6 +801,8 @@ test_retention(void **state)
 	     " 'request_id': 'req-open'}");
 	step("c1", "instance.create", "req-open", true, NULL, S(2), 0);
 	assert_int_equal(flows(), 2);
+	tell_as(FACT_ENTITY, "ctl", "vm", OTHER, 0, 0, NULL, "{'name': 'db'}");
+	link_volume("c1", OTHER, S(1), 0);
 	assert_int_equal(store_retain(store, T0 + S(1), T0 + S(1), &error), 0);
 	assert_int_equal(flows(), 2);
 	vm = store_thing(store, "vm", VM);
@@ -810,6 +812,7 @@ test_retention(void **state)
 	assert_null(flow_at("req-old"));
 	assert_null(store_thing(store, "vm", VM));
 	/* What goes on keeps all that is its own. */
+	assert_volume("in-use", OTHER, 1);
 	assert_true(has_span("req-open", "instance.create"));
 	assert_status("req-open", "running");
 }
