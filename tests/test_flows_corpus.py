@@ -19,6 +19,7 @@ SCENARIOS = ("openstack/agent-mode", "openstack/boot-delete", "openstack/create-
              "full/fs-livemig-fail")
 # In how many orders the facts are given, too: each kind comes last in one of some twenty.
 ORDERS = {"openstack/create-novalidhost": 24, "openstack/livemig-abort": 24, "openstack/resize": 8,
+          "openstack/volume": 4,
           "full/fs-livemig-busy": 12}
 # What an operator typed, and the kind of the request that it makes; the first that fits.
 KINDS = (("server create", "server.create"), ("server delete", "server.delete"),
