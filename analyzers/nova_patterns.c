@@ -146,14 +146,19 @@ const struct pattern nova_patterns[] = {
 	  .take = { F_DETAIL }, .flags = RID_OK },
 	STEP("nova.scheduler.filter_scheduler", "Unable to successfully claim against any host.",
 	     LOG_CAUSE, "no-resources", 0),
-	NOTHING("nova.scheduler.filter_scheduler", "Filtered %(hosts)s"),
+	{ "nova.scheduler.filter_scheduler", "Filtered %(hosts)s", LOG_CAUSE, "no-valid-host",
+	  .flags = RID_OK, .hole = 1, .value = "[]", .sets = F_MESSAGE,
+	  .to = "none of Placement's candidates is left" },
 	NOTHING("nova.scheduler.filter_scheduler", "Weighed %(hosts)s"),
-	NOTHING("nova.scheduler.manager", "Filtered %(hosts)s"),
+	{ "nova.scheduler.manager", "Filtered %(hosts)s", LOG_CAUSE, "no-valid-host", .flags = RID_OK,
+	  .hole = 1, .value = "[]", .sets = F_MESSAGE, .to = "none of Placement's candidates is left" },
 	NOTHING("nova.scheduler.manager", "Weighed %(hosts)s"),
 	{ "nova.scheduler.manager", "Starting to schedule for instances: %s", LOG_NOVA_TOOK,
 	  "schedule_begun", .flags = RID_OK | BY_REQUEST, .subject = F_REQUEST_ID },
-	STEP("nova.scheduler.host_manager", "No hosts matched due to not matching '%(key)s' value of "
-	     "'%(values)s'", LOG_CAUSE, "no-valid-host", F_DETAIL),
+	STEP("nova.scheduler.host_manager", "No hosts matched due to not matching requested destination "
+	     "(%(host)s, %(node)s)", LOG_CAUSE, "no-valid-host", F_DETAIL, F_NODE),
+	STEP("nova.scheduler.host_manager", "Host filter ignoring hosts: %s", LOG_NOVA_TOOK,
+	     "hosts_ignored", F_DETAIL),
 	STEP("nova.scheduler.host_manager", "No hosts matched due to not matching 'force_hosts' value "
 	     "of '%s'", LOG_CAUSE, "no-valid-host", F_DETAIL),
 

@@ -41,7 +41,6 @@ const struct pattern quiet_patterns[] = {
 	NOTHING(SCHEDULER, "Successfully synced instances from host '%s'."),
 	NOTHING(SCHEDULER, "The instance sync for host '%s' did not match. Re-created its InstanceList."),
 	NOTHING(SCHEDULER, "Received an update from an unknown host '%s'. Re-created its InstanceList."),
-	NOTHING(SCHEDULER, "Host filter ignoring hosts: %s"),
 	NOTHING(SCHEDULER, "Host filter forcing available hosts to %s"),
 	NOTHING(SCHEDULER, "Host filter only checking host %(host)s and node %(node)s"),
 

@@ -260,10 +260,10 @@ compare_changes(const void *a_, const void *b_)
 static bool
 is_told(json_t *now, const char *what, const json_t *to)
 {
-	const json_t *before = json_object_get(now, what);
-	bool told = before && json_equal(before, to);
+	json_t *state = state_json(what, to), *before = json_object_get(now, what);
+	bool told = before && json_equal(before, state);
 
-	json_object_set(now, what, (json_t *) (uintptr_t) to);
+	json_object_set_new(now, what, state);
 	return told;
 }
 
@@ -283,7 +283,7 @@ history_of(struct store *store, const char *uuid, struct error *error)
 		const char *what = text_member(said, "what");
 		const char *host = text_member(said, "host");
 
-		if (what && to && is_told(now, what, to))
+		if (what && is_told(now, what, to))
 			continue;
 		json_array_append_new(history, json_pack(
 			"{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "t_ns",

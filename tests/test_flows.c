@@ -661,6 +661,13 @@ test_vm(void **state)
 	vm = store_thing_show(store, "vm", "web", NULL);
 	assert_int_equal(json_array_size(json_object_get(vm, "history")), 3);
 	json_decref(vm);
+	/* The same task again is another change. */
+	change("task_state", "null", "'rebooting'", S(5), 1);
+	change("task_state", "'rebooting'", "null", S(6), 1);
+	change("task_state", "null", "'rebooting'", S(7), 1);
+	vm = store_thing_show(store, "vm", "web", NULL);
+	assert_int_equal(json_array_size(json_object_get(vm, "history")), 6);
+	json_decref(vm);
 }
 
 static void
@@ -696,6 +703,13 @@ test_parts(void **state)
 	json_decref(volume);
 	port = store_find(store, "fa:16:3e:00:00:01", 0, NULL);
 	assert_int_equal(json_array_size(json_object_get(port, "things")), 1);
+	json_decref(port);
+	/* As tables show ids; too short a beginning means nothing. */
+	port = store_find(store, "33333333", 0, NULL);
+	assert_int_equal(json_array_size(json_object_get(port, "things")), 1);
+	json_decref(port);
+	port = store_find(store, "333", 0, NULL);
+	assert_int_equal(json_array_size(json_object_get(port, "things")), 0);
 	json_decref(port);
 }
 

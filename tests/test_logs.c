@@ -320,6 +320,10 @@ by_version(void **state)
 		  "weighed", F_DETAIL, "(c1, n1) ram: 1" },
 		{ "nova.scheduler.manager", "Selected host: (c1, n1) ram: 1", LOG_NOVA_TOOK, "weighed",
 		  F_DETAIL, "(c1, n1) ram: 1" },
+		{ "nova.scheduler.manager", "Filtered []", LOG_CAUSE, "no-valid-host", F_MESSAGE,
+		  "none of Placement's candidates is left" },
+		{ "nova.scheduler.host_manager", "No hosts matched due to not matching requested "
+		  "destination (c9, c9)", LOG_CAUSE, "no-valid-host", F_DETAIL, "c9" },
 		{ "nova.virt.libvirt.migration", "Switching to post-copy migration mode", LOG_NOVA_TOOK,
 		  "switch_to_postcopy", F_DETAIL, "" },
 		{ "nova.virt.libvirt.migration", "Live migration not completed after 800 sec", LOG_CAUSE,
@@ -365,6 +369,8 @@ by_value(void **state)
 			  "into state 'RUNNING' from state 'PENDING'"));
 	assert_int_equal(given[0].event, LOG_CINDER_BEGIN);
 	assert_text(given[0].line.name, "CreateTask");
+	assert_true(match("nova.scheduler.manager", "Filtered [(c1, n1) ram: 1]"));
+	assert_int_equal(n_given, 0);
 	assert_true(match("cinder.scheduler.base_filter", "Filter CapacityFilter returned 3 host(s)"));
 	assert_int_equal(n_given, 0);
 	assert_true(match("cinder.scheduler.base_filter", "Filter CapacityFilter returned 0 host(s)"));
