@@ -48,7 +48,8 @@ const char *const ovs_place_names[OVS_N_PLACES] = {
 const char *const ovs_op_names[OVS_N_OPS] = {
 	[OVS_FLOW_NEW] = "flow.new", [OVS_FLOW_SET] = "flow.set", [OVS_FLOW_DEL] = "flow.del",
 	[OVS_VPORT_NEW] = "vport.new", [OVS_VPORT_DEL] = "vport.del", [OVS_DP_NEW] = "dp.new",
-	[OVS_EXECUTE] = "packet.execute",
+	[OVS_EXECUTE] = "packet.execute", [OVS_VPORT_SET] = "vport.set", [OVS_DP_SET] = "dp.set",
+	[OVS_DP_DEL] = "dp.del",
 };
 
 /* Keys are compared as bytes: they must have none that are not set. */
@@ -76,7 +77,7 @@ struct table {
 static const struct table tables[] = {
 	TABLE(paths, struct ovs_path, key, OVS_MAX_PATHS, packets, 2,
 	      .histogram = offsetof(struct ovs_path, latency)),
-	TABLE(ports, struct ovs_port, port_no, OVS_MAX_PORTS, received, 5,
+	TABLE(ports, struct ovs_port, port, OVS_MAX_PORTS, received, 5,
 	      .extra = offsetof(struct ovs_port, ifindex), .extra_size = 20),
 	TABLE(conversations, struct ovs_conversation, key, OVS_MAX_CONVERSATIONS, packets, 3,
 	      .histogram = offsetof(struct ovs_conversation, latency)),
@@ -159,6 +160,12 @@ ovs_window_empty(const struct ovs_window *window)
 	return !window->commands.n && !window->drops.n;
 }
 
+bool
+ovs_window_by_kprobes(const struct ovs_window *window)
+{
+	return window->counters[OVS_SOURCES] == OVS_BY_KPROBES;
+}
+
 size_t
 ovs_window_size(const struct ovs_window *window)
 {
@@ -186,9 +193,9 @@ ovs_window_path(struct ovs_window *window, uint32_t in, uint32_t out, bool slow)
 }
 
 struct ovs_port *
-ovs_window_port(struct ovs_window *window, uint32_t port_no)
+ovs_window_port(struct ovs_window *window, uint32_t port)
 {
-	return keyed_get(&window->ports, &port_no, NULL);
+	return keyed_get(&window->ports, &port, NULL);
 }
 
 /* -- Which conversations matter --------------------------------------------- */
