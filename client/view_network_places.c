@@ -37,7 +37,7 @@ static const struct column change_columns[] = {
 	FIELD("HOST", "host", TEXT, 0),
 	FIELD("CHANGE", "op", TEXT, 0),
 	FIELD("OF", "name", TEXT, COLUMN_FLEX),
-	{ "RESULT", NULL, VALUE_STATE, 0, write_result },
+	{ "RESULT", NULL, VALUE_STATE, COLUMN_FLEX, write_result },
 	FIELD("TOOK", "took_ns", DURATION, COLUMN_RIGHT),
 	FIELD("BY", "comm", TEXT, COLUMN_SPARE),
 	FIELD("TID", "tid", NUMBER, COLUMN_RIGHT | COLUMN_WIDE),
