@@ -37,7 +37,7 @@ static const struct field packet_fields[] = {
 	{ 0 }
 };
 
-static const struct field lookup_begin_fields[] = {
+static const struct field brief_fields[] = {
 	FIELD(U64, struct ovs_brief_fields, tag, "tag"),
 	FIELD(U64, struct ovs_brief_fields, skbaddr, "skbaddr"),
 	{ 0 }
@@ -48,13 +48,6 @@ static const struct field lookup_end_fields[] = {
 	FIELD(U64, struct ovs_brief_fields, a, "hit"),
 	FIELD(U64, struct ovs_brief_fields, b, "n_mask_hit", .optional = true),
 	FIELD(U64, struct ovs_brief_fields, c, "n_cache_hit", .optional = true),
-	{ 0 }
-};
-static const struct field actions_begin_fields[] = {
-	FIELD(U64, struct ovs_brief_fields, tag, "tag"),
-	FIELD(U64, struct ovs_brief_fields, skbaddr, "skbaddr"),
-	FIELD(U64, struct ovs_brief_fields, a, "actions_len", .optional = true),
-	FIELD(U64, struct ovs_brief_fields, b, "from_user", .optional = true),
 	{ 0 }
 };
 static const struct field actions_end_fields[] = {
@@ -148,9 +141,9 @@ enum event_source { OF_MODULE, OF_PATH, OF_COMMAND, OF_KERNEL };
 #define EVENTS(X) \
 	MODULE(X, "ovs_packet_receive", packet_fields, ovs_receive) \
 	MODULE(X, "ovs_packet_send", packet_fields, ovs_send) \
-	MODULE(X, "ovs_flow_lookup_begin", lookup_begin_fields, ovs_lookup_begin) \
+	MODULE(X, "ovs_flow_lookup_begin", brief_fields, ovs_lookup_begin) \
 	MODULE(X, "ovs_flow_lookup_end", lookup_end_fields, ovs_lookup_end) \
-	MODULE(X, "ovs_actions_begin", actions_begin_fields, ovs_actions_begin) \
+	MODULE(X, "ovs_actions_begin", brief_fields, ovs_actions_begin) \
 	MODULE(X, "ovs_actions_end", actions_end_fields, ovs_actions_end) \
 	MODULE(X, "ovs_action_output", output_fields, ovs_output) \
 	MODULE(X, "ovs_upcall_begin", upcall_begin_fields, ovs_upcall_begin) \
@@ -184,7 +177,10 @@ enum event_source { OF_MODULE, OF_PATH, OF_COMMAND, OF_KERNEL };
 	COMMAND(X, "kp_ovs_vport_cmd_del", OVS_VPORT_DEL, 2) \
 	COMMAND(X, "kr_ovs_vport_cmd_del_entry", OVS_VPORT_DEL, 0) \
 	COMMAND(X, "kr_ovs_vport_cmd_del_exit", OVS_VPORT_DEL, 1) \
-	COMMAND(X, "kp_ovs_dp_cmd_new", OVS_DP_NEW, 2)
+	COMMAND(X, "kp_ovs_vport_cmd_set", OVS_VPORT_SET, 2) \
+	COMMAND(X, "kp_ovs_dp_cmd_new", OVS_DP_NEW, 2) \
+	COMMAND(X, "kp_ovs_dp_cmd_set", OVS_DP_SET, 2) \
+	COMMAND(X, "kp_ovs_dp_cmd_del", OVS_DP_DEL, 2)
 
 struct handler {
 	enum event_source source;
@@ -201,9 +197,9 @@ static const struct native_event events[] = { EVENTS(AS_EVENT) { 0 } };
 static const struct handler handlers[] = { EVENTS(AS_HANDLER) };
 
 struct ovs_port *
-ovs_port_of(struct ovs *ovs, uint32_t port_no)
+ovs_port_slot(struct ovs *ovs, uint32_t port)
 {
-	return &ovs->ports[port_no % OVS_MAX_PORTS];
+	return &ovs->ports[OVS_PORT_NUMBER(port) % OVS_MAX_PORTS];
 }
 
 /* -- Windows ----------------------------------------------------------------- */
@@ -459,15 +455,6 @@ save(void *state, put_fn *put, void *context)
 	save_small(ovs, put, context);
 }
 
-static bool
-steps_sound(const struct ovs_packet *packet)
-{
-	for (uint32_t i = 0; i < MIN(packet->n_steps, (uint32_t) OVS_MAX_STEPS); i++)
-		if (packet->steps[i].what > OVS_STEP_FREED)
-			return false;
-	return packet->n_steps <= OVS_MAX_STEPS;
-}
-
 static int
 restore_slow(struct ovs *ovs, const void *record, size_t size)
 {
@@ -478,7 +465,7 @@ restore_slow(struct ovs *ovs, const void *record, size_t size)
 	if (size)
 		memcpy(ovs->slow, record, size);
 	for (unsigned i = 0; i < n; i++)
-		if (!steps_sound(&ovs->slow[i].packet))
+		if (!ovs_packet_sound(&ovs->slow[i].packet))
 			return -EINVAL;
 	ovs->n_slow = n;
 	ovs->slow_saved = true;
@@ -625,7 +612,7 @@ static const struct native native = {
 const struct analyzer ovs_analyzer = {
 	.name = "ovs",
 	.summary = "What Open vSwitch does with packets, and who is behind which port",
-	.version = 1,
+	.version = 2,
 	.roles = ROLE_COMPUTE | ROLE_NETWORK,
 	.kernel = true,
 	.rules = no_rules,

@@ -26,7 +26,7 @@
 
 enum {
 	OVS_MAX_PACKETS = 8192,      /* Followed at once; a power of two. */
-	OVS_MAX_STEPS = 16,
+	OVS_MAX_STEPS = 24,          /* Of one crossing; what comes after is counted. */
 	OVS_MAX_QUEUES = 256,        /* Sockets (or CPUs) that upcalls go to. */
 	OVS_QUEUE_LENGTH = 64,       /* Upcalls of one that are followed. */
 	OVS_MAX_THREADS = 256,       /* Of ovs-vswitchd and others who give commands. */
@@ -58,6 +58,7 @@ enum {
 	PACKET_DROPPED = 32,         /* Counted as such. */
 	PACKET_NO_RECEIVE = 64,      /* Came from user space, or its receive was lost. */
 	PACKET_KPROBES = 128,        /* Has no address and no port. */
+	PACKET_REFUSED = 256,        /* By a port that it was to be sent to. */
 };
 
 /* One packet on its way, and the bridge that it is in (a crossing). */
@@ -71,16 +72,15 @@ struct ovs_packet {
 	uint64_t sent_ns;            /* Last send. */
 	uint64_t last_ns;
 	uint64_t queue;              /* That its upcall went to. */
-	uint32_t in_port, first_port, out_port, pending_port;
+	uint32_t in_port, out_port, pending_port;
 	uint32_t len, hash;
 	uint32_t saddr, daddr;
-	uint32_t actions_len;
 	uint32_t sends;              /* In this crossing. */
-	int32_t cpu, tid;            /* Of the last event. */
-	uint16_t eth_type;
-	uint8_t l4_proto, hop, depth, flags;
+	int32_t cpu;                 /* Of the last event. */
+	uint16_t eth_type, flags;
+	uint8_t l4_proto, hop, depth, spare;
 	uint8_t src_mac[6], dst_mac[6];
-	uint32_t n_steps;
+	uint32_t n_steps, more_steps; /* Of this crossing; that had no place. */
 	struct ovs_step steps[OVS_MAX_STEPS];  /* Must be last. */
 };
 
@@ -118,9 +118,8 @@ struct ovs_thread {
 
 struct ovs_address {
 	uint8_t mac[6];
-	uint8_t used, announced, many_ips, local, changed, spare;
-	uint8_t untold, n_ips;
-	uint32_t port_no;
+	uint8_t used, announced, many_ips, changed, untold, n_ips;
+	uint32_t port;
 	int32_t ifindex;
 	char ifname[16];
 	uint64_t since_ns;           /* First heard at this port. */
@@ -129,13 +128,11 @@ struct ovs_address {
 	uint64_t last_ns;            /* Last heard. */
 	uint64_t told_ns;
 	uint32_t ips[OVS_MAX_IPS];
-	uint64_t packets, bytes;     /* From it, at this port. */
-	uint64_t to_packets;         /* To it, by this port. */
-	uint64_t unanswered;         /* Of those, since it was last heard. */
+	uint64_t unanswered;         /* Packets to it since it was last heard. */
 	uint64_t unanswered_ns;      /* When the last of these was. */
 	uint32_t pid, votes, heard;  /* Process that sends for it, by majority. */
 	/* Where it was before: */
-	uint32_t from_port;
+	uint32_t from_port;          /* OVS_NO_PORT: it did not move. */
 	char from_ifname[16];
 	uint64_t from_last_ns, from_traffic_ns, from_unanswered, from_unanswered_ns;
 	uint64_t strays, strays_ns;  /* That still went there after it moved; when the last. */
@@ -175,7 +172,7 @@ struct ovs {
 	struct keyed queues, threads;
 	struct ovs_cpu *cpus;        /* OVS_MAX_CPUS. */
 	struct ovs_address *addresses;  /* Sets one after the other. */
-	struct ovs_port ports[OVS_MAX_PORTS];  /* Names, by number where that is small. */
+	struct ovs_port ports[OVS_MAX_PORTS];  /* The last of each number, where that is small. */
 	struct ovs_window window;
 	struct ovs_slow slow[OVS_N_SLOW];
 	unsigned n_slow;
@@ -249,6 +246,8 @@ void ovs_actions_begin(struct ovs *ovs, const struct step *step);
 void ovs_actions_end(struct ovs *ovs, const struct step *step);
 void ovs_output(struct ovs *ovs, const struct step *step);
 void ovs_skb_kfree(struct ovs *ovs, const struct step *step);
+/* Whether one from a checkpoint can be believed. */
+bool ovs_packet_sound(const struct ovs_packet *packet);
 int ovs_packet_restore(struct ovs *ovs, uint64_t slot, const void *record, size_t size);
 
 /* ovs_upcalls.c */
@@ -291,6 +290,7 @@ void ovs_storm_window(struct ovs *ovs, const struct step *step, uint64_t from_ns
 void ovs_storm_end(struct ovs *ovs, const struct step *step);
 
 /* ovs.c */
-struct ovs_port *ovs_port_of(struct ovs *ovs, uint32_t port_no);
+/* Where the last port of that number is, if it is that one. */
+struct ovs_port *ovs_port_slot(struct ovs *ovs, uint32_t port);
 
 #endif /* ovs.h */

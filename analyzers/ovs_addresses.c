@@ -66,14 +66,8 @@ ips_json(const struct ovs_address *address)
 {
 	json_t *ips = json_array();
 
-	for (unsigned i = 0; i < address->n_ips; i++) {
-		const uint32_t ip = address->ips[i];
-		char text[16];
-
-		snprintf(text, sizeof text, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255,
-			 ip >> 8 & 255, ip & 255);
-		json_array_append_new(ips, json_string(text));
-	}
+	for (unsigned i = 0; i < address->n_ips; i++)
+		json_array_append_new(ips, ovs_ip_json(address->ips[i]));
 	return ips;
 }
 
@@ -97,7 +91,7 @@ set_from(json_t *attributes, const struct ovs_address *address)
 
 	if (address->from_port == OVS_NO_PORT)
 		return;
-	from = json_pack("{s:I, s:I, s:I, s:I}", "port_no", (json_int_t) address->from_port,
+	from = json_pack("{s:o, s:I, s:I, s:I}", "port_no", ovs_number_json(address->from_port),
 			 "last_ns", (json_int_t) address->from_last_ns, "unanswered",
 			 (json_int_t) address->from_unanswered, "strays",
 			 (json_int_t) address->strays);
@@ -119,14 +113,12 @@ set_from(json_t *attributes, const struct ovs_address *address)
 static void
 tell(struct ovs_address *address, const struct step *step)
 {
-	const uint8_t *mac = address->mac;
 	struct fact fact = { .type = FACT_ENTITY, .kind = "net.address",
 			     .start_ns = address->since_ns };
 
-	snprintf(fact.key, sizeof fact.key, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
-		 mac[2], mac[3], mac[4], mac[5]);
-	fact.attributes = json_pack("{s:s, s:o, s:I, s:I}", "mac", fact.key, "ips",
-				    ips_json(address), "port_no", (json_int_t) address->port_no,
+	ovs_mac_text(address->mac, fact.key);
+	fact.attributes = json_pack("{s:s, s:o, s:o, s:I}", "mac", fact.key, "ips",
+				    ips_json(address), "port_no", ovs_number_json(address->port),
 				    "last_ns", (json_int_t) address->last_ns);
 	if (*address->ifname)
 		json_object_set_new(fact.attributes, "ifname", json_string(address->ifname));
@@ -227,7 +219,7 @@ move(struct ovs_address *address, const struct step *step, const struct ovs_pack
 	const struct ovs_address before = *address;
 
 	if (before.last_ns) {
-		address->from_port = before.port_no;
+		address->from_port = before.port;
 		memcpy(address->from_ifname, before.ifname, sizeof address->from_ifname);
 		address->from_last_ns = before.last_ns;
 		address->from_traffic_ns = before.traffic_last_ns;
@@ -236,12 +228,12 @@ move(struct ovs_address *address, const struct step *step, const struct ovs_pack
 	}
 	address->since_ns = step->t_ns;
 	address->forwarded_ns = address->traffic_ns = address->traffic_last_ns = 0;
-	address->packets = address->bytes = address->to_packets = address->unanswered = 0;
+	address->unanswered = 0;
 	address->unanswered_ns = address->told_ns = address->strays = address->strays_ns = 0;
 	address->pid = address->votes = address->heard = 0;
 	address->announced = 0;
 	address->untold = 1;
-	address->port_no = (uint32_t) fields->port_no;
+	address->port = ovs_port_of(fields->port_no, fields->ifindex);
 	address->ifindex = (int32_t) fields->ifindex;
 	memset(address->ifname, 0, sizeof address->ifname);
 	text_copy(address->ifname, sizeof address->ifname, &fields->ifname);
@@ -263,13 +255,11 @@ ovs_address_heard(struct ovs *ovs, const struct step *step, const struct ovs_pac
 	if (fields->src_mac.size != 6 || (mac[0] & 1) || !any_of(mac))
 		return;
 	address = address_find(ovs, mac);
-	if (!address || address->port_no != fields->port_no) {
+	if (!address || address->port != ovs_port_of(fields->port_no, fields->ifindex)) {
 		if (!address)
 			address = address_new(ovs, mac);
 		move(address, step, fields);
 	}
-	address->packets++;
-	address->bytes += fields->len;
 	address->last_ns = step->t_ns;
 	address->unanswered = 0;
 	address->changed = 1;
@@ -290,7 +280,7 @@ ovs_address_forwarded(struct ovs *ovs, const struct step *step, const struct ovs
 	struct ovs_address *from = packet->hop == 1 ? address_find(ovs, packet->src_mac) : NULL;
 	struct ovs_address *to = packet->dst_mac[0] & 1 ? NULL : address_find(ovs, packet->dst_mac);
 
-	if (from && packet->in_port == from->port_no) {
+	if (from && packet->in_port == from->port) {
 		const bool announcement = packet->eth_type == ETH_RARP;
 
 		if (!from->forwarded_ns || (!announcement && !from->traffic_ns)) {
@@ -300,8 +290,7 @@ ovs_address_forwarded(struct ovs *ovs, const struct step *step, const struct ovs
 			from->changed = 1;
 		}
 	}
-	if (to && to->port_no == port) {
-		to->to_packets++;
+	if (to && to->port == port) {
 		to->unanswered++;
 		to->unanswered_ns = step->t_ns;
 		to->changed = 1;

@@ -30,7 +30,7 @@ command_of(struct ovs *ovs, enum ovs_op op, const char comm[16])
 static bool
 is_topology(enum ovs_op op)
 {
-	return op == OVS_VPORT_NEW || op == OVS_VPORT_DEL || op == OVS_DP_NEW;
+	return op != OVS_FLOW_NEW && op != OVS_FLOW_SET && op != OVS_FLOW_DEL && op != OVS_EXECUTE;
 }
 
 static void
@@ -107,7 +107,8 @@ ovs_genl_cmd(struct ovs *ovs, const struct step *step)
 		{ "ovs_packet_cmd_execute", OVS_EXECUTE }, { "ovs_flow_cmd_new", OVS_FLOW_NEW },
 		{ "ovs_flow_cmd_set", OVS_FLOW_SET }, { "ovs_flow_cmd_del", OVS_FLOW_DEL },
 		{ "ovs_vport_cmd_new", OVS_VPORT_NEW }, { "ovs_vport_cmd_del", OVS_VPORT_DEL },
-		{ "ovs_dp_cmd_new", OVS_DP_NEW },
+		{ "ovs_vport_cmd_set", OVS_VPORT_SET }, { "ovs_dp_cmd_new", OVS_DP_NEW },
+		{ "ovs_dp_cmd_set", OVS_DP_SET }, { "ovs_dp_cmd_del", OVS_DP_DEL },
 	};
 	const struct ovs_genl_fields *fields = step->values;
 

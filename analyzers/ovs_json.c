@@ -41,19 +41,25 @@ ovs_text_json(const char *text)
 	return string ? string : json_null();
 }
 
-static json_t *
-number_or_null(uint32_t port_no)
+json_t *
+ovs_number_json(uint32_t port)
 {
-	return port_no == OVS_NO_PORT ? json_null() : json_integer(port_no);
+	return port == OVS_NO_PORT ? json_null() : json_integer(OVS_PORT_NUMBER(port));
+}
+
+void
+ovs_mac_text(const uint8_t mac[6], char text[OVS_MAC_TEXT])
+{
+	snprintf(text, OVS_MAC_TEXT, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+		 mac[3], mac[4], mac[5]);
 }
 
 json_t *
 ovs_mac_json(const uint8_t mac[6])
 {
-	char text[18];
+	char text[OVS_MAC_TEXT];
 
-	snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
-		 mac[3], mac[4], mac[5]);
+	ovs_mac_text(mac, text);
 	return json_string(text);
 }
 
@@ -72,22 +78,29 @@ ovs_ip_json(uint32_t ip)
 json_t *
 ovs_counters_json(const struct ovs_window *window)
 {
+	static const bool needs_packets[OVS_N_COUNTERS] = {
+		[OVS_RECEIVED_BYTES] = true, [OVS_SENT_BYTES] = true, [OVS_ACROSS] = true,
+		[OVS_TWO_IDENTITIES] = true, [OVS_MASKS] = true, [OVS_CACHE_HITS] = true,
+		[OVS_UPCALLS_REFUSED] = true, [OVS_DROPPED] = true,
+	};
+	const bool by_kprobes = ovs_window_by_kprobes(window);
 	json_t *json = json_object();
 
 	for (unsigned i = 0; i < OVS_N_COUNTERS; i++)
-		json_object_set_new(json, ovs_counter_names[i], json_integer(
-			(json_int_t) window->counters[i]));
+		json_object_set_new(json, ovs_counter_names[i], by_kprobes && needs_packets[i] ?
+				    json_null() : json_integer((json_int_t) window->counters[i]));
 	return json;
 }
 
 json_t *
 ovs_path_json(const struct ovs_path *path)
 {
-	return json_pack("{s:o, s:o, s:s, s:I, s:I, s:o}", "in_port",
-			 number_or_null(path->key.in_port), "out_port",
-			 number_or_null(path->key.out_port), "path",
+	return json_pack("{s:o, s:o, s:s, s:I, s:o, s:o}", "in_port",
+			 ovs_number_json(path->key.in_port), "out_port",
+			 ovs_number_json(path->key.out_port), "path",
 			 path->key.slow ? "slow" : "fast", "packets", (json_int_t) path->packets,
-			 "bytes", (json_int_t) path->bytes, "latency",
+			 "bytes", path->key.out_port == OVS_NO_PORT ? json_null() :
+			 json_integer((json_int_t) path->bytes), "latency",
 			 ovs_histogram_json(&path->latency));
 }
 
@@ -97,8 +110,8 @@ ovs_conversation_json(const struct ovs_conversation *c)
 	json_t *json = json_pack(
 		"{s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "src_mac", ovs_mac_json(c->key.src_mac),
 		"dst_mac", ovs_mac_json(c->key.dst_mac), "src_ip", ovs_ip_json(c->key.saddr),
-		"dst_ip", ovs_ip_json(c->key.daddr), "in_port", number_or_null(c->key.in_port),
-		"out_port", number_or_null(c->key.out_port), "hop", (json_int_t) c->key.hop);
+		"dst_ip", ovs_ip_json(c->key.daddr), "in_port", ovs_number_json(c->key.in_port),
+		"out_port", ovs_number_json(c->key.out_port), "hop", (json_int_t) c->key.hop);
 
 	json_object_set_new(json, "eth_type", json_integer(c->key.eth_type));
 	json_object_set_new(json, "l4_proto", json_integer(c->key.l4_proto));
@@ -113,8 +126,8 @@ ovs_conversation_json(const struct ovs_conversation *c)
 json_t *
 ovs_port_json(const struct ovs_port *port)
 {
-	return json_pack("{s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "port_no",
-			 (json_int_t) port->port_no, "ifindex", port->ifindex ?
+	return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "port_no",
+			 ovs_number_json(port->port), "ifindex", port->ifindex ?
 			 json_integer(port->ifindex) : json_null(), "ifname",
 			 ovs_text_json(port->ifname), "received", (json_int_t) port->received,
 			 "received_bytes", (json_int_t) port->received_bytes, "sent",
@@ -127,16 +140,17 @@ ovs_drop_json(const struct ovs_drop *drop)
 {
 	return json_pack("{s:s, s:I, s:o, s:o, s:I}", "place", ovs_place_names[drop->key.place],
 			 "reason", (json_int_t) drop->key.reason, "in_port",
-			 number_or_null(drop->key.in_port), "out_port",
-			 number_or_null(drop->key.out_port), "count", (json_int_t) drop->count);
+			 ovs_number_json(drop->key.in_port), "out_port",
+			 ovs_number_json(drop->key.out_port), "count", (json_int_t) drop->count);
 }
 
 json_t *
-ovs_command_json(const struct ovs_command *command)
+ovs_command_json(const struct ovs_window *window, const struct ovs_command *command)
 {
-	return json_pack("{s:s, s:o, s:I, s:I, s:o}", "op", ovs_op_names[command->key.op], "comm",
+	return json_pack("{s:s, s:o, s:I, s:o, s:o}", "op", ovs_op_names[command->key.op], "comm",
 			 ovs_text_json(command->key.comm), "count", (json_int_t) command->count,
-			 "failed", (json_int_t) command->failed, "took",
+			 "failed", ovs_window_by_kprobes(window) ? json_null() :
+			 json_integer((json_int_t) command->failed), "took",
 			 ovs_histogram_json(&command->took));
 }
 
@@ -167,7 +181,8 @@ ovs_window_json(const struct ovs_window *window)
 	for (uint32_t i = 0; i < window->drops.n; i++)
 		json_array_append_new(drops, ovs_drop_json(keyed_at(&window->drops, i)));
 	for (uint32_t i = 0; i < window->commands.n; i++)
-		json_array_append_new(commands, ovs_command_json(keyed_at(&window->commands, i)));
+		json_array_append_new(commands, ovs_command_json(
+			window, keyed_at(&window->commands, i)));
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "counters",
 			 ovs_counters_json(window), "components", ovs_components_json(window),
 			 "paths", paths, "ports", ports, "conversations", conversations, "drops",

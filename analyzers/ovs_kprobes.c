@@ -29,7 +29,6 @@ receive(struct ovs *ovs, const struct step *step, struct ovs_cpu *cpu, int64_t t
 	COUNT(ovs, RECEIVED);
 	COUNT(ovs, PACKETS);
 	packet->flags |= PACKET_KPROBES;
-	packet->tid = (int32_t) tid;
 	cpu->seq = packet->seq + 1;
 	cpu->tid = (int32_t) tid;
 	cpu->in_upcall = false;

@@ -126,6 +126,16 @@ conversation_count(struct ovs *ovs, const struct ovs_packet *packet, uint32_t ou
 		histogram_add(&c->latency, latency_ns);
 }
 
+/* Nothing of it came out. */
+static void
+packet_lost(struct ovs *ovs, struct ovs_packet *packet)
+{
+	if (!packet->sends && !(packet->flags & PACKET_DROPPED))
+		conversation_count(ovs, packet, OVS_NO_PORT, packet->len, 0, false);
+	packet->flags |= PACKET_DROPPED;
+	changed(ovs, packet);
+}
+
 void
 ovs_packet_drop(struct ovs *ovs, struct ovs_packet *packet, enum ovs_place place,
 		uint32_t reason, uint32_t out_port)
@@ -141,14 +151,13 @@ ovs_packet_drop(struct ovs *ovs, struct ovs_packet *packet, enum ovs_place place
 		drop->count++;
 	else
 		COUNT(ovs, EVICTED_OTHERS);
-	if (port && port->port_no != OVS_NO_PORT)
+	if (port && port->port != OVS_NO_PORT)
 		port->dropped++;
-	if (!packet || place == OVS_AT_OUTPUT)
-		return;
-	if (!packet->sends && !(packet->flags & PACKET_DROPPED))
-		conversation_count(ovs, packet, OVS_NO_PORT, packet->len, 0, false);
-	packet->flags |= PACKET_DROPPED;
-	changed(ovs, packet);
+	/* One port did not take it: another may. */
+	if (packet && place == OVS_AT_OUTPUT)
+		packet->flags |= PACKET_REFUSED;
+	else if (packet)
+		packet_lost(ovs, packet);
 }
 
 /* -- Making and forgetting --------------------------------------------------- */
@@ -168,6 +177,8 @@ judge(struct ovs *ovs, struct ovs_packet *packet, uint64_t t_ns, bool ending)
 		COUNT(ovs, UPCALLS_UNANSWERED);
 	if (whole && waiting && t_ns >= over_ns)
 		ovs_packet_drop(ovs, packet, OVS_AT_VSWITCHD, 0, OVS_NO_PORT);
+	else if (whole && !waiting && (packet->flags & PACKET_DONE) && (packet->flags & PACKET_REFUSED))
+		packet_lost(ovs, packet);
 	else if (whole && !waiting && (packet->flags & PACKET_DONE))
 		ovs_packet_drop(ovs, packet, OVS_AT_ACTIONS, 0, OVS_NO_PORT);
 	else if (whole && !waiting && t_ns >= over_ns && (packet->flags & PACKET_LOOKED_UP))
@@ -228,7 +239,7 @@ ovs_packet_new(struct ovs *ovs, const struct step *step, uint64_t id)
 	packet->seq = seq;
 	packet->id = id;
 	packet->flags = PACKET_THERE;
-	packet->in_port = packet->first_port = packet->out_port = packet->pending_port = OVS_NO_PORT;
+	packet->in_port = packet->out_port = packet->pending_port = OVS_NO_PORT;
 	packet->first_ns = packet->receive_ns = packet->last_ns = step->t_ns;
 	packet->cpu = step->cpu;
 	packet->hop = 1;
@@ -247,6 +258,8 @@ ovs_packet_step(struct ovs *ovs, struct ovs_packet *packet, const struct step *s
 	packet->cpu = step->cpu;
 	if (packet->n_steps < OVS_MAX_STEPS)
 		packet->steps[packet->n_steps++] = (struct ovs_step) { step->t_ns, what, port };
+	else
+		packet->more_steps++;
 	changed(ovs, packet);
 }
 
@@ -283,7 +296,7 @@ ovs_packet_sent(struct ovs *ovs, struct ovs_packet *packet, const struct step *s
 	packet->sends++;
 	packet->sent_ns = step->t_ns;
 	packet->out_port = port;
-	if (packet->pending_port == port)
+	if (OVS_PORT_NUMBER(packet->pending_port) == OVS_PORT_NUMBER(port))
 		packet->pending_port = OVS_NO_PORT;
 	conversation_count(ovs, packet, port, len, took_ns, known);
 	ovs_packet_step(ovs, packet, step, OVS_STEP_SEND, port);
@@ -339,15 +352,21 @@ take_mac(uint8_t to[6], const struct text *from)
 		memcpy(to, from->s, 6);
 }
 
+static uint32_t
+port_of(const struct ovs_packet_fields *fields)
+{
+	return ovs_port_of(fields->port_no, fields->ifindex);
+}
+
 static void
 note_port(struct ovs *ovs, const struct ovs_packet_fields *fields, bool sent)
 {
-	struct ovs_port *known = ovs_port_of(ovs, (uint32_t) fields->port_no);
-	struct ovs_port *port = ovs_window_port(&ovs->window, (uint32_t) fields->port_no);
+	struct ovs_port *known = ovs_port_slot(ovs, port_of(fields));
+	struct ovs_port *port = ovs_window_port(&ovs->window, port_of(fields));
 
-	if (known->port_no != fields->port_no || known->ifindex != fields->ifindex ||
+	if (known->port != port_of(fields) || known->ifindex != fields->ifindex ||
 	    !text_is(&fields->ifname, known->ifname)) {
-		known->port_no = (uint32_t) fields->port_no;
+		known->port = port_of(fields);
 		known->ifindex = (int32_t) fields->ifindex;
 		memset(known->ifname, 0, sizeof known->ifname);
 		text_copy(known->ifname, sizeof known->ifname, &fields->ifname);
@@ -382,7 +401,6 @@ cross(struct ovs *ovs, const struct step *step, const struct ovs_packet_fields *
 			forget(ovs, packet, step->t_ns, false);
 		packet = ovs_packet_new(ovs, step, fields->tag ? fields->tag : fields->skbaddr);
 		packet->hash = (uint32_t) fields->pkt_hash;
-		packet->first_port = (uint32_t) fields->port_no;
 		COUNT(ovs, PACKETS);
 		return packet;
 	}
@@ -396,7 +414,7 @@ cross(struct ovs *ovs, const struct step *step, const struct ovs_packet_fields *
 	packet->receive_ns = step->t_ns;
 	packet->lookup_ns = packet->actions_ns = packet->upcall_ns = packet->queued_ns = 0;
 	packet->read_ns = packet->execute_ns = 0;
-	packet->sends = packet->depth = packet->actions_len = 0;
+	packet->sends = packet->depth = packet->n_steps = packet->more_steps = 0;
 	packet->pending_port = OVS_NO_PORT;
 	return packet;
 }
@@ -410,13 +428,12 @@ ovs_receive(struct ovs *ovs, const struct step *step)
 	COUNT(ovs, RECEIVED);
 	ovs->window.counters[OVS_RECEIVED_BYTES] += fields->len;
 	link_skb(ovs, packet, fields->skbaddr);
-	packet->in_port = (uint32_t) fields->port_no;
+	packet->in_port = port_of(fields);
 	packet->len = (uint32_t) fields->len;
 	packet->saddr = (uint32_t) fields->saddr;
 	packet->daddr = (uint32_t) fields->daddr;
 	packet->eth_type = (uint16_t) fields->eth_type;
 	packet->l4_proto = (uint8_t) fields->l4_proto;
-	packet->tid = (int32_t) fields->tid;
 	take_mac(packet->src_mac, &fields->src_mac);
 	take_mac(packet->dst_mac, &fields->dst_mac);
 	note_port(ovs, fields, false);
@@ -434,18 +451,17 @@ ovs_send(struct ovs *ovs, const struct step *step)
 	struct ovs_packet unknown;
 
 	note_port(ovs, fields, true);
-	ovs_packet_sent(ovs, packet, step, (uint32_t) fields->port_no, fields->len);
+	ovs_packet_sent(ovs, packet, step, port_of(fields), fields->len);
 	if (packet) {
 		link_skb(ovs, packet, fields->skbaddr);
-		packet->tid = (int32_t) fields->tid;
-		ovs_address_forwarded(ovs, step, packet, (uint32_t) fields->port_no);
+		ovs_address_forwarded(ovs, step, packet, port_of(fields));
 		return;
 	}
 	memset(&unknown, 0, offsetof(struct ovs_packet, steps));
 	unknown.in_port = OVS_NO_PORT;
 	take_mac(unknown.src_mac, &fields->src_mac);
 	take_mac(unknown.dst_mac, &fields->dst_mac);
-	ovs_address_forwarded(ovs, step, &unknown, (uint32_t) fields->port_no);
+	ovs_address_forwarded(ovs, step, &unknown, port_of(fields));
 }
 
 void
@@ -483,7 +499,6 @@ ovs_lookup_end(struct ovs *ovs, const struct step *step)
 	ovs_packet_step(ovs, packet, step, fields->a ? OVS_STEP_HIT : OVS_STEP_MISS, OVS_NO_PORT);
 }
 
-/* a: length of the actions, b: from user space. */
 void
 ovs_actions_begin(struct ovs *ovs, const struct step *step)
 {
@@ -493,23 +508,25 @@ ovs_actions_begin(struct ovs *ovs, const struct step *step)
 	if (!packet)
 		return;
 	packet->actions_ns = step->t_ns;
-	packet->actions_len = (uint32_t) fields->a;
 	packet->depth = (uint8_t) MIN(packet->depth + 1, 255);
-	packet->flags &= (uint8_t) ~PACKET_DONE;
+	packet->flags &= (uint16_t) ~PACKET_DONE;
 	link_skb(ovs, packet, fields->skbaddr);
 	ovs_packet_step(ovs, packet, step, OVS_STEP_ACTIONS, OVS_NO_PORT);
 }
 
+/* a: number of the port; its interface is taken to be the last one of that number. */
 void
 ovs_output(struct ovs *ovs, const struct step *step)
 {
 	const struct ovs_brief_fields *fields = step->values;
 	struct ovs_packet *packet = ovs_packet_find(ovs, fields->tag, fields->skbaddr);
+	const uint32_t number = ovs_port_of(fields->a, 0);
+	const struct ovs_port *known = ovs_port_slot(ovs, number);
 
 	if (!packet)
 		return;
 	settle_output(ovs, packet);
-	packet->pending_port = (uint32_t) fields->a;
+	packet->pending_port = OVS_PORT_NUMBER(known->port) == number ? known->port : number;
 	ovs_packet_step(ovs, packet, step, OVS_STEP_OUTPUT, packet->pending_port);
 }
 
@@ -527,8 +544,10 @@ ovs_actions_end(struct ovs *ovs, const struct step *step)
 	packet->depth = (uint8_t) (packet->depth ? packet->depth - 1 : 0);
 	if (packet->depth)
 		return;
-	if (fields->ret < 0 && !packet->sends)
+	if (fields->ret < 0 && !packet->sends) {
+		packet->pending_port = OVS_NO_PORT;
 		ovs_packet_drop(ovs, packet, OVS_AT_ACTIONS, (uint32_t) -fields->ret, OVS_NO_PORT);
+	}
 	ovs_packet_done(ovs, packet, step);
 }
 
@@ -554,35 +573,12 @@ ovs_skb_kfree(struct ovs *ovs, const struct step *step)
 /* -- The slowest ------------------------------------------------------------- */
 
 static void
-set_mac(json_t *object, const char *name, const uint8_t mac[6])
+set_port(struct ovs *ovs, json_t *object, const char *number, const char *name, uint32_t port)
 {
-	char text[18];
+	const struct ovs_port *known = ovs_port_slot(ovs, port);
 
-	snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
-		 mac[3], mac[4], mac[5]);
-	json_object_set_new(object, name, json_string(text));
-}
-
-static void
-set_ip(json_t *object, const char *name, uint32_t ip)
-{
-	char text[16];
-
-	snprintf(text, sizeof text, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255,
-		 ip & 255);
-	json_object_set_new(object, name, ip ? json_string(text) : json_null());
-}
-
-static void
-set_port(struct ovs *ovs, json_t *object, const char *number, const char *name, uint32_t port_no)
-{
-	const struct ovs_port *port = ovs_port_of(ovs, port_no);
-	const bool known = port_no != OVS_NO_PORT && port->port_no == port_no && *port->ifname;
-	json_t *text = known ? json_string(port->ifname) : NULL;
-
-	json_object_set_new(object, number, port_no == OVS_NO_PORT ? json_null() :
-			    json_integer(port_no));
-	json_object_set_new(object, name, text ? text : json_null());
+	json_object_set_new(object, number, ovs_number_json(port));
+	json_object_set_new(object, name, ovs_text_json(known->port == port ? known->ifname : ""));
 }
 
 static json_t *
@@ -593,12 +589,9 @@ steps_json(const struct ovs_packet *packet)
 	for (uint32_t i = 0; i < packet->n_steps; i++) {
 		const struct ovs_step *s = &packet->steps[i];
 
-		if (s->t_ns < packet->receive_ns)
-			continue;
 		json_array_append_new(steps, json_pack(
 			"{s:s, s:I, s:o}", "what", ovs_step_names[s->what], "t_ns",
-			(json_int_t) s->t_ns, "port_no", s->port == OVS_NO_PORT ? json_null() :
-			json_integer(s->port)));
+			(json_int_t) s->t_ns, "port_no", ovs_number_json(s->port)));
 	}
 	return steps;
 }
@@ -616,13 +609,15 @@ tell_slow(struct ovs *ovs, const struct step *step, const struct ovs_slow *slow)
 				    packet->flags & PACKET_SLOW ? "slow" : "fast", "hop",
 				    (json_int_t) packet->hop, "len", (json_int_t) packet->len,
 				    "steps", steps_json(packet));
+	if (packet->more_steps)
+		json_object_set_new(fact.attributes, "more_steps", json_integer(packet->more_steps));
 	set_port(ovs, fact.attributes, "in_port", "in_ifname", packet->in_port);
 	set_port(ovs, fact.attributes, "out_port", "out_ifname", packet->out_port);
 	if (!(packet->flags & PACKET_KPROBES)) {
-		set_mac(fact.attributes, "src_mac", packet->src_mac);
-		set_mac(fact.attributes, "dst_mac", packet->dst_mac);
-		set_ip(fact.attributes, "src_ip", packet->saddr);
-		set_ip(fact.attributes, "dst_ip", packet->daddr);
+		json_object_set_new(fact.attributes, "src_mac", ovs_mac_json(packet->src_mac));
+		json_object_set_new(fact.attributes, "dst_mac", ovs_mac_json(packet->dst_mac));
+		json_object_set_new(fact.attributes, "src_ip", ovs_ip_json(packet->saddr));
+		json_object_set_new(fact.attributes, "dst_ip", ovs_ip_json(packet->daddr));
 	}
 	native_tell(step, &fact);
 }
@@ -644,6 +639,17 @@ ovs_slow_tell(struct ovs *ovs, const struct step *step)
 	}
 }
 
+bool
+ovs_packet_sound(const struct ovs_packet *packet)
+{
+	if (packet->n_steps > OVS_MAX_STEPS)
+		return false;
+	for (uint32_t i = 0; i < packet->n_steps; i++)
+		if (packet->steps[i].what > OVS_STEP_FREED)
+			return false;
+	return true;
+}
+
 int
 ovs_packet_restore(struct ovs *ovs, uint64_t slot, const void *record, size_t size)
 {
@@ -655,17 +661,12 @@ ovs_packet_restore(struct ovs *ovs, uint64_t slot, const void *record, size_t si
 		return -EINVAL;
 	packet = &ovs->packets[slot];
 	memcpy(packet, record, size);
-	if (packet->n_steps > OVS_MAX_STEPS || slot_of(packet->seq) != slot ||
+	if (!ovs_packet_sound(packet) || slot_of(packet->seq) != slot ||
 	    size != head + packet->n_steps * sizeof *packet->steps ||
 	    !(packet->flags & PACKET_THERE)) {
 		packet->flags = 0;
 		return -EINVAL;
 	}
-	for (uint32_t i = 0; i < packet->n_steps; i++)
-		if (packet->steps[i].what > OVS_STEP_FREED) {
-			packet->flags = 0;
-			return -EINVAL;
-		}
 	index = keyed_get(&ovs->by_id, &packet->id, NULL);
 	if (index)
 		index->seq = MAX(index->seq, packet->seq);

@@ -101,7 +101,7 @@ ovs_upcall_forget(struct ovs *ovs, struct ovs_packet *packet)
 {
 	if (!(packet->flags & PACKET_WAITING))
 		return;
-	packet->flags &= (uint8_t) ~PACKET_WAITING;
+	packet->flags &= (uint16_t) ~PACKET_WAITING;
 	if (ovs->main.waiting)
 		ovs->main.waiting--;
 }
@@ -205,7 +205,7 @@ ovs_upcall_answered(struct ovs *ovs, struct ovs_packet *packet, const struct ste
 	}
 	ovs_upcall_forget(ovs, packet);
 	packet->execute_ns = step->t_ns;
-	packet->flags &= (uint8_t) ~PACKET_DONE;
+	packet->flags &= (uint16_t) ~PACKET_DONE;
 	ovs_packet_step(ovs, packet, step, OVS_STEP_EXECUTE, OVS_NO_PORT);
 	if (queue) {
 		queue->tid = (int64_t) thread->tid;

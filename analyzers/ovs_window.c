@@ -48,7 +48,8 @@ const char *const ovs_place_names[OVS_N_PLACES] = {
 const char *const ovs_op_names[OVS_N_OPS] = {
 	[OVS_FLOW_NEW] = "flow.new", [OVS_FLOW_SET] = "flow.set", [OVS_FLOW_DEL] = "flow.del",
 	[OVS_VPORT_NEW] = "vport.new", [OVS_VPORT_DEL] = "vport.del", [OVS_DP_NEW] = "dp.new",
-	[OVS_EXECUTE] = "packet.execute",
+	[OVS_EXECUTE] = "packet.execute", [OVS_VPORT_SET] = "vport.set", [OVS_DP_SET] = "dp.set",
+	[OVS_DP_DEL] = "dp.del",
 };
 
 /* Keys are compared as bytes: they must have none that are not set. */
@@ -73,15 +74,16 @@ struct table {
 	  .key_size = sizeof(((TYPE *) 0)->KEY), .limit = (LIMIT), \
 	  .numbers = offsetof(TYPE, FIRST), .n_numbers = (N), __VA_ARGS__ }
 
+enum { PATHS, PORTS, CONVERSATIONS, DROPS, COMMANDS };
 static const struct table tables[] = {
-	TABLE(paths, struct ovs_path, key, OVS_MAX_PATHS, packets, 2,
+	[PATHS] = TABLE(paths, struct ovs_path, key, OVS_MAX_PATHS, packets, 2,
 	      .histogram = offsetof(struct ovs_path, latency)),
-	TABLE(ports, struct ovs_port, port_no, OVS_MAX_PORTS, received, 5,
+	[PORTS] = TABLE(ports, struct ovs_port, port, OVS_MAX_PORTS, received, 5,
 	      .extra = offsetof(struct ovs_port, ifindex), .extra_size = 20),
-	TABLE(conversations, struct ovs_conversation, key, OVS_MAX_CONVERSATIONS, packets, 3,
-	      .histogram = offsetof(struct ovs_conversation, latency)),
-	TABLE(drops, struct ovs_drop, key, OVS_MAX_DROPS, count, 1),
-	TABLE(commands, struct ovs_command, key, OVS_MAX_COMMANDS, count, 2,
+	[CONVERSATIONS] = TABLE(conversations, struct ovs_conversation, key, OVS_MAX_CONVERSATIONS,
+				packets, 3, .histogram = offsetof(struct ovs_conversation, latency)),
+	[DROPS] = TABLE(drops, struct ovs_drop, key, OVS_MAX_DROPS, count, 1),
+	[COMMANDS] = TABLE(commands, struct ovs_command, key, OVS_MAX_COMMANDS, count, 2,
 	      .histogram = offsetof(struct ovs_command, took)),
 };
 _Static_assert(offsetof(struct ovs_port, received) == offsetof(struct ovs_port, ifindex) + 20,
@@ -159,6 +161,12 @@ ovs_window_empty(const struct ovs_window *window)
 	return !window->commands.n && !window->drops.n;
 }
 
+bool
+ovs_window_by_kprobes(const struct ovs_window *window)
+{
+	return window->counters[OVS_SOURCES] == OVS_BY_KPROBES;
+}
+
 size_t
 ovs_window_size(const struct ovs_window *window)
 {
@@ -186,9 +194,9 @@ ovs_window_path(struct ovs_window *window, uint32_t in, uint32_t out, bool slow)
 }
 
 struct ovs_port *
-ovs_window_port(struct ovs_window *window, uint32_t port_no)
+ovs_window_port(struct ovs_window *window, uint32_t port)
 {
-	return keyed_get(&window->ports, &port_no, NULL);
+	return keyed_get(&window->ports, &port, NULL);
 }
 
 /* -- Which conversations matter --------------------------------------------- */
@@ -268,8 +276,8 @@ ovs_window_trim(struct ovs_window *window)
 static uint64_t *
 evicted(struct ovs_window *window, const struct table *table)
 {
-	return &window->counters[table == &tables[0] ? OVS_EVICTED_PATHS :
-				 table == &tables[2] ? OVS_EVICTED_CONVERSATIONS :
+	return &window->counters[table == &tables[PATHS] ? OVS_EVICTED_PATHS :
+				 table == &tables[CONVERSATIONS] ? OVS_EVICTED_CONVERSATIONS :
 				 OVS_EVICTED_OTHERS];
 }
 
@@ -301,7 +309,7 @@ merge_record(struct ovs_window *window, const struct table *table, void *other)
 	if (table->extra && any_set((char *) other + table->extra, table->extra_size))
 		memcpy((char *) record + table->extra, (char *) other + table->extra,
 		       table->extra_size);
-	if (table == &tables[2])
+	if (table == &tables[CONVERSATIONS])
 		((struct ovs_conversation *) record)->slow +=
 			((struct ovs_conversation *) other)->slow;
 }
@@ -341,7 +349,7 @@ write_record(const struct table *table, void *record, struct buf *out)
 		buf_add(out, (char *) record + table->extra, table->extra_size);
 	if (table->histogram)
 		histogram_write(histogram_of(table, record), out);
-	if (table == &tables[2])
+	if (table == &tables[CONVERSATIONS])
 		varint_write(((struct ovs_conversation *) record)->slow, out);
 }
 
@@ -436,7 +444,7 @@ read_record(struct reader *reader, const struct table *table, struct keyed *keye
 		read_bytes(reader, (char *) record + table->extra, table->extra_size);
 	if (table->histogram)
 		read_histogram(reader, histogram_of(table, record));
-	if (table == &tables[2])
+	if (table == &tables[CONVERSATIONS])
 		((struct ovs_conversation *) record)->slow = (uint32_t) read_number(reader);
 }
 

@@ -18,7 +18,17 @@
 #include "lib/histogram.h"
 #include "lib/keyed.h"
 
+/* A port: its number, which is given again once the port is gone and which each
+ * datapath has of its own, and the index of its interface (low half; 0: not known),
+ * which tells those apart. */
 #define OVS_NO_PORT UINT32_MAX   /* Not known, or none. */
+#define OVS_PORT_NUMBER(PORT) ((PORT) & 0xffff)
+static inline uint32_t
+ovs_port_of(uint64_t port_no, int64_t ifindex)
+{
+	return port_no < 0xffff ? (uint32_t) port_no | (uint32_t) ifindex << 16 : OVS_NO_PORT;
+}
+
 
 enum ovs_counter {
 	OVS_SOURCES,             /* Bits: 1 our module's events, 2 kprobes. */
@@ -73,7 +83,7 @@ struct ovs_path {
 };
 
 struct ovs_port {
-	uint32_t port_no;
+	uint32_t port;
 	int32_t ifindex;             /* 0: not known. */
 	char ifname[16];             /* "": not known. */
 	uint64_t received, received_bytes, sent, sent_bytes, dropped;
@@ -102,7 +112,7 @@ struct ovs_drop {
 };
 
 enum ovs_op { OVS_FLOW_NEW, OVS_FLOW_SET, OVS_FLOW_DEL, OVS_VPORT_NEW, OVS_VPORT_DEL, OVS_DP_NEW,
-	      OVS_EXECUTE, OVS_N_OPS };
+	      OVS_EXECUTE, OVS_VPORT_SET, OVS_DP_SET, OVS_DP_DEL, OVS_N_OPS };
 extern const char *const ovs_op_names[OVS_N_OPS];
 struct ovs_command {
 	struct { uint32_t op; char comm[16]; } key;
@@ -133,7 +143,7 @@ size_t ovs_window_size(const struct ovs_window *window);
 
 /* Records of a window, made when needed; NULL when its limit is reached. */
 struct ovs_path *ovs_window_path(struct ovs_window *window, uint32_t in, uint32_t out, bool slow);
-struct ovs_port *ovs_window_port(struct ovs_window *window, uint32_t port_no);
+struct ovs_port *ovs_window_port(struct ovs_window *window, uint32_t port);
 
 /* Leaves only the conversations that matter (OVS_TOP_CONVERSATIONS). */
 void ovs_window_trim(struct ovs_window *window);
@@ -144,7 +154,11 @@ void ovs_window_write(struct ovs_window *window, struct buf *out);
  * (empty then) for what ovs_window_write() can't have written. */
 int ovs_window_read(struct ovs_window *window, const void *bytes, size_t size);
 
-/* ovs_json.c: as JSON (new references), parts and all; "" and no port are null. */
+/* Whether it was told by kprobes alone, which know no packet. */
+bool ovs_window_by_kprobes(const struct ovs_window *window);
+
+/* ovs_json.c: as JSON (new references), parts and all; "", no port, and what kprobes
+ * can't know are null. */
 json_t *ovs_window_json(const struct ovs_window *window);
 json_t *ovs_counters_json(const struct ovs_window *window);
 json_t *ovs_components_json(const struct ovs_window *window);
@@ -152,10 +166,13 @@ json_t *ovs_path_json(const struct ovs_path *path);
 json_t *ovs_conversation_json(const struct ovs_conversation *conversation);
 json_t *ovs_port_json(const struct ovs_port *port);
 json_t *ovs_drop_json(const struct ovs_drop *drop);
-json_t *ovs_command_json(const struct ovs_command *command);
+json_t *ovs_command_json(const struct ovs_window *window, const struct ovs_command *command);
 json_t *ovs_histogram_json(const struct histogram *histogram);
 json_t *ovs_text_json(const char *text);
+json_t *ovs_number_json(uint32_t port);
 json_t *ovs_mac_json(const uint8_t mac[6]);
 json_t *ovs_ip_json(uint32_t ip);
+enum { OVS_MAC_TEXT = 18 };
+void ovs_mac_text(const uint8_t mac[6], char text[OVS_MAC_TEXT]);
 
 #endif /* ovs_window.h */

@@ -53,7 +53,8 @@ extern const struct view rule_view, silence_view, source_view;
 extern const struct view bridge_view, switch_port_view, conversation_view;
 extern const struct view thread_view, top_view, disk_view, node_connection_csv;
 extern const struct view stage_connection_view;
-extern const struct view network_component_view, network_change_csv, network_hop_csv, place_view;
+extern const struct view network_component_view, network_command_view, network_change_csv;
+extern const struct view network_hop_csv, place_view;
 
 /* By dots: "forecast.verdict"; NULL when absent or null. */
 const json_t *json_at(const json_t *item, const char *path);
@@ -113,8 +114,10 @@ void page_write_vm(const json_t *item, const struct screen *screen, struct buf *
 void page_write_port(const json_t *item, const char *name, const char *number,
 		     const struct screen *screen, struct buf *out);
 
-/* view_network.c: "tcp", "arp" ... of a conversation. */
-void network_write_protocol(const json_t *item, const struct screen *screen, struct buf *out);
+/* view_network.c: the name of a port, or its number; of "ifname", "in_ifname", "out_ifname". */
+void network_write_port(const json_t *item, const struct screen *screen, struct buf *out);
+void network_write_in(const json_t *item, const struct screen *screen, struct buf *out);
+void network_write_out(const json_t *item, const struct screen *screen, struct buf *out);
 
 /* view_migration.c: pieces that lists and pages share. */
 void migration_write_vm(const json_t *item, const struct screen *screen, struct buf *out);

@@ -31,7 +31,7 @@ write_members(const json_t *bridge, const struct screen *screen, struct buf *out
 
 	json_array_foreach(json_at(bridge, "ports"), i, port) {
 		buf_add_string(out, separator);
-		page_write_port(port, "ifname", "port_no", screen, out);
+		network_write_port(port, screen, out);
 		separator = ", ";
 	}
 }
@@ -70,8 +70,8 @@ const struct view bridge_view =
 
 /* -- Ports ---------------------------------------------------------------- */
 
-static void
-write_name(const json_t *port, const struct screen *screen, struct buf *out)
+void
+network_write_port(const json_t *port, const struct screen *screen, struct buf *out)
 {
 	page_write_port(port, "ifname", "port_no", screen, out);
 }
@@ -79,7 +79,7 @@ write_name(const json_t *port, const struct screen *screen, struct buf *out)
 static const struct column switch_port_columns[] = {
 	FIELD("HOST", "host", TEXT, 0),
 	FIELD("BRIDGE", "bridge", TEXT, COLUMN_FLEX | COLUMN_SPARE),
-	PIECE("PORT", write_name, 0),
+	PIECE("PORT", network_write_port, 0),
 	PIECE("VM", page_write_vm, COLUMN_FLEX),
 	FIELD("ADDRESSES", "addresses", LIST, COLUMN_FLEX | COLUMN_SPARE),
 	FIELD("IN/S", "received_per_s", RATE, COLUMN_RIGHT),
@@ -145,25 +145,26 @@ write_to(const json_t *item, const struct screen *screen, struct buf *out)
 	write_end(item, "dst_ip", "dst_mac", screen, out);
 }
 
-static void
-write_in(const json_t *item, const struct screen *screen, struct buf *out)
+void
+network_write_in(const json_t *item, const struct screen *screen, struct buf *out)
 {
 	page_write_port(item, "in_ifname", "in_port", screen, out);
 }
 
-static void
-write_out(const json_t *item, const struct screen *screen, struct buf *out)
+void
+network_write_out(const json_t *item, const struct screen *screen, struct buf *out)
 {
 	page_write_port(item, "out_ifname", "out_port", screen, out);
 }
 
-void
-network_write_protocol(const json_t *item, const struct screen *screen, struct buf *out)
+static void
+write_protocol(const json_t *item, const struct screen *screen, struct buf *out)
 {
 	static const struct {
 		unsigned number;
 		const char *name;
-	} types[] = { { 0x0806, "arp" }, { 0x86dd, "ipv6" }, { 0x8100, "vlan" } },
+	} types[] = { { 0x0806, "arp" }, { 0x8035, "rarp" }, { 0x86dd, "ipv6" }, { 0x8100, "vlan" },
+		      { 0x88cc, "lldp" } },
 	  protocols[] = { { 1, "icmp" }, { 2, "igmp" }, { 6, "tcp" }, { 17, "udp" }, { 47, "gre" },
 			  { 58, "icmp6" }, { 132, "sctp" } };
 	uint64_t type = json_number_at(item, "eth_type"), l4 = json_number_at(item, "l4_proto");
@@ -191,9 +192,9 @@ static const struct column conversation_columns[] = {
 	FIELD("HOST", "host", TEXT, 0),
 	PIECE("FROM", write_from, COLUMN_FLEX),
 	PIECE("TO", write_to, COLUMN_FLEX),
-	PIECE("PROTO", network_write_protocol, 0),
-	PIECE("IN", write_in, COLUMN_FLEX),
-	PIECE("OUT", write_out, COLUMN_FLEX),
+	PIECE("PROTO", write_protocol, 0),
+	PIECE("IN", network_write_in, COLUMN_FLEX),
+	PIECE("OUT", network_write_out, COLUMN_FLEX),
 	FIELD("HOP", "hop", NUMBER, COLUMN_RIGHT | COLUMN_WIDE),
 	FIELD("PACKETS", "packets", COUNT, COLUMN_RIGHT),
 	FIELD("BYTES", "bytes", BYTES, COLUMN_RIGHT),
@@ -243,8 +244,8 @@ const struct view network_component_view =
 	     "no packet of Open vSwitch was seen");
 
 static const struct column path_columns[] = {
-	PIECE("IN", write_in, 0),
-	PIECE("OUT", write_out, 0),
+	PIECE("IN", network_write_in, 0),
+	PIECE("OUT", network_write_out, 0),
 	FIELD("PATH", "path", TEXT, 0),
 	FIELD("PACKETS", "packets", COUNT, COLUMN_RIGHT),
 	FIELD("BYTES", "bytes", BYTES, COLUMN_RIGHT),
@@ -256,11 +257,35 @@ static const struct column path_columns[] = {
 
 static const struct view path_view = VIEW("network", NULL, path_columns, NULL, "no packets");
 
+/* What the number means depends on the place; errno where a function failed. */
+static void
+write_reason(const json_t *drop, const struct screen *screen, struct buf *out)
+{
+	static const struct {
+		const char *place, *text;
+	} places[] = {
+		{ "lookup", "nothing came after" }, { "upcall", "queue full" },
+		{ "vswitchd", "no answer" }, { "actions", "the flow drops" },
+		{ "output", "port down, or packet too large" }, { "kernel", NULL },
+	};
+	const int reason = (int) json_number_at(drop, "reason");
+	const char *place = json_text_at(drop, "place");
+	const bool by_kernel = place && streq(place, "kernel");
+
+	for (unsigned i = 0; i < ARRAY_SIZE(places) && place && !reason; i++)
+		if (streq(place, places[i].place) && places[i].text)
+			buf_add_string(out, places[i].text);
+	if (by_kernel)
+		buf_printf(out, "skb drop reason %d", reason);
+	else if (reason)
+		screen_add_text(screen, strerror(reason), out);
+}
+
 static const struct column drop_columns[] = {
 	FIELD("DROPPED AT", "place", TEXT, 0),
-	FIELD("REASON", "reason", NUMBER, COLUMN_RIGHT),
-	PIECE("IN", write_in, 0),
-	PIECE("OUT", write_out, 0),
+	PIECE("REASON", write_reason, COLUMN_FLEX),
+	PIECE("IN", network_write_in, 0),
+	PIECE("OUT", network_write_out, 0),
 	FIELD("COUNT", "count", COUNT, COLUMN_RIGHT),
 	{ .title = NULL }
 };
@@ -286,18 +311,20 @@ write_steps(const json_t *packet, const struct screen *screen, struct buf *out)
 		buf_add_string(out, " +");
 		page_duration(t > first ? t - first : 0, out);
 	}
+	if (json_at(packet, "attributes.more_steps"))
+		buf_printf(out, ", %" PRIu64 " more", json_number_at(packet, "attributes.more_steps"));
 }
 
 static void
 write_packet_in(const json_t *packet, const struct screen *screen, struct buf *out)
 {
-	write_in(json_at(packet, "attributes"), screen, out);
+	network_write_in(json_at(packet, "attributes"), screen, out);
 }
 
 static void
 write_packet_out(const json_t *packet, const struct screen *screen, struct buf *out)
 {
-	write_out(json_at(packet, "attributes"), screen, out);
+	network_write_out(json_at(packet, "attributes"), screen, out);
 }
 
 static const struct column packet_columns[] = {
@@ -313,6 +340,7 @@ static const struct column packet_columns[] = {
 static const struct view packet_view = VIEW("network", NULL, packet_columns, NULL, "no packets");
 
 static const struct column command_columns[] = {
+	FIELD("HOST", "host", TEXT, 0),
 	FIELD("COMMAND", "op", TEXT, 0),
 	FIELD("BY", "comm", TEXT, 0),
 	FIELD("COUNT", "count", COUNT, COLUMN_RIGHT),
@@ -320,11 +348,12 @@ static const struct column command_columns[] = {
 	FIELD("FAILED", "failed", COUNT, COLUMN_RIGHT),
 	FIELD("P50", "took.p50_ns", DURATION, COLUMN_RIGHT),
 	FIELD("P99", "took.p99_ns", DURATION, COLUMN_RIGHT),
-	FIELD("MAX", "took.max_ns", DURATION, COLUMN_RIGHT),
+	FIELD("MAX", "took.max_ns", DURATION, COLUMN_RIGHT | COLUMN_SPARE),
 	{ .title = NULL }
 };
 
-static const struct view command_view = VIEW("network", NULL, command_columns, NULL, "no commands");
+const struct view network_command_view =
+	VIEW("network", NULL, command_columns, NULL, "no commands");
 
 static void
 write_table(const struct view *view, const json_t *list, const struct screen *screen,
@@ -363,6 +392,42 @@ static const struct page_field rate_fields[] = {
 	{ .path = NULL }
 };
 
+/* What limits left out and the trace lost: the figures are too small then. */
+static void
+write_incomplete(const json_t *host, const struct screen *screen, struct buf *out)
+{
+	static const struct {
+		const char *path, *text;
+	} parts[] = {
+		{ "counters.lost_events", "events lost by the tracer" },
+		{ "counters.late_events", "events came too late" },
+		{ "counters.unpaired", "sends of packets not seen before" },
+		{ "counters.executes_unknown", "answers to upcalls not seen before" },
+		{ "counters.two_identities", "tags on two packets" },
+		{ "counters.evicted_packets", "packets" },
+		{ "counters.evicted_addresses", "addresses" },
+		{ "counters.evicted_conversations", "conversations" },
+		{ "counters.evicted_paths", "paths" },
+		{ "counters.evicted_others", "others beyond limits" },
+	};
+	const char *separator = "";
+
+	for (unsigned i = 0; i < ARRAY_SIZE(parts); i++) {
+		const uint64_t count = json_number_at(host, parts[i].path);
+
+		if (!count)
+			continue;
+		if (!*separator)
+			page_field_name("incomplete", out);
+		buf_add_string(out, separator);
+		screen_add_count(count, out);
+		screen_printf(screen, out, " %s", parts[i].text);
+		separator = ", ";
+	}
+	if (*separator)
+		buf_add_char(out, '\n');
+}
+
 static void
 write_host(const json_t *host, const struct screen *screen, struct buf *out)
 {
@@ -378,6 +443,7 @@ write_host(const json_t *host, const struct screen *screen, struct buf *out)
 		buf_add_string(out, "   by kprobes: without addresses and ports");
 	buf_add_char(out, '\n');
 	page_fields(rate_fields, host, screen, out);
+	write_incomplete(host, screen, out);
 }
 
 /* The histograms of those components, where anything was. */
@@ -482,7 +548,7 @@ view_network_upcalls(const json_t *hosts, const struct screen *screen, struct bu
 		write_series(json_at(host, "series"), 2, "misses", screen, out);
 		write_components(host, screen, out);
 		write_histograms(host, drawn, screen, out);
-		write_table(&command_view, json_at(host, "commands"), screen, out);
+		write_table(&network_command_view, json_at(host, "commands"), screen, out);
 		write_table(&storm_view, json_at(host, "storms"), screen, out);
 	}
 }

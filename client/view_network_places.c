@@ -2,6 +2,9 @@
  *
  * view_network_places.c -- changes of Open vSwitch, where an address is, and the
  * way of packets between two. */
+#include <inttypes.h>
+#include <string.h>
+
 #include "client/columns.h"
 #include "lib/clock.h"
 
@@ -14,8 +17,8 @@ write_result(const json_t *change, const struct screen *screen, struct buf *out)
 
 	if (!json_is_integer(ret))
 		return;
-	if (json_integer_value(ret))
-		buf_printf(out, "failed: %" JSON_INTEGER_FORMAT, json_integer_value(ret));
+	if (json_integer_value(ret) < 0)
+		screen_printf(screen, out, "failed: %s", strerror((int) -json_integer_value(ret)));
 	else
 		buf_add_string(out, "ok");
 }
@@ -23,11 +26,8 @@ write_result(const json_t *change, const struct screen *screen, struct buf *out)
 static void
 write_step(const json_t *change, const struct screen *screen, struct buf *out)
 {
-	static const char *const members[] = { "step.name", "step.what", "step.kind" };
-	const char *text = NULL;
+	const char *text = json_text_at(change, "step.name");
 
-	for (unsigned i = 0; i < ARRAY_SIZE(members) && !text; i++)
-		text = json_text_at(change, members[i]);
 	if (text)
 		screen_add_text(screen, text, out);
 }
@@ -37,7 +37,7 @@ static const struct column change_columns[] = {
 	FIELD("HOST", "host", TEXT, 0),
 	FIELD("CHANGE", "op", TEXT, 0),
 	FIELD("OF", "name", TEXT, COLUMN_FLEX),
-	{ "RESULT", NULL, VALUE_STATE, 0, write_result },
+	{ "RESULT", NULL, VALUE_STATE, COLUMN_FLEX, write_result },
 	FIELD("TOOK", "took_ns", DURATION, COLUMN_RIGHT),
 	FIELD("BY", "comm", TEXT, COLUMN_SPARE),
 	FIELD("TID", "tid", NUMBER, COLUMN_RIGHT | COLUMN_WIDE),
@@ -56,21 +56,6 @@ static const struct view change_view = VIEW("network", NULL, change_columns, NUL
 
 const struct view network_change_csv =
 	VIEW("network", "changes", change_columns, change_csv, "no changes");
-
-static const struct column command_columns[] = {
-	FIELD("HOST", "host", TEXT, 0),
-	FIELD("COMMAND", "op", TEXT, 0),
-	FIELD("BY", "comm", TEXT, 0),
-	FIELD("COUNT", "count", COUNT, COLUMN_RIGHT),
-	FIELD("RATE/S", "per_s", RATE, COLUMN_RIGHT),
-	FIELD("FAILED", "failed", COUNT, COLUMN_RIGHT),
-	FIELD("P50", "took.p50_ns", DURATION, COLUMN_RIGHT),
-	FIELD("P99", "took.p99_ns", DURATION, COLUMN_RIGHT),
-	{ .title = NULL }
-};
-
-static const struct view command_view =
-	VIEW("network", NULL, command_columns, NULL, "no commands");
 
 static const struct column move_columns[] = {
 	FIELD("TIME", "t_ns", MOMENT, 0),
@@ -94,7 +79,7 @@ view_network_changes(const json_t *changes, const struct screen *screen, struct 
 		const char *title, *path;
 		const struct view *view;
 	} lists[] = {
-		{ "Commands to the datapath", "commands", &command_view },
+		{ "Commands to the datapath", "commands", &network_command_view },
 		{ "Changes", "changes", &change_view },
 		{ "Addresses that came to another port", "moves", &move_view },
 	};
@@ -114,19 +99,19 @@ view_network_changes(const json_t *changes, const struct screen *screen, struct 
 
 /* -- Where ---------------------------------------------------------------- */
 
-static void
-write_place_port(const json_t *place, const struct screen *screen, struct buf *out)
-{
-	page_write_port(place, "ifname", "port_no", screen, out);
-}
-
 /* On that host, or somewhere behind it. */
 static void
 write_how(const json_t *place, const struct screen *screen, struct buf *out)
 {
 	const char *evidence = json_text_at(place, "evidence");
+	const uint64_t addresses = json_number_at(place, "port_addresses");
 
-	buf_add_string(out, json_is_true(json_at(place, "local")) ? "here" : "behind it");
+	if (json_is_true(json_at(place, "local")))
+		buf_add_string(out, "here");
+	else
+		buf_add_string(out, evidence ? "was here" : "behind it");
+	if (!evidence && addresses > 1)
+		buf_printf(out, " with %" PRIu64 " more", addresses - 1);
 	if (!json_is_true(json_at(place, "heard")))
 		buf_add_string(out, ", not heard");
 	else if (json_is_true(json_at(place, "many_ips")))
@@ -138,7 +123,7 @@ write_how(const json_t *place, const struct screen *screen, struct buf *out)
 static const struct column place_columns[] = {
 	FIELD("HOST", "host", TEXT, 0),
 	FIELD("BRIDGE", "bridge", TEXT, COLUMN_SPARE),
-	PIECE("PORT", write_place_port, 0),
+	PIECE("PORT", network_write_port, 0),
 	PIECE("VM", page_write_vm, COLUMN_FLEX),
 	FIELD("MAC", "mac", TEXT, 0),
 	FIELD("IPS", "ips", LIST, COLUMN_FLEX),
@@ -170,25 +155,23 @@ view_network_where(const json_t *places, const struct screen *screen, struct buf
 /* -- Path ----------------------------------------------------------------- */
 
 static void
-write_in(const json_t *hop, const struct screen *screen, struct buf *out)
+write_hop_out(const json_t *hop, const struct screen *screen, struct buf *out)
 {
-	page_write_port(hop, "in_ifname", "in_port", screen, out);
-}
+	const char *mac = json_text_at(hop, "dst_mac");
 
-static void
-write_out(const json_t *hop, const struct screen *screen, struct buf *out)
-{
-	page_write_port(hop, "out_ifname", "out_port", screen, out);
+	network_write_out(hop, screen, out);
 	if (!json_at(hop, "out_port") && !json_at(hop, "out_ifname"))
 		buf_add_string(out, "not sent");
+	/* The lowest bit of the first byte: a group. */
+	if (mac && strlen(mac) > 1 && strchr("13579bdf", mac[1]))
+		buf_add_string(out, " (broadcast)");
 }
 
 static const struct column hop_columns[] = {
 	FIELD("HOST", "host", TEXT, 0),
 	FIELD("BRIDGE", "hop", NUMBER, COLUMN_RIGHT),
-	PIECE("IN", write_in, COLUMN_FLEX),
-	PIECE("OUT", write_out, COLUMN_FLEX),
-	PIECE("PROTO", network_write_protocol, 0),
+	PIECE("IN", network_write_in, COLUMN_FLEX),
+	PIECE("OUT", write_hop_out, COLUMN_FLEX),
 	FIELD("PACKETS", "packets", COUNT, COLUMN_RIGHT),
 	FIELD("BYTES", "bytes", BYTES, COLUMN_RIGHT),
 	FIELD("SLOW", "slow", COUNT, COLUMN_RIGHT | COLUMN_SPARE),
@@ -201,8 +184,8 @@ static const struct column hop_columns[] = {
 
 static const char *const hop_csv[] = {
 	"@host", "@hop", "@in_port", "@in_ifname", "@out_port", "@out_ifname", "@src_mac",
-	"@dst_mac", "@src_ip", "@dst_ip", "@eth_type", "@l4_proto", "@packets", "@bytes", "@slow",
-	"@lost", "@latency.p50_ns", "@latency.p99_ns", "@latency.max_ns", NULL
+	"@dst_mac", "@src_ip", "@dst_ip", "@packets", "@bytes", "@slow", "@lost",
+	"@latency.p50_ns", "@latency.p99_ns", "@latency.max_ns", NULL
 };
 
 static const struct view hop_view = VIEW("network", NULL, hop_columns, NULL, "no hops");
@@ -223,7 +206,7 @@ write_end(const char *name, const json_t *places, const struct screen *screen, s
 	}
 	screen_printf(screen, out, "%s   ", json_text_at(place, "host") ?
 		      json_text_at(place, "host") : "?");
-	write_place_port(place, screen, out);
+	network_write_port(place, screen, out);
 	page_write_vm(place, screen, &vm);
 	if (vm.size)
 		buf_printf(out, "   vm %s", vm.data);
@@ -232,44 +215,28 @@ write_end(const char *name, const json_t *places, const struct screen *screen, s
 	buf_add_char(out, '\n');
 }
 
-static bool
-is_same(const json_t *a, const json_t *b, const char *const *members)
-{
-	for (; *members; members++) {
-		const json_t *one = json_at(a, *members), *other = json_at(b, *members);
-
-		if (one != other && !json_equal(one, other))
-			return false;
-	}
-	return true;
-}
-
-/* What the medians of those that speak most come to, hop by hop. */
+/* The medians of the crossings added up, of each the way that most packets took: they
+ * are in the order of the crossings, most packets first. */
 static void
-write_sum(const json_t *hops, const struct screen *screen, struct buf *out)
+write_sum(const json_t *hops, struct buf *out)
 {
-	static const char *const members[] = { "eth_type", "l4_proto", "src_mac", "dst_mac",
-					       "src_ip", "dst_ip", NULL };
-	const json_t *most = NULL;
+	const json_t *last = NULL;
 	unsigned count = 0;
 	uint64_t sum = 0;
 	json_t *hop;
 	size_t i;
 
 	json_array_foreach((json_t *) hops, i, hop) {
-		if (!most || json_number_at(hop, "packets") > json_number_at(most, "packets"))
-			most = hop;
-	}
-	json_array_foreach((json_t *) hops, i, hop) {
-		if (!is_same(hop, most, members))
+		if (last && json_equal(json_at(hop, "host"), json_at(last, "host")) &&
+		    json_number_at(hop, "hop") == json_number_at(last, "hop"))
 			continue;
+		last = hop;
 		count++;
 		sum += MIN(json_number_at(hop, "latency.p50_ns"), (uint64_t) INT32_MAX * 1000);
 	}
 	if (count < 2)
 		return;
-	network_write_protocol(most, screen, out);
-	buf_add_string(out, " together ");
+	buf_add_string(out, "together ");
 	page_duration(sum, out);
 	buf_add_string(out, ", by the medians\n");
 }
@@ -284,9 +251,9 @@ view_network_path(const json_t *path, const struct screen *screen, struct buf *o
 	if (!json_array_size(hops) && !json_array_size(back))
 		buf_add_string(out, "\nno packet between them was seen\n");
 	page_list("There", &hop_view, hops, screen, out);
-	write_sum(hops, screen, out);
+	write_sum(hops, out);
 	page_list("Back", &hop_view, back, screen, out);
-	write_sum(back, screen, out);
+	write_sum(back, out);
 }
 
 /* -- The network of a migration ---------------------------------------------- */

@@ -12,6 +12,7 @@ libdaemon_serve_a_SOURCES = \
 	daemon/network_path.c \
 	daemon/network_views.c \
 	daemon/network_vswitchd.c \
+	daemon/network_where.c \
 	daemon/serve_http.c \
 	daemon/serve_methods.c \
 	daemon/serve_network.c \

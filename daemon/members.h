@@ -32,4 +32,16 @@ known_text_of(const json_t *object, const char *name)
 	return text && *text ? text : NULL;
 }
 
+/* What 'from' (or NULL) has as 'member', or null. */
+static inline void
+copy_member(json_t *object, const char *name, const json_t *from, const char *member)
+{
+	json_t *value = json_object_get(from, member);
+
+	if (value)
+		json_object_set(object, name, value);
+	else
+		json_object_set_new(object, name, json_null());
+}
+
 #endif /* members.h */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/members.h"
 #include "lib/clock.h"
 #include "lib/util.h"
 
@@ -79,17 +80,15 @@ add_window(void *context, const char *hostname, const char *key, const struct fa
 	return true;
 }
 
-static int
-find_span(struct network *network, struct store *store, const struct network_query *query,
-	  struct error *error)
+static void
+find_span(struct network *network, struct store *store, const struct network_query *query)
 {
-	uint64_t newest_ns;
-	int r = store_windows_end(store, query->host, "ovs", &newest_ns, error);
+	uint64_t oldest_ns, newest_ns = 0;
 
+	store_windows_span(store, query->host, "ovs", &oldest_ns, &newest_ns);
 	network->to_ns = query->until_ns ? query->until_ns : newest_ns;
 	network->from_ns = query->since_ns ? query->since_ns :
 			   network->to_ns - MIN(network->to_ns, NETWORK_SPAN_NS);
-	return r;
 }
 
 static int
@@ -176,9 +175,8 @@ network_load(struct network *network, struct store *store, const struct network_
 	int r;
 
 	memset(network, 0, sizeof *network);
-	r = find_span(network, store, query, error);
-	if (!r)
-		r = load_windows(network, store, query, error);
+	find_span(network, store, query);
+	r = load_windows(network, store, query, error);
 	for (size_t i = 0; i < network->n && !r; i++)
 		r = load_nics(&network->hosts[i], store, error);
 	return r;
@@ -200,17 +198,25 @@ network_done(struct network *network)
 }
 
 const struct ovs_port *
-network_port(const struct network_host *host, uint32_t port_no)
+network_port(const struct network_host *host, uint32_t port)
 {
-	return port_no == OVS_NO_PORT ? NULL : keyed_find(&host->window.ports, &port_no);
+	return port == OVS_NO_PORT ? NULL : keyed_find(&host->window.ports, &port);
 }
 
-json_t *
-network_ifname(const struct network_host *host, uint32_t port_no)
+static json_t *
+ifname_json(const struct network_host *host, uint32_t port_)
 {
-	const struct ovs_port *port = network_port(host, port_no);
+	const struct ovs_port *port = network_port(host, port_);
 
 	return port ? ovs_text_json(port->ifname) : json_null();
+}
+
+void
+network_set_ifnames(json_t *json, const struct network_host *host, uint32_t in_port,
+		    uint32_t out_port)
+{
+	json_object_set_new(json, "in_ifname", ifname_json(host, in_port));
+	json_object_set_new(json, "out_ifname", ifname_json(host, out_port));
 }
 
 const json_t *

@@ -7,7 +7,8 @@
  *   network_views.c   bridges, ports, flows, latency, upcalls
  *   network_vswitchd.c  the CPU that ovs-vswitchd had
  *   network_changes.c what changed, and what Neutron did for it
- *   network_path.c    where an address is, and the way between two
+ *   network_where.c   where an address is
+ *   network_path.c    the way between two
  *
  * Answers are new references in the shapes of proto/schemas/network-*.json, NULL
  * with an error set on failure. */
@@ -43,13 +44,21 @@ json_t *network_upcalls(struct store *store, const struct network_query *query,
 			struct error *error);
 json_t *network_changes(struct store *store, const struct network_query *query,
 			struct error *error);
-/* 'address': a MAC or an IPv4 address. */
+/* 'address', 'src', 'dst': see network_address_parse(). */
 json_t *network_where(struct store *store, const char *address,
 		      const struct network_query *query, struct error *error);
 json_t *network_path(struct store *store, const char *src, const char *dst,
 		     const struct network_query *query, struct error *error);
 
 /* -- For these files ---------------------------------------------------------- */
+
+/* A MAC in any usual spelling, an IPv4 address, or an IPv6 address that was made from a
+ * MAC (which stands for it), as facts spell it.  -EINVAL for others. */
+enum { NETWORK_ADDRESS = 18 };
+int network_address_parse(const char *text, char ret[NETWORK_ADDRESS], struct error *error);
+/* Where an address that was parsed is, the likeliest place first; 'host' NULL: on all. */
+json_t *network_places(struct store *store, const char *address, const char *host,
+		       struct error *error);
 
 struct network_host {
 	char *name;
@@ -76,10 +85,11 @@ json_t *network_commands(struct network_host *host);
 json_t *network_vswitchd_threads(struct store *store, const struct network_host *host);
 /* How often a second in the time of its windows. */
 double network_per_second(const struct network_host *host, uint64_t count);
-/* The window's port of that number, or NULL. */
-const struct ovs_port *network_port(const struct network_host *host, uint32_t port_no);
-/* Its name as JSON, or null. */
-json_t *network_ifname(const struct network_host *host, uint32_t port_no);
+/* The window's port (ovs_port_of()), or NULL. */
+const struct ovs_port *network_port(const struct network_host *host, uint32_t port);
+/* Names of both as "in_ifname" and "out_ifname", or null. */
+void network_set_ifnames(json_t *json, const struct network_host *host, uint32_t in_port,
+			 uint32_t out_port);
 /* What is known of an interface's owner: borrowed attributes of qemu.nic, or NULL. */
 const json_t *network_nic(const struct network_host *host, const char *ifname);
 /* {"uuid","name"} of a process, or null. */

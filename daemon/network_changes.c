@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/members.h"
 #include "daemon/network.h"
 #include "lib/util.h"
 
@@ -14,17 +15,6 @@ enum { DEFAULT_CHANGES = 200 };
  * clock, may have asked for it. */
 #define ASKED_BEFORE_NS (120 * NS_PER_S)
 #define CLOCKS_APART_NS (2 * NS_PER_S)
-
-static void
-set_copy(json_t *object, const char *name, const json_t *from, const char *member)
-{
-	json_t *value = json_object_get(from, member);
-
-	if (value)
-		json_object_set(object, name, value);
-	else
-		json_object_set_new(object, name, json_null());
-}
 
 /* The last operation on the port that began before the change. */
 static void
@@ -37,16 +27,16 @@ set_step(struct store *store, json_t *change, const char *port_id, uint64_t t_ns
 									  (size_t) 1));
 	const json_t *attributes = json_object_get(step, "attributes");
 
-	set_copy(change, "request_id", attributes, "request_id");
+	copy_member(change, "request_id", attributes, "request_id");
 	if (step) {
 		json_t *short_step = json_object();
 
-		set_copy(short_step, "name", attributes, "name");
-		set_copy(short_step, "service", attributes, "service");
-		set_copy(short_step, "host", step, "host");
-		set_copy(short_step, "start_ns", step, "start_ns");
-		set_copy(short_step, "end_ns", step, "end_ns");
-		set_copy(short_step, "status", step, "status");
+		copy_member(short_step, "name", attributes, "name");
+		copy_member(short_step, "service", attributes, "service");
+		copy_member(short_step, "host", step, "host");
+		copy_member(short_step, "start_ns", step, "start_ns");
+		copy_member(short_step, "end_ns", step, "end_ns");
+		copy_member(short_step, "status", step, "status");
 		json_object_set_new(change, "step", short_step);
 	} else {
 		json_object_set_new(change, "step", json_null());
@@ -62,13 +52,13 @@ change_json(struct store *store, const json_t *fact)
 	const char *name = json_string_value(json_object_get(attributes, "name"));
 	json_t *port = name ? network_neutron_port(store, name) : NULL, *change = json_object();
 
-	set_copy(change, "id", fact, "id");
-	set_copy(change, "t_ns", fact, "start_ns");
-	set_copy(change, "host", fact, "host");
+	copy_member(change, "id", fact, "id");
+	copy_member(change, "t_ns", fact, "start_ns");
+	copy_member(change, "host", fact, "host");
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
-		set_copy(change, members[i], attributes, members[i]);
-	set_copy(change, "port_id", port, "id");
-	set_copy(change, "vm", port, "vm");
+		copy_member(change, members[i], attributes, members[i]);
+	copy_member(change, "port_id", port, "id");
+	copy_member(change, "vm", port, "vm");
 	set_step(store, change, json_string_value(json_object_get(port, "id")), (uint64_t)
 		 json_integer_value(json_object_get(fact, "start_ns")));
 	json_decref(port);
@@ -82,18 +72,18 @@ move_json(const json_t *fact)
 	const json_t *from = json_object_get(attributes, "from");
 	json_t *move = json_object();
 
-	set_copy(move, "t_ns", fact, "start_ns");
-	set_copy(move, "host", fact, "host");
-	set_copy(move, "mac", attributes, "mac");
-	set_copy(move, "ips", attributes, "ips");
-	set_copy(move, "from_port", from, "port_no");
-	set_copy(move, "from_ifname", from, "ifname");
-	set_copy(move, "port_no", attributes, "port_no");
-	set_copy(move, "ifname", attributes, "ifname");
-	set_copy(move, "gap_ns", attributes, "gap_ns");
-	set_copy(move, "traffic_gap_ns", attributes, "traffic_gap_ns");
-	set_copy(move, "unanswered", from, "unanswered");
-	set_copy(move, "strays", from, "strays");
+	copy_member(move, "t_ns", fact, "start_ns");
+	copy_member(move, "host", fact, "host");
+	copy_member(move, "mac", attributes, "mac");
+	copy_member(move, "ips", attributes, "ips");
+	copy_member(move, "from_port", from, "port_no");
+	copy_member(move, "from_ifname", from, "ifname");
+	copy_member(move, "port_no", attributes, "port_no");
+	copy_member(move, "ifname", attributes, "ifname");
+	copy_member(move, "gap_ns", attributes, "gap_ns");
+	copy_member(move, "traffic_gap_ns", attributes, "traffic_gap_ns");
+	copy_member(move, "unanswered", from, "unanswered");
+	copy_member(move, "strays", from, "strays");
 	return move;
 }
 

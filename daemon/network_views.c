@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/members.h"
 #include "daemon/network.h"
 #include "lib/clock.h"
 #include "lib/util.h"
@@ -33,53 +34,84 @@ percent(uint64_t part, uint64_t whole)
 	return whole ? json_real((double) part * 100 / (double) whole) : json_null();
 }
 
-static void
-set_copy(json_t *object, const char *name, const json_t *from, const char *member)
-{
-	json_t *value = json_object_get(from, member);
+typedef void host_fn(json_t *list, struct store *store, struct network_host *host);
 
-	if (value)
-		json_object_set(object, name, value);
-	else
-		json_object_set_new(object, name, json_null());
+/* A list of what 'add' has to say of each host. */
+static json_t *
+list_of_hosts(struct store *store, const struct network_query *query, host_fn *add,
+	      struct error *error)
+{
+	struct network network;
+	json_t *list = NULL;
+
+	if (!network_load(&network, store, query, error)) {
+		list = json_array();
+		for (size_t i = 0; i < network.n; i++)
+			add(list, store, &network.hosts[i]);
+	}
+	network_done(&network);
+	return list;
 }
 
 /* -- Bridges -------------------------------------------------------------------- */
 
-/* Ports between which packets went are of one bridge (or of several that are joined
- * inside of ovs-vswitchd): each port's is known by its least member. */
-static void
-join_ports(const struct network_host *host, uint32_t *bridge)
+/* Ports between which packets went, or should have gone, are of one bridge (or of
+ * several that are joined inside of ovs-vswitchd): each is known by its least member. */
+struct bridges {
+	const struct network_host *host;
+	uint32_t *of;                /* By place of the port in its window. */
+	bool changed;
+};
+
+static uint32_t
+place_of(const struct network_host *host, const struct ovs_port *port)
 {
-	const struct keyed *ports = &host->window.ports, *paths = &host->window.paths;
-	bool changed = true;
-
-	for (uint32_t i = 0; i < ports->n; i++)
-		bridge[i] = i;
-	while (changed) {
-		changed = false;
-		for (uint32_t i = 0; i < paths->n; i++) {
-			const struct ovs_path *path = keyed_at(paths, i);
-			const struct ovs_port *in = network_port(host, path->key.in_port);
-			const struct ovs_port *out = network_port(host, path->key.out_port);
-			uint32_t a, b;
-
-			if (!in || !out)
-				continue;
-			a = (uint32_t) (in - (const struct ovs_port *) keyed_at(ports, 0));
-			b = (uint32_t) (out - (const struct ovs_port *) keyed_at(ports, 0));
-			if (bridge[a] == bridge[b])
-				continue;
-			bridge[a] = bridge[b] = MIN(bridge[a], bridge[b]);
-			changed = true;
-		}
-	}
+	return (uint32_t) (port - (const struct ovs_port *) keyed_at(&host->window.ports, 0));
 }
 
 static void
-add_paths(json_t *json, const struct network_host *host, const uint32_t *bridge, uint32_t which)
+join(struct bridges *bridges, uint32_t in_port, uint32_t out_port)
 {
-	const struct keyed *ports = &host->window.ports, *paths = &host->window.paths;
+	const struct ovs_port *in = network_port(bridges->host, in_port);
+	const struct ovs_port *out = network_port(bridges->host, out_port);
+	uint32_t *a, *b;
+
+	if (!in || !out)
+		return;
+	a = &bridges->of[place_of(bridges->host, in)];
+	b = &bridges->of[place_of(bridges->host, out)];
+	bridges->changed |= *a != *b;
+	*a = *b = MIN(*a, *b);
+}
+
+static void
+join_ports(struct bridges *bridges)
+{
+	const struct ovs_window *window = &bridges->host->window;
+
+	for (uint32_t i = 0; i < window->ports.n; i++)
+		bridges->of[i] = i;
+	do {
+		bridges->changed = false;
+		for (uint32_t i = 0; i < window->paths.n; i++) {
+			const struct ovs_path *path = keyed_at(&window->paths, i);
+
+			join(bridges, path->key.in_port, path->key.out_port);
+		}
+		for (uint32_t i = 0; i < window->drops.n; i++) {
+			const struct ovs_drop *drop = keyed_at(&window->drops, i);
+
+			join(bridges, drop->key.in_port, drop->key.out_port);
+		}
+	} while (bridges->changed);
+}
+
+static void
+add_paths(json_t *json, const struct bridges *bridges, uint32_t which)
+{
+	const struct network_host *host = bridges->host;
+	const struct keyed *paths = &host->window.paths;
+	const bool has_ports = host->window.ports.n != 0;
 	struct histogram latency[2] = { { 0 } };
 	uint64_t packets = 0, bytes = 0, slow = 0;
 
@@ -88,8 +120,7 @@ add_paths(json_t *json, const struct network_host *host, const uint32_t *bridge,
 		const struct ovs_port *in = network_port(host, path->key.in_port);
 
 		/* Without a port (kprobes): there is one bridge as far as we know. */
-		if (ports->n && (!in || bridge[in - (const struct ovs_port *) keyed_at(ports, 0)] !=
-				 which))
+		if (has_ports && (!in || bridges->of[place_of(host, in)] != which))
 			continue;
 		packets += path->packets;
 		bytes += path->bytes;
@@ -97,7 +128,8 @@ add_paths(json_t *json, const struct network_host *host, const uint32_t *bridge,
 		histogram_merge(&latency[path->key.slow != 0], &path->latency);
 	}
 	json_object_set_new(json, "packets", json_integer((json_int_t) packets));
-	json_object_set_new(json, "bytes", json_integer((json_int_t) bytes));
+	json_object_set_new(json, "bytes", has_ports ? json_integer((json_int_t) bytes) :
+			    json_null());
 	json_object_set_new(json, "packets_per_s", json_real(network_per_second(host, packets)));
 	json_object_set_new(json, "slow_percent", percent(slow, packets));
 	json_object_set_new(json, "fast", ovs_histogram_json(&latency[0]));
@@ -107,8 +139,9 @@ add_paths(json_t *json, const struct network_host *host, const uint32_t *bridge,
 }
 
 static json_t *
-bridge_json(const struct network_host *host, const uint32_t *bridge, uint32_t which)
+bridge_json(const struct bridges *bridges, uint32_t which)
 {
+	const struct network_host *host = bridges->host;
 	json_t *json = json_object(), *members = json_array();
 	const json_t *known = NULL;
 	uint64_t dropped = 0;
@@ -117,133 +150,126 @@ bridge_json(const struct network_host *host, const uint32_t *bridge, uint32_t wh
 	for (uint32_t i = 0; i < host->window.ports.n; i++) {
 		const struct ovs_port *port = keyed_at(&host->window.ports, i);
 
-		if (bridge[i] != which)
+		if (bridges->of[i] != which)
 			continue;
 		known = known ? known : network_nic(host, port->ifname);
 		dropped += port->dropped;
-		json_array_append_new(members, json_pack("{s:I, s:o}", "port_no",
-							 (json_int_t) port->port_no, "ifname",
+		json_array_append_new(members, json_pack("{s:o, s:o}", "port_no",
+							 ovs_number_json(port->port), "ifname",
 							 ovs_text_json(port->ifname)));
 	}
-	set_copy(json, "bridge", known, "bridge");
-	set_copy(json, "datapath", known, "datapath");
+	copy_member(json, "bridge", known, "bridge");
+	copy_member(json, "datapath", known, "datapath");
+	json_object_set_new(json, "dropped", json_array_size(members) ?
+			    json_integer((json_int_t) dropped) : json_null());
 	json_object_set_new(json, "ports", members);
-	json_object_set_new(json, "dropped", json_integer((json_int_t) dropped));
-	add_paths(json, host, bridge, which);
+	add_paths(json, bridges, which);
 	return json;
+}
+
+static void
+add_bridges(json_t *list, struct store *store, struct network_host *host)
+{
+	const uint32_t n = host->window.ports.n;
+	struct bridges bridges = { .host = host, .of = xcalloc(n + 1, sizeof *bridges.of) };
+
+	(void) store;
+	keyed_sort(&host->window.ports);
+	join_ports(&bridges);
+	for (uint32_t i = 0; i < MAX(n, 1U); i++)
+		if (bridges.of[i] == i)
+			json_array_append_new(list, bridge_json(&bridges, i));
+	free(bridges.of);
 }
 
 json_t *
 network_bridges(struct store *store, const struct network_query *query, struct error *error)
 {
-	struct network network;
-	json_t *list = json_array();
-	int r = network_load(&network, store, query, error);
-
-	for (size_t i = 0; i < network.n && !r; i++) {
-		const struct network_host *host = &network.hosts[i];
-		const uint32_t n = host->window.ports.n;
-		uint32_t *bridge = xcalloc(n + 1, sizeof *bridge);
-
-		join_ports(host, bridge);
-		for (uint32_t k = 0; k < MAX(n, 1U); k++)
-			if (bridge[k] == k)
-				json_array_append_new(list, bridge_json(host, bridge, k));
-		free(bridge);
-	}
-	network_done(&network);
-	if (r) {
-		json_decref(list);
-		return NULL;
-	}
-	return list;
+	return list_of_hosts(store, query, add_bridges, error);
 }
 
 /* -- Ports ---------------------------------------------------------------------- */
 
-/* MACs that are behind each port now, by "HOST PORT". */
+/* What is known of the addresses of a host, of each the newest. */
 static json_t *
-addresses_by_port(struct store *store, const char *host, struct error *error)
+addresses_of(struct store *store, const char *host)
 {
-	json_t *facts = store_facts_of_kind(store, "net.address", host, 0, 0, 10000, error);
-	json_t *ports = json_object(), *seen = json_object(), *fact;
+	json_t *facts = store_facts_of_kind(store, "net.address", host, 0, 0, 10000, NULL);
+	json_t *newest = json_array(), *seen = json_object(), *fact;
 	size_t i;
 
 	json_array_foreach(facts, i, fact) {
-		json_t *attributes = json_object_get(fact, "attributes"), *macs;
-		const char *mac = json_string_value(json_object_get(attributes, "mac"));
-		_cleanup_(freep) char *key = xasprintf("%s %" JSON_INTEGER_FORMAT,
-			json_string_value(json_object_get(fact, "host")),
-			json_integer_value(json_object_get(attributes, "port_no")));
-		_cleanup_(freep) char *once = xasprintf("%s %s", mac ? mac : "",
-			json_string_value(json_object_get(fact, "host")));
-
 		/* The newest comes first; what it was behind before is past. */
-		if (!mac || json_object_get(seen, once))
-			continue;
-		json_object_set_new(seen, once, json_true());
-		macs = json_object_get(ports, key);
-		if (!macs)
-			json_object_set_new(ports, key, macs = json_array());
-		json_array_append(macs, json_object_get(attributes, "mac"));
+		if (!json_object_get(seen, text_of(fact, "key")))
+			json_array_append(newest, fact);
+		json_object_set_new(seen, text_of(fact, "key"), json_true());
 	}
 	json_decref(seen);
 	json_decref(facts);
-	return ports;
+	return newest;
+}
+
+/* Which port the attributes of a "net.address" say. */
+static uint32_t
+port_of(const json_t *address)
+{
+	return ovs_port_of(number_of(address, "port_no"),
+			   json_integer_value(json_object_get(address, "ifindex")));
 }
 
 static json_t *
 port_json(struct store *store, const struct network_host *host, const struct ovs_port *port,
 	  const json_t *addresses)
 {
-	json_t *json = ovs_port_json(port), *macs, *neutron;
+	json_t *json = ovs_port_json(port), *macs = json_array(), *neutron, *fact;
 	const json_t *nic = network_nic(host, port->ifname);
-	_cleanup_(freep) char *key = xasprintf("%s %u", host->name, port->port_no);
+	uint64_t pid = 0;
+	size_t i;
 
+	json_array_foreach(addresses, i, fact) {
+		const json_t *attributes = json_object_get(fact, "attributes");
+
+		if (port_of(attributes) != port->port)
+			continue;
+		json_array_append(macs, json_object_get(attributes, "mac"));
+		pid = pid ? pid : number_of(attributes, "pid");
+	}
 	set_host(json, host);
-	set_copy(json, "bridge", nic, "bridge");
-	set_copy(json, "datapath", nic, "datapath");
-	set_copy(json, "vm", nic, "vm");
-	set_copy(json, "port_id", nic, "port_id");
-	neutron = *port->ifname && !json_is_string(json_object_get(json, "port_id")) ?
+	copy_member(json, "bridge", nic, "bridge");
+	copy_member(json, "datapath", nic, "datapath");
+	copy_member(json, "vm", nic, "vm");
+	copy_member(json, "port_id", nic, "port_id");
+	neutron = *port->ifname && !text_of(json, "port_id") ?
 		  network_neutron_port(store, port->ifname) : NULL;
 	if (neutron) {
-		set_copy(json, "port_id", neutron, "id");
-		set_copy(json, "vm", neutron, "vm");
+		copy_member(json, "port_id", neutron, "id");
+		copy_member(json, "vm", neutron, "vm");
+	} else if (!nic) {
+		json_object_set_new(json, "vm", network_vm(store, host->name, pid));
 	}
 	json_decref(neutron);
-	macs = json_object_get(addresses, key);
-	json_object_set_new(json, "addresses", macs ? json_incref(macs) : json_array());
+	json_object_set_new(json, "addresses", macs);
 	json_object_set_new(json, "received_per_s", json_real(network_per_second(host, port->received)));
 	json_object_set_new(json, "sent_per_s", json_real(network_per_second(host, port->sent)));
 	return json;
 }
 
+static void
+add_ports(json_t *list, struct store *store, struct network_host *host)
+{
+	json_t *addresses = addresses_of(store, host->name);
+
+	keyed_sort(&host->window.ports);
+	for (uint32_t i = 0; i < host->window.ports.n; i++)
+		json_array_append_new(list, port_json(store, host, keyed_at(&host->window.ports, i),
+						      addresses));
+	json_decref(addresses);
+}
+
 json_t *
 network_ports(struct store *store, const struct network_query *query, struct error *error)
 {
-	struct network network;
-	json_t *list = json_array(), *addresses = NULL;
-	int r = network_load(&network, store, query, error);
-
-	if (!r)
-		addresses = addresses_by_port(store, query->host, error);
-	for (size_t i = 0; i < network.n && !r; i++) {
-		struct network_host *host = &network.hosts[i];
-
-		keyed_sort(&host->window.ports);
-		for (uint32_t k = 0; k < host->window.ports.n; k++)
-			json_array_append_new(list, port_json(store, host,
-							      keyed_at(&host->window.ports, k),
-							      addresses));
-	}
-	json_decref(addresses);
-	network_done(&network);
-	if (r) {
-		json_decref(list);
-		return NULL;
-	}
-	return list;
+	return list_of_hosts(store, query, add_ports, error);
 }
 
 /* -- Conversations --------------------------------------------------------------- */
@@ -285,8 +311,7 @@ flow_json(const struct ranked *ranked)
 	json_t *json = ovs_conversation_json(c);
 
 	set_host(json, host);
-	json_object_set_new(json, "in_ifname", network_ifname(host, c->key.in_port));
-	json_object_set_new(json, "out_ifname", network_ifname(host, c->key.out_port));
+	network_set_ifnames(json, host, c->key.in_port, c->key.out_port);
 	json_object_set_new(json, "bytes_per_s", json_real(network_per_second(host, c->bytes)));
 	return json;
 }
@@ -348,8 +373,7 @@ paths_json(struct network_host *host)
 		const struct ovs_path *path = keyed_at(&host->window.paths, i);
 		json_t *json = ovs_path_json(path);
 
-		json_object_set_new(json, "in_ifname", network_ifname(host, path->key.in_port));
-		json_object_set_new(json, "out_ifname", network_ifname(host, path->key.out_port));
+		network_set_ifnames(json, host, path->key.in_port, path->key.out_port);
 		json_array_append_new(list, json);
 	}
 	return list;
@@ -365,8 +389,7 @@ drops_json(struct network_host *host)
 		const struct ovs_drop *drop = keyed_at(&host->window.drops, i);
 		json_t *json = ovs_drop_json(drop);
 
-		json_object_set_new(json, "in_ifname", network_ifname(host, drop->key.in_port));
-		json_object_set_new(json, "out_ifname", network_ifname(host, drop->key.out_port));
+		network_set_ifnames(json, host, drop->key.in_port, drop->key.out_port);
 		json_array_append_new(list, json);
 	}
 	return list;
@@ -392,33 +415,34 @@ set_rates(json_t *json, const struct network_host *host)
 				      (double) counters[OVS_LOOKUPS]) : json_null());
 }
 
+/* Facts of a kind in the time of its windows. */
+static json_t *
+facts_of(struct store *store, const struct network_host *host, const char *kind, unsigned limit)
+{
+	json_t *facts = store_facts_of_kind(store, kind, host->name, host->from_ns, host->to_ns,
+					    limit, NULL);
+
+	return facts ? facts : json_array();
+}
+
+static void
+add_latency(json_t *list, struct store *store, struct network_host *host)
+{
+	json_t *json = json_object();
+
+	set_host(json, host);
+	set_rates(json, host);
+	json_object_set_new(json, "components", components_json(host));
+	json_object_set_new(json, "paths", paths_json(host));
+	json_object_set_new(json, "drops", drops_json(host));
+	json_object_set_new(json, "slowest", facts_of(store, host, "ovs.packet", 100));
+	json_array_append_new(list, json);
+}
+
 json_t *
 network_latency(struct store *store, const struct network_query *query, struct error *error)
 {
-	struct network network;
-	json_t *list = json_array(), *slow;
-	int r = network_load(&network, store, query, error);
-
-	for (size_t i = 0; i < network.n && !r; i++) {
-		struct network_host *host = &network.hosts[i];
-		json_t *json = json_object();
-
-		set_host(json, host);
-		set_rates(json, host);
-		json_object_set_new(json, "components", components_json(host));
-		json_object_set_new(json, "paths", paths_json(host));
-		json_object_set_new(json, "drops", drops_json(host));
-		slow = store_facts_of_kind(store, "ovs.packet", host->name, network.from_ns,
-					   network.to_ns, 100, error);
-		json_object_set_new(json, "slowest", slow ? slow : json_array());
-		json_array_append_new(list, json);
-	}
-	network_done(&network);
-	if (r) {
-		json_decref(list);
-		return NULL;
-	}
-	return list;
+	return list_of_hosts(store, query, add_latency, error);
 }
 
 /* -- Upcalls ------------------------------------------------------------------------ */
@@ -431,7 +455,7 @@ network_commands(struct network_host *host)
 	keyed_sort(&host->window.commands);
 	for (uint32_t i = 0; i < host->window.commands.n; i++) {
 		const struct ovs_command *command = keyed_at(&host->window.commands, i);
-		json_t *json = ovs_command_json(command);
+		json_t *json = ovs_command_json(&host->window, command);
 
 		json_object_set_new(json, "host", json_string(host->name));
 		json_object_set_new(json, "per_s", json_real(network_per_second(host, command->count)));
@@ -440,38 +464,28 @@ network_commands(struct network_host *host)
 	return list;
 }
 
+static void
+add_upcalls(json_t *list, struct store *store, struct network_host *host)
+{
+	const uint64_t *counters = host->window.counters;
+	json_t *json = json_object();
+
+	set_host(json, host);
+	set_rates(json, host);
+	json_object_set_new(json, "upcalls_per_s", json_real(network_per_second(
+		host, counters[OVS_UPCALLS])));
+	json_object_set_new(json, "flow_growth", json_integer(
+		(json_int_t) counters[OVS_FLOWS_ADDED] - (json_int_t) counters[OVS_FLOWS_REMOVED]));
+	json_object_set_new(json, "components", components_json(host));
+	json_object_set_new(json, "commands", network_commands(host));
+	json_object_set_new(json, "threads", network_vswitchd_threads(store, host));
+	json_object_set(json, "series", host->series);
+	json_object_set_new(json, "storms", facts_of(store, host, "ovs.upcall_storm", 0));
+	json_array_append_new(list, json);
+}
+
 json_t *
 network_upcalls(struct store *store, const struct network_query *query, struct error *error)
 {
-	struct network network;
-	json_t *list = json_array(), *storms;
-	int r = network_load(&network, store, query, error);
-
-	for (size_t i = 0; i < network.n && !r; i++) {
-		struct network_host *host = &network.hosts[i];
-		const uint64_t *counters = host->window.counters;
-		json_t *json = json_object();
-
-		set_host(json, host);
-		set_rates(json, host);
-		json_object_set_new(json, "upcalls_per_s", json_real(network_per_second(
-			host, counters[OVS_UPCALLS])));
-		json_object_set_new(json, "flow_growth", json_integer(
-			(json_int_t) counters[OVS_FLOWS_ADDED] -
-			(json_int_t) counters[OVS_FLOWS_REMOVED]));
-		json_object_set_new(json, "components", components_json(host));
-		json_object_set_new(json, "commands", network_commands(host));
-		json_object_set_new(json, "threads", network_vswitchd_threads(store, host));
-		json_object_set(json, "series", host->series);
-		storms = store_facts_of_kind(store, "ovs.upcall_storm", host->name,
-					     network.from_ns, network.to_ns, 0, error);
-		json_object_set_new(json, "storms", storms ? storms : json_array());
-		json_array_append_new(list, json);
-	}
-	network_done(&network);
-	if (r) {
-		json_decref(list);
-		return NULL;
-	}
-	return list;
+	return list_of_hosts(store, query, add_upcalls, error);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * serve_network.c -- the answers of "network.*" (network.h). */
+#include <errno.h>
+
 #include "daemon/network.h"
 #include "daemon/serve_internal.h"
 
@@ -23,6 +25,15 @@ query_of(const json_t *params)
 	};
 }
 
+static json_t *
+failed(const struct error *failure, struct rpc_error *error)
+{
+	if (failure->code != EINVAL)
+		return serve_store_failed(failure, error);
+	rpc_error_set(error, RPC_INVALID_PARAMS, NULL, NULL, "%s", failure->text);
+	return NULL;
+}
+
 typedef json_t *network_fn(struct store *store, const struct network_query *query,
 			   struct error *error);
 
@@ -34,7 +45,7 @@ answer(struct serve_client *client, const json_t *params, network_fn *network,
 	struct error failure = { 0 };
 	json_t *json = network(client->serve->store, &query, &failure);
 
-	return json ? json : serve_store_failed(&failure, error);
+	return json ? json : failed(&failure, error);
 }
 
 json_t *
@@ -81,7 +92,7 @@ serve_network_where(struct serve_client *client, const json_t *params, struct rp
 	json_t *json = network_where(client->serve->store, string_of(params, "address"), &query,
 				     &failure);
 
-	return json ? json : serve_store_failed(&failure, error);
+	return json ? json : failed(&failure, error);
 }
 
 json_t *
@@ -92,5 +103,5 @@ serve_network_path(struct serve_client *client, const json_t *params, struct rpc
 	json_t *json = network_path(client->serve->store, string_of(params, "src"),
 				    string_of(params, "dst"), &query, &failure);
 
-	return json ? json : serve_store_failed(&failure, error);
+	return json ? json : failed(&failure, error);
 }

@@ -260,9 +260,6 @@ int store_each_window(struct store *store, const char *kind,
 		      bool (*window)(void *context, const char *host, const char *kind,
 				     const struct fact_window *window),
 		      void *context, struct error *error);
-/* The end of the newest window of that kind, 0: there is none; 'host' may be NULL. */
-int store_windows_end(struct store *store, const char *host, const char *kind, uint64_t *ret_ns,
-		      struct error *error);
 
 /* -- Settled answers (settle.h) -------------------------------------------- */
 
@@ -359,6 +356,9 @@ json_t *store_addresses(struct store *store, const char *host, const char *addre
 			struct error *error);
 json_t *store_addresses_of_process(struct store *store, const char *host, uint64_t pid,
 				   struct error *error);
+/* How many addresses were ever heard at a port; 0 when the store failed. */
+uint64_t store_addresses_at_port(struct store *store, const char *host, uint64_t port_no,
+				 uint64_t ifindex);
 /* What belongs to a process: of the kinds with keys "PID/...". */
 json_t *store_parts_of_process(struct store *store, const char *host, const char *kind,
 			       const char *pid, struct error *error);

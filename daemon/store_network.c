@@ -69,6 +69,22 @@ store_addresses(struct store *store, const char *host, const char *address, stru
 	return facts_json(store, store_query(store, any, "t", address), error);
 }
 
+uint64_t
+store_addresses_at_port(struct store *store, const char *host, uint64_t port_no, uint64_t ifindex)
+{
+	static const char sql[] =
+		"SELECT count(DISTINCT key) FROM fact WHERE host = ?1 AND kind = 'net.address'"
+		" AND json_extract(attributes, '$.port_no') = ?2"
+		" AND coalesce(json_extract(attributes, '$.ifindex'), 0) = ?3";
+	sqlite3_stmt *stmt = store_query(store, sql, "tuu", host, port_no, ifindex);
+	uint64_t count = 0;
+
+	if (stmt && sqlite3_step(stmt) == SQLITE_ROW)
+		count = (uint64_t) sqlite3_column_int64(stmt, 0);
+	store_done(store, stmt, NULL, "count addresses");
+	return count;
+}
+
 json_t *
 store_addresses_of_process(struct store *store, const char *host, uint64_t pid,
 			   struct error *error)
@@ -119,18 +135,4 @@ store_sides_near(struct store *store, const char *host, uint64_t t_ns, uint64_t 
 
 	return facts_json(store, store_query(store, sql, "tuu", host, t_ns + before_ns,
 					     t_ns - MIN(t_ns, after_ns)), error);
-}
-
-int
-store_windows_end(struct store *store, const char *host, const char *kind, uint64_t *ret_ns,
-		  struct error *error)
-{
-	static const char sql[] = "SELECT coalesce(max(end_ns), 0) FROM window"
-				  " WHERE kind = ?2 AND (?1 IS NULL OR host = ?1)";
-	sqlite3_stmt *stmt = store_query(store, sql, "tt", host, kind);
-
-	*ret_ns = 0;
-	if (stmt && sqlite3_step(stmt) == SQLITE_ROW)
-		*ret_ns = (uint64_t) sqlite3_column_int64(stmt, 0);
-	return store_done(store, stmt, error, "read windows");
 }

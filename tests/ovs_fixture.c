@@ -163,7 +163,7 @@ edge(struct ovs_run *run, struct ovs_made *made, const char *name, uint32_t port
 	const struct ovs_value values[] = {
 		{ "tag", made->tag, NULL, 0 }, { "tag_state", 1, NULL, 0 },
 		{ "skbaddr", made->skb, NULL, 0 }, { "port_no", port, NULL, 0 },
-		{ "ifindex", port + 10, NULL, 0 }, { "ifname", 0, ifname, 0 },
+		{ "ifindex", port + 10 + made->round * 100, NULL, 0 }, { "ifname", 0, ifname, 0 },
 		{ "len", 100, NULL, 0 }, { "eth_type", 0x800, NULL, 0 },
 		{ "src_mac", 0, src, 6 }, { "dst_mac", 0, dst, 6 },
 		{ "saddr", 0x0a000000 | flow, NULL, 0 }, { "daddr", 0x0b000001, NULL, 0 },

@@ -48,6 +48,7 @@ void ovs_run_event(struct ovs_run *run, const char *name, uint64_t t_ns, int cpu
 struct ovs_made {
 	uint64_t tag, skb;
 	uint32_t flow, in, out;
+	uint32_t round;              /* How often its ports were deleted and made again. */
 	uint64_t t_ns;               /* Moved on by each step. */
 	int cpu;
 };

@@ -2,6 +2,7 @@
  *
  * test_network.c -- what a migration meant for the VM's network: joined from
  * addresses that Open vSwitch saw and the sides of the migration, in any order. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -191,6 +192,68 @@ change_of(const json_t *changes, const char *op, const char *name)
 }
 
 static void
+spellings(void **state)
+{
+	static const struct { const char *text, *address; } good[] = {
+		{ "52:54:00:AA:00:50", "52:54:00:aa:00:50" },
+		{ "52-54-00-aa-00-50", "52:54:00:aa:00:50" },
+		{ "5254.00aa.0050", "52:54:00:aa:00:50" }, { "525400AA0050", "52:54:00:aa:00:50" },
+		{ "fe80::5054:ff:feaa:50", "52:54:00:aa:00:50" }, { "10.1.0.50", "10.1.0.50" },
+	};
+	static const char *const bad[] = {
+		"", "tap1", "10.1.0", "10.1.0.256", "52:54:00:aa:00", "52:54:00:aa:00:50:1",
+		"52:54-00:aa:00:50", "52:54:00:aa:00:5g", "5254:00aa:0050", "fd00::1",
+		"52:54:00:aa:0050:", "::ffff:10.1.0.50x",
+	};
+	char address[NETWORK_ADDRESS];
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		assert_int_equal(network_address_parse(good[i].text, address, NULL), 0);
+		assert_string_equal(address, good[i].address);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(network_address_parse(bad[i], address, NULL), -EINVAL);
+}
+
+/* A VM that moved was on the host that heard it before; where no process sends, it is
+ * at the port with the fewest addresses. */
+static void
+likeliest_place(void **state)
+{
+	struct fact facts[] = {
+		address_fact("compute-01", 10, "tap1", T0, T0, 0, 0, 0),
+		address_fact("compute-02", 20, "tap1", T0 + S(9), T0 + S(9), 0, 0, 0),
+		address_fact("network-01", 0, "uplink", T0 + S(10), T0 + S(10), 0, 0, 0),
+		address_fact("network-01", 0, "uplink", T0 + S(10), T0 + S(10), 0, 0, 0),
+		address_fact("network-02", 0, "port", T0 + S(1), T0 + S(1), 0, 0, 0),
+	};
+	static const char *const hosts[] = { "compute-02", "compute-01", "network-02", "network-01" };
+	const struct network_query all = { 0 };
+	struct store *store = open_store(temporary("places"), STORE_WRITE);
+	struct hub *hub = hub_new(store, NULL);
+	json_t *places;
+
+	snprintf(facts[3].key, sizeof facts[3].key, "52:54:00:00:00:02");
+	for (size_t i = 0; i < ARRAY_SIZE(facts); i++)
+		json_object_set_new(facts[i].attributes, "last_ns",
+				    json_integer((json_int_t) facts[i].start_ns));
+	give_all(store, hub, facts, ARRAY_SIZE(facts));
+	places = network_where(store, "5254.0000.0001", &all, NULL);
+	assert_int_equal(json_array_size(places), ARRAY_SIZE(hosts));
+	for (size_t i = 0; i < json_array_size(places); i++) {
+		const json_t *place = json_array_get(places, i);
+
+		assert_string_equal(member(place, "host"), hosts[i]);
+		assert_int_equal(json_is_true(json_object_get(place, "local")), i == 0);
+	}
+	json_decref(places);
+	facts_done(facts, ARRAY_SIZE(facts));
+	hub_free(hub);
+	store_close(store);
+	temporary_done();
+}
+
+static void
 changes_have_reasons(void **state)
 {
 	struct fact facts[] = {
@@ -240,6 +303,8 @@ main(void)
 		cmocka_unit_test(by_process),
 		cmocka_unit_test(by_network_card_on_one_host),
 		cmocka_unit_test(silent),
+		cmocka_unit_test(spellings),
+		cmocka_unit_test(likeliest_place),
 		cmocka_unit_test(changes_have_reasons),
 	};
 

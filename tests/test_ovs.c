@@ -41,6 +41,16 @@ drops(const struct ovs_run *run, enum ovs_place place, uint32_t reason)
 	return count;
 }
 
+static uint64_t
+lost(const struct ovs_run *run)
+{
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i < run->sum.conversations.n; i++)
+		count += ((struct ovs_conversation *) keyed_at(&run->sum.conversations, i))->lost;
+	return count;
+}
+
 /* -- Packets -------------------------------------------------------------------- */
 
 static void
@@ -112,9 +122,11 @@ every_way_to_be_lost(void **state)
 	assert_int_equal(drops(&run, OVS_AT_UPCALL, ENOBUFS), 1);
 	assert_int_equal(drops(&run, OVS_AT_VSWITCHD, 0), 1);
 	assert_int_equal(drops(&run, OVS_AT_ACTIONS, EINVAL), 1);
-	assert_int_equal(drops(&run, OVS_AT_OUTPUT, 0), 2);
-	/* The rule's, and the one that no port took. */
-	assert_int_equal(drops(&run, OVS_AT_ACTIONS, 0), 2);
+	assert_int_equal(drops(&run, OVS_AT_OUTPUT, 0), 1);
+	assert_int_equal(drops(&run, OVS_AT_ACTIONS, 0), 1);
+	/* Each once, and as lost in its conversation. */
+	assert_int_equal(counter(&run, OVS_DROPPED), 5);
+	assert_int_equal(lost(&run), 5);
 	assert_int_equal(counter(&run, OVS_UPCALLS_REFUSED), 1);
 	assert_int_equal(counter(&run, OVS_UPCALLS_UNANSWERED), 1);
 	assert_int_equal(counter(&run, OVS_EVICTED_PACKETS), 0);
@@ -169,6 +181,107 @@ bridges_and_identities(void **state)
 	/* 5 events on the first bridge, 3 up to the send of the second. */
 	assert_int_equal(run.sum.components[OVS_JOURNEY].sum, 8000);
 	ovs_run_stop(&run);
+}
+
+/* A number that is given again is another port. */
+static void
+ports_made_again(void **state)
+{
+	struct ovs_made made = { .tag = 1, .skb = 0xf001, .flow = 1, .in = 3, .out = 4,
+				 .t_ns = OVS_START_NS };
+	struct ovs_run run;
+
+	ovs_run_start(&run);
+	for (made.round = 0; made.round < 2; made.round++, made.tag++) {
+		ovs_made_receive(&run, &made);
+		ovs_made_actions(&run, &made, true, 0);
+	}
+	finish(&run, &made);
+	assert_int_equal(run.sum.ports.n, 4);
+	for (uint32_t i = 0; i < 4; i++) {
+		const struct ovs_port *port = keyed_at(&run.sum.ports, i);
+
+		assert_int_equal(port->received + port->sent, 1);
+		assert_true(OVS_PORT_NUMBER(port->port) == 3 || OVS_PORT_NUMBER(port->port) == 4);
+	}
+	assert_int_equal(counter(&run, OVS_DROPPED), 0);
+	ovs_run_stop(&run);
+}
+
+/* A slow packet is kept with all steps of its crossing; those that have no place count. */
+static void
+steps_are_whole(void **state)
+{
+	struct ovs_made made = { .tag = 1, .skb = 0xf001, .flow = 1, .in = 3, .out = 4,
+				 .t_ns = OVS_START_NS };
+	struct ovs_run run;
+
+	ovs_run_start(&run);
+	for (unsigned i = 0; i < 12; i++) {
+		ovs_made_receive(&run, &made);
+		ovs_made_actions(&run, &made, true, 0);
+	}
+	for (unsigned i = 0; i < 12; i++)
+		ovs_made_actions(&run, &made, true, 0);
+	finish(&run, &made);
+	/* Of 12 crossings the last one is the slowest: 53 steps, of which 24 are kept. */
+	assert_non_null(strstr(run.text.data, "\"hop\":12"));
+	assert_non_null(strstr(run.text.data, "\"more_steps\":29"));
+	assert_null(strstr(run.text.data, "\"steps\":[]"));
+	ovs_run_stop(&run);
+}
+
+static void
+command(struct ovs_run *run, uint64_t t_ns, const char *op)
+{
+	struct ovs_value values[] = {
+		{ "phase", 0, NULL, 0 }, { "op", 0, op, 0 }, { "name", 0, "tap9", 0 },
+		{ "tid", 7, NULL, 0 }, { "procname", 0, "ovs-vswitchd", 0 }, { NULL, 0, NULL, 0 }
+	};
+
+	ovs_run_event(run, "ovs_genl_cmd", t_ns, 0, values);
+	values[0].number = 1;
+	ovs_run_event(run, "ovs_genl_cmd", t_ns + 1000, 0, values);
+}
+
+static void
+every_command(void **state)
+{
+	static const char *const ops[] = { "ovs_vport_cmd_new", "ovs_vport_cmd_set",
+					   "ovs_vport_cmd_del", "ovs_dp_cmd_new", "ovs_dp_cmd_set",
+					   "ovs_dp_cmd_del", "ovs_flow_cmd_set" };
+	struct ovs_run run;
+
+	ovs_run_start(&run);
+	for (unsigned i = 0; i < ARRAY_SIZE(ops); i++)
+		command(&run, OVS_START_NS + i * NS_PER_MS, ops[i]);
+	engine_host_end(ovs_run_host(&run), OVS_START_NS + NS_PER_S);
+	assert_int_equal(run.sum.commands.n, ARRAY_SIZE(ops));
+	/* Commands on flows are counted only. */
+	assert_int_equal(run.facts[FACT_MARK], ARRAY_SIZE(ops) - 1);
+	assert_non_null(strstr(run.text.data, "dp.del/7"));
+	ovs_run_stop(&run);
+}
+
+static void
+kprobes_know_no_packets(void **state)
+{
+	struct ovs_window window;
+	json_t *json;
+
+	ovs_window_init(&window);
+	window.counters[OVS_SOURCES] = OVS_BY_KPROBES;
+	window.counters[OVS_RECEIVED] = 3;
+	ovs_window_path(&window, OVS_NO_PORT, OVS_NO_PORT, false)->packets = 3;
+	json = ovs_window_json(&window);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "counters"),
+							    "received")), 3);
+	assert_true(json_is_null(json_object_get(json_object_get(json, "counters"), "sent_bytes")));
+	assert_true(json_is_null(json_object_get(json_object_get(json, "counters"), "dropped")));
+	assert_true(json_is_null(json_object_get(json_array_get(json_object_get(json, "paths"), 0),
+						 "bytes")));
+	json_decref(json);
+	ovs_window_done(&window);
 }
 
 /* -- A storm ----------------------------------------------------------------------- */
@@ -406,6 +519,10 @@ main(void)
 		cmocka_unit_test(every_way_to_be_lost),
 		cmocka_unit_test(loss_proves_nothing),
 		cmocka_unit_test(bridges_and_identities),
+		cmocka_unit_test(ports_made_again),
+		cmocka_unit_test(steps_are_whole),
+		cmocka_unit_test(every_command),
+		cmocka_unit_test(kprobes_know_no_packets),
 		cmocka_unit_test(a_million_new_flows),
 		cmocka_unit_test(same_windows),
 		cmocka_unit_test(hostile_checkpoints),

@@ -23,10 +23,10 @@ def near(got, expected, share=0.02):
 
 
 class Trace:
-    def __init__(self, name, folder):
-        self.path = corpus('kernel/' + name)
+    def __init__(self, name, folder, kind='kernel'):
+        self.path = corpus(kind + '/' + name)
         self.truth = json.load(open(os.path.join(self.path, 'truth.json')))
-        self.tools = self.truth['traces'][0]['truth']
+        self.tools = self.truth['traces'][0]['truth'] if kind == 'kernel' else None
         self.store = os.path.join(folder, name + '.db')
         subprocess.run([DAEMON, '--read', self.path, '--store', self.store], check=True, timeout=120)
 
@@ -110,6 +110,11 @@ def check_a2(trace):
            counters['upcalls'] == counters['misses'] == 14, 'a2: receives, upcalls, executes', counters)
     bridges = [{p['ifname'] for p in b['ports'] if p['ifname']} for b in trace.call('network.bridges')]
     tap.ok({'p-ns1', 'x0'} in bridges and {'p-ns2', 'x1'} in bridges, 'a2: two bridges', bridges)
+    tap.ok(sorted(len(b['ports']) for b in trace.call('network.bridges')) == [3, 3],
+           'a2: each with the port that is down')
+    slow = [p['attributes'] for p in trace.latency()[0]['slowest'] if p['attributes']['path'] == 'slow']
+    tap.ok(len(slow) >= 4 and all(p['steps'][0]['what'] == 'receive' and p['steps'][-1]['what'] == 'done'
+                                  for p in slow), 'a2: slow packets with all their steps, on each bridge', slow)
     path = trace.call('network.path', src='10.1.0.1', dst='10.1.0.2')
     hops = [(h['hop'], h['in_ifname'], h['out_ifname']) for h in path['hops'] if h['packets'] > 100]
     tap.ok(hops == [(1, 'p-ns1', 'x0'), (2, 'x1', 'p-ns2')], 'a2: the way over both bridges', hops)
@@ -150,6 +155,10 @@ def check_b(trace):
     tap.ok(alerts == ['upcall-storm'], 'b: it is an alert', alerts)
     tap.ok(host['cache_hit_percent'] is None and host['source'] == 'kprobes' and
            all(p['in_port'] is None for p in host['paths']), 'b: what kprobes do not know is null')
+    nulls = ('received_bytes', 'sent_bytes', 'across_bridges', 'masks_tried', 'cache_hits', 'dropped')
+    tap.ok(all(counters[n] is None for n in nulls) and all(p['bytes'] is None for p in host['paths']) and
+           all(b['bytes'] is None and b['dropped'] is None for b in trace.call('network.bridges')),
+           'b: and no bytes, drops or cache hits are made up', counters)
     rtt = [line.split() for line in open(os.path.join(trace.path, 'truth-files/compute1/storm-rtt.txt'))
            if line[:1].isdigit()]
     first, second = (median(int(r[i]) for r in rtt) for i in (2, 3))
@@ -239,12 +248,33 @@ def check_h(trace):
     tap.ok(error['data']['kind'] == 'not-found', 'h: an address that nobody has', error)
 
 
+# -- kv: the way over two hosts -----------------------------------------------------
+
+
+def check_kv(trace):
+    path = trace.call('network.path', src='10.7.0.1', dst='10.7.0.2')
+    way = [(h['host'], h['in_ifname'], h['out_ifname']) for h in path['hops'] if h['packets'] > 100]
+    tap.ok(way == [('node-a', 'br-int', 'data0'), ('node-b', 'data0', 'br-int')],
+           'kv: from the host of the one to that of the other', way)
+    way = [(h['host'], h['in_ifname'], h['out_ifname']) for h in path['back'] if h['packets'] > 100]
+    tap.ok(way == [('node-b', 'br-int', 'data0'), ('node-a', 'data0', 'br-int')], 'kv: and back', way)
+    places = trace.call('network.where', address='5254.00AA.0050')
+    tap.ok([(p['host'], p['ifname'], p['local']) for p in places] ==
+           [('node-b', 'tapvm', True), ('node-a', 'data0', False)], 'kv: the guest is where it moved to', places)
+    (migration,) = trace.call('migration.list')
+    tap.ok(0 < migration['network_blackout_ns'] < 10**9 and migration['network'][0]['mac'] == places[0]['mac'],
+           'kv: the migration knows how long the network was without it', migration['network'])
+    error = trace.call('network.where', address='tapvm')
+    tap.ok(error['data']['kind'] == 'invalid-params', 'kv: what is no address is said to be none', error)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         check_a2(Trace('a2-ovs-addon-live', folder))
         check_b(Trace('b-upcall-storm-churn', folder))
         check_f(Trace('f-live-migration', folder))
         check_h(Trace('h-compute-node', folder))
+        check_kv(Trace('kv-normal', folder, 'full'))
     tap.done()
 
 

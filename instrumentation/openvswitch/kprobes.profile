@@ -35,4 +35,7 @@ kernel-probe kp_ovs_vport_cmd_new ovs_vport_cmd_new
 kernel-probe kp_ovs_vport_cmd_del ovs_vport_cmd_del
 kernel-function kr_ovs_vport_cmd_new ovs_vport_cmd_new
 kernel-function kr_ovs_vport_cmd_del ovs_vport_cmd_del
+kernel-probe kp_ovs_vport_cmd_set ovs_vport_cmd_set
 kernel-probe kp_ovs_dp_cmd_new ovs_dp_cmd_new
+kernel-probe kp_ovs_dp_cmd_set ovs_dp_cmd_set
+kernel-probe kp_ovs_dp_cmd_del ovs_dp_cmd_del
