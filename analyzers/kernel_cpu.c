@@ -18,7 +18,7 @@
 /* -- What it reads ----------------------------------------------------------- */
 
 struct switch_values {
-	uint64_t prev_tid, next_tid;
+	uint64_t prev_tid, next_tid, pid;
 	int64_t prev_state;
 	struct text prev_comm, next_comm;
 };
@@ -28,6 +28,7 @@ static const struct field switch_fields[] = {
 	FIELD(I64, struct switch_values, prev_state, "prev_state"),
 	FIELD(TEXT, struct switch_values, prev_comm, "prev_comm", .optional = true),
 	FIELD(TEXT, struct switch_values, next_comm, "next_comm", .optional = true),
+	FIELD(U64, struct switch_values, pid, "pid", .scope = CTF_EVENT_CONTEXT, .optional = true),
 	{ 0 }
 };
 
@@ -215,7 +216,17 @@ softirq_exit(const struct kernel_cpu *k, struct cpu *cpu, uint64_t t_ns, uint64_
 
 /* Numbers of the kernel's states are bits; from 256 on it is "preempted", by
  * which bit differs between kernels. */
-enum { STATE_SLEEP = 1, STATE_DISK_SLEEP = 2, STATES_DEAD = 0xf0, STATE_PREEMPTED = 256 };
+enum {
+	STATE_SLEEP = 1, STATE_DISK_SLEEP = 2, STATES_ENDED = 0x30,
+	STATES_DEAD = 0xf0,          /* The other bits are parked and idle workers' too. */
+	STATE_PREEMPTED = 256,
+};
+
+static bool
+is_end(int64_t state, bool exiting)
+{
+	return state < STATE_PREEMPTED && (state & (exiting ? STATES_DEAD : STATES_ENDED));
+}
 
 static void
 leaves(struct kernel_cpu *k, struct thread *thread, uint64_t t_ns, int64_t state)
@@ -224,7 +235,7 @@ leaves(struct kernel_cpu *k, struct thread *thread, uint64_t t_ns, int64_t state
 	unsigned how = state & STATE_DISK_SLEEP ? BLOCKED_DISK_SLEEP :
 		state & STATE_SLEEP ? BLOCKED_SLEEP : BLOCKED_OTHER;
 
-	if (thread->exiting && state < STATE_PREEMPTED && (state & STATES_DEAD)) {
+	if (is_end(state, thread->exiting)) {
 		kernel_thread_set(k, thread, t_ns, CPU_DEAD, 0, 0);
 		kernel_thread_remove(k, thread);
 		return;
@@ -263,6 +274,21 @@ doubt(struct kernel_cpu *k, struct thread *thread, uint64_t t_ns)
 	thread->state = CPU_UNKNOWN;
 }
 
+/* NULL: the idle task, or one of which nothing is known but that it ends. */
+static struct thread *
+leaving(struct kernel_cpu *k, const struct cpu *cpu, const struct step *step)
+{
+	const struct switch_values *v = step->values;
+	struct thread *thread = cpu->current;
+
+	if (!v->prev_tid || (thread && thread->tid == v->prev_tid))
+		return v->prev_tid ? thread : NULL;
+	thread = kernel_thread_find(k, (uint32_t) v->prev_tid);
+	if (thread || is_end(v->prev_state, false))
+		return thread;
+	return kernel_thread_get(k, (uint32_t) v->prev_tid, step->t_ns);
+}
+
 static void
 on_switch(struct kernel_cpu *k, const struct step *step, struct cpu *cpu)
 {
@@ -271,13 +297,13 @@ on_switch(struct kernel_cpu *k, const struct step *step, struct cpu *cpu)
 
 	kernel_cpu_charge(k, cpu, step->t_ns);
 	cpu->charged_ns = step->t_ns;
-	prev = cpu->current && cpu->current->tid == v->prev_tid ? cpu->current :
-		v->prev_tid ? kernel_thread_get(k, (uint32_t) v->prev_tid, step->t_ns) : NULL;
+	prev = leaving(k, cpu, step);
 	if (v->next_tid)
 		next = kernel_thread_get(k, (uint32_t) v->next_tid, step->t_ns);
 	cpu->current = NULL;
 	if (prev) {
 		kernel_thread_name(k, prev, &v->prev_comm, step->t_ns);
+		kernel_thread_pid(k, prev, v->pid, step->t_ns);
 		if (prev->state != CPU_RUNNING)
 			doubt(k, prev, step->t_ns);
 		kernel_thread_move(k, prev, step->cpu);
@@ -372,13 +398,11 @@ on_fork(struct kernel_cpu *k, const struct step *step)
 	thread = kernel_thread_get(k, (uint32_t) v->tid, step->t_ns);
 	if (!thread)
 		return;
-	thread->pid = (uint32_t) v->pid;
 	thread->born = true;
 	/* Until it is woken. */
-	thread->state = CPU_BLOCKED;
+	kernel_thread_set(k, thread, step->t_ns, CPU_BLOCKED, BLOCKED_OTHER, 0);
 	kernel_thread_name(k, thread, &v->comm, step->t_ns);
-	kernel_thread_role(k, thread, step->t_ns);
-	thread->changed = true;
+	kernel_thread_pid(k, thread, v->pid, step->t_ns);
 }
 
 static void

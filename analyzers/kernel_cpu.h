@@ -123,9 +123,11 @@ struct kernel_cpu {
 struct thread *kernel_thread_find(const struct kernel_cpu *k, uint32_t tid);
 /* Made when it is not there; NULL only when MAX_THREADS are busy. */
 struct thread *kernel_thread_get(struct kernel_cpu *k, uint32_t tid, uint64_t t_ns);
-/* Takes a new name (or process), and whether it is of interest by it. */
+/* Takes a new name, or its process where that was not known, and whether it is of interest
+ * by it. */
 void kernel_thread_name(struct kernel_cpu *k, struct thread *thread, const struct text *name,
 			uint64_t t_ns);
+void kernel_thread_pid(struct kernel_cpu *k, struct thread *thread, uint64_t pid, uint64_t t_ns);
 void kernel_thread_role(struct kernel_cpu *k, struct thread *thread, uint64_t t_ns);
 /* Its tid belongs to somebody else now. */
 void kernel_thread_remove(struct kernel_cpu *k, struct thread *thread);

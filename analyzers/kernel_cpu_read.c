@@ -79,12 +79,12 @@ read_thread(struct unpack *in, struct read_thread *t)
 		t->sums[i] = unpack_number(in);
 	t->switches = unpack_number(in);
 	flags = unpack_number(in);
-	t->detail = flags & 1;
-	t->exact = flags & 2;
-	t->start_state = flags >> 2 & 7;
-	t->born = flags & 32;
-	t->died = flags & 64;
-	if (t->role >= N_CPU_ROLES || flags >> 7 || t->start_state >= N_CPU_STATES ||
+	t->detail = flags & THREAD_DETAIL;
+	t->exact = flags & THREAD_EXACT;
+	t->start_state = flags >> THREAD_STATE_SHIFT & 7;
+	t->born = flags & THREAD_BORN;
+	t->died = flags & THREAD_DIED;
+	if (t->role >= N_CPU_ROLES || flags > THREAD_FLAGS || t->start_state >= N_CPU_STATES ||
 	    (t->exact && !t->detail))
 		in->bad = true;
 	if (t->detail && !in->bad)

@@ -24,6 +24,8 @@ struct sum_thread {
 	struct sum_key key;
 	struct cpu_sum_thread sum;
 	struct keyed takers, exits;
+	uint64_t seen_ns;            /* Of cpu_sum.seen_ns, up to the last window that tells of it. */
+	uint64_t gaps;               /* The same of cpu_sum.gaps. */
 };
 struct taker_key {
 	uint32_t tid;
@@ -50,6 +52,9 @@ struct cpu_sum {
 	struct cpu_sum_cpu *cpus;
 	size_t n_cpus;
 	uint64_t late, capped, untold;
+	/* Of the span, what lies in the windows so far; a thread that one of them does not
+	 * tell of slept in it, but not surely so where events or threads are left out. */
+	uint64_t seen_ns, gaps;
 	struct cpu_sum_thread *list; /* What cpu_sum_threads() gave. */
 	size_t n_list;
 	struct read_window *window;
@@ -124,7 +129,7 @@ key_of(const struct cpu_sum *sum, const struct read_thread *t)
 }
 
 static struct sum_thread *
-sum_thread(struct cpu_sum *sum, const struct read_thread *t)
+sum_thread(struct cpu_sum *sum, const struct fact_window *window, const struct read_thread *t)
 {
 	struct sum_key key = key_of(sum, t);
 	struct generation *generation;
@@ -133,6 +138,8 @@ sum_thread(struct cpu_sum *sum, const struct read_thread *t)
 
 	to = t->tid ? keyed_find(&sum->threads, &key) : NULL;
 	if (to && (t->born || to->sum.died_ns)) {
+		if (!to->sum.died_ns)
+			to->sum.died_ns = window->start_ns + t->from;
 		generation = keyed_get(&sum->generations, &t->tid, NULL);
 		if (generation)
 			key.generation = ++generation->n;
@@ -144,6 +151,9 @@ sum_thread(struct cpu_sum *sum, const struct read_thread *t)
 		to->sum.exact = true;
 		to->takers = KEYED(struct sum_taker, key, MAX_SUM_LIST);
 		to->exits = KEYED(struct sum_exit, reason, MAX_SUM_LIST);
+		/* It was there before, unless it was seen for the first time. */
+		if (t->from || t->sums[CPU_UNKNOWN])
+			to->seen_ns = sum->seen_ns;
 	}
 	to->sum.tid = t->tid;
 	to->sum.pid = t->pid ? t->pid : to->sum.pid;
@@ -249,53 +259,72 @@ add_lists(struct sum_thread *to, const struct read_thread *t, uint64_t part, uin
 	}
 }
 
-/* When it was made and ended: it was not there before and after. */
-static void
-note_life(const struct cpu_sum *sum, struct sum_thread *to, const struct fact_window *window,
-	  const struct read_thread *t)
+/* How long it has slept since the last window that tells of it. */
+static uint64_t
+asleep(const struct cpu_sum *sum, const struct sum_thread *t)
 {
-	const uint64_t begin_ns = window->start_ns + t->from;
-	const uint64_t within_ns = MAX(begin_ns, sum->from_ns);
-	uint64_t died_ns = begin_ns;
+	return t->gaps == sum->gaps && !t->sum.died_ns && t->sum.tid ? sum->seen_ns - t->seen_ns : 0;
+}
 
-	if (t->born) {
-		to->sum.absent_ns = MIN(within_ns, sum->to_ns) - sum->from_ns;
-		to->sum.died_ns = 0;
+static uint64_t
+length_of(const struct read_thread *t)
+{
+	uint64_t ns = 0;
+
+	for (unsigned i = 0; i < CPU_DEAD; i++)
+		ns += t->sums[i];
+	return ns;
+}
+
+/* Where only sums are known: the part of them that the span has of its life in the window. */
+static void
+add_sums(const struct cpu_sum *sum, struct cpu_sum_thread *to, const struct fact_window *window,
+	 const struct read_thread *t)
+{
+	const uint64_t whole = t->tid ? length_of(t) : window->end_ns - window->start_ns;
+	const uint64_t begin_ns = t->tid ? window->start_ns + t->from : window->start_ns;
+	const uint64_t part = within(sum, begin_ns, begin_ns + whole);
+	uint64_t left = part, ns;
+
+	for (unsigned i = 0; i < CPU_BLOCKED; i++) {
+		ns = portion(t->sums[i], part, whole);
+		to->ns[i] += ns;
+		left -= MIN(ns, left);
 	}
-	for (unsigned i = 0; i < CPU_DEAD && t->died; i++)
-		died_ns += t->sums[i];
-	if (t->died)
-		to->sum.died_ns = died_ns;
+	to->ns[CPU_BLOCKED] += t->tid ? left : portion(t->sums[CPU_BLOCKED], part, whole);
+	for (unsigned i = 0; i < N_CPU_CAUSES; i++)
+		to->causes[i] += portion(t->causes[i], part, whole);
+	to->halted_ns += portion(t->halted_ns, part, whole);
+	to->switches += portion(t->switches, part, whole);
+	to->exact &= part == whole && !t->detail;
 }
 
 static void
-add_thread(struct cpu_sum *sum, const struct fact_window *window, const struct read_thread *t)
+add_thread(struct cpu_sum *sum, const struct fact_window *window, const struct read_thread *t,
+	   bool has_gap)
 {
-	const uint64_t whole = window->end_ns - window->start_ns;
-	const uint64_t from_ns = MAX(window->start_ns, sum->from_ns);
-	const uint64_t to_ns = MIN(window->end_ns, sum->to_ns);
-	const uint64_t part = to_ns > from_ns ? to_ns - from_ns : 0;
+	const uint64_t part = within(sum, window->start_ns, window->end_ns);
 	const struct sum_key key = key_of(sum, t);
-	struct sum_thread *to = part ? sum_thread(sum, t) :
+	struct sum_thread *to = part ? sum_thread(sum, window, t) :
 		t->born ? NULL : keyed_find(&sum->threads, &key);
 	uint64_t waited, ran;
 
 	if (!to || (!part && !to->sum.pending_ns))
 		return;
-	note_life(sum, to, window, t);
+	if (t->born)
+		to->sum.born_ns = window->start_ns + t->from;
+	else if (part)
+		to->sum.ns[CPU_BLOCKED] += asleep(sum, to);
+	to->seen_ns = sum->seen_ns + part;
+	to->gaps = sum->gaps + (has_gap && !t->sums[CPU_UNKNOWN]);
+	if (t->died)
+		to->sum.died_ns = window->start_ns + t->from + length_of(t);
 	waited = to->sum.ns[CPU_WAITING];
 	ran = to->sum.ns[CPU_RUNNING];
-	if (t->exact) {
+	if (t->exact)
 		walk(sum, to, window, t);
-	} else if (part) {
-		to->sum.exact &= part == whole && !t->detail;
-		for (unsigned i = 0; i < CPU_DEAD; i++)
-			to->sum.ns[i] += portion(t->sums[i], part, whole);
-		for (unsigned i = 0; i < N_CPU_CAUSES; i++)
-			to->sum.causes[i] += portion(t->causes[i], part, whole);
-		to->sum.halted_ns += portion(t->halted_ns, part, whole);
-		to->sum.switches += portion(t->switches, part, whole);
-	}
+	else if (part)
+		add_sums(sum, &to->sum, window, t);
 	if (!part)
 		return;
 	if (!t->detail)
@@ -314,15 +343,21 @@ cpu_sum_add(struct cpu_sum *sum, const struct fact_window *window)
 	const uint64_t to_ns = MIN(window->end_ns, sum->to_ns);
 	const uint64_t part = to_ns > from_ns ? to_ns - from_ns : 0;
 	struct unpack in;
+	bool has_gap;
 	int r = read_window(window, sum->window, sum->thread);
 
 	if (r)
 		return r;
 	in = sum->window->in;
+	has_gap = sum->window->untold != 0;
+	for (uint64_t i = 0; i < sum->window->n_cpus; i++)
+		has_gap |= sum->window->cpus[i].unknown_ns != 0;
 	for (uint64_t i = 0; i < sum->window->n_threads; i++) {
 		read_thread(&in, sum->thread);
-		add_thread(sum, window, sum->thread);
+		add_thread(sum, window, sum->thread, has_gap);
 	}
+	sum->seen_ns += part;
+	sum->gaps += part && has_gap;
 	for (uint64_t i = 0; part && i < sum->window->n_cpus; i++) {
 		const struct cpu_sum_cpu *cpu = &sum->window->cpus[i];
 		const uint64_t number = sum->window->numbers[i];
@@ -402,7 +437,32 @@ by_tid(const void *a, const void *b)
 {
 	const struct cpu_sum_thread *x = a, *y = b;
 
-	return x->tid != y->tid ? (x->tid < y->tid ? -1 : 1) : strcmp(x->name, y->name);
+	if (x->tid != y->tid)
+		return x->tid < y->tid ? -1 : 1;
+	/* Of those that had one number after the other, the older one first. */
+	if (x->born_ns != y->born_ns)
+		return x->born_ns < y->born_ns ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+/* What is neither told nor follows from it is not known. */
+static void
+finish_thread(const struct cpu_sum *sum, const struct sum_thread *from, struct cpu_sum_thread *ret)
+{
+	uint64_t left = sum->to_ns - sum->from_ns;
+
+	*ret = from->sum;
+	if (!ret->tid)
+		return;
+	ret->ns[CPU_BLOCKED] += asleep(sum, from);
+	if (ret->born_ns > sum->from_ns)
+		ret->absent_ns = MIN(ret->born_ns, sum->to_ns) - sum->from_ns;
+	if (ret->died_ns && ret->died_ns < sum->to_ns)
+		ret->absent_ns += sum->to_ns - MAX(ret->died_ns, sum->from_ns);
+	left -= MIN(left, ret->absent_ns);
+	for (unsigned i = 0; i < CPU_DEAD; i++)
+		left -= MIN(left, ret->ns[i]);
+	ret->ns[CPU_UNKNOWN] += left;
 }
 
 size_t
@@ -413,10 +473,7 @@ cpu_sum_threads(struct cpu_sum *sum, const struct cpu_sum_thread **ret)
 	for (uint32_t i = 0; i < sum->threads.n; i++) {
 		const struct sum_thread *t = keyed_at(&sum->threads, i);
 
-		sum->list[sum->n_list] = t->sum;
-		if (t->sum.died_ns && t->sum.died_ns < sum->to_ns)
-			sum->list[sum->n_list].absent_ns +=
-				sum->to_ns - MAX(t->sum.died_ns, sum->from_ns);
+		finish_thread(sum, t, &sum->list[sum->n_list]);
 		fill_lists(&sum->list[sum->n_list++], t);
 	}
 	qsort(sum->list, sum->n_list, sizeof *sum->list, by_tid);
@@ -444,17 +501,21 @@ has_detail(const struct cpu_sum_thread *t)
 }
 
 static void
-pack_sum(const struct cpu_sum_thread *t, struct buf *out)
+pack_sum(const struct cpu_sum *sum, const struct cpu_sum_thread *t, struct buf *out)
 {
+	const bool born = t->born_ns >= sum->from_ns && t->born_ns;
+	const bool died = t->died_ns && t->died_ns < sum->to_ns;
+
 	varint_write(t->tid, out);
 	varint_write(t->pid, out);
 	pack_text(out, t->name);
 	varint_write(t->role, out);
-	varint_write(0, out);
+	varint_write(born ? t->born_ns - sum->from_ns : 0, out);
 	for (unsigned i = 0; i < CPU_DEAD; i++)
 		varint_write(t->ns[i], out);
 	varint_write(t->switches, out);
-	varint_write(has_detail(t), out);
+	varint_write((has_detail(t) ? THREAD_DETAIL : 0) | (born ? THREAD_BORN : 0) |
+		     (died ? THREAD_DIED : 0), out);
 	if (!has_detail(t))
 		return;
 	varint_write(MIN(t->n_takers, (size_t) MAX_SUM_LIST), out);
@@ -504,7 +565,7 @@ merge(const struct fact_window *windows, size_t n, struct buf *ret)
 	}
 	varint_write(n_threads, ret);
 	for (size_t i = 0; i < n_threads; i++)
-		pack_sum(&threads[i], ret);
+		pack_sum(sum, &threads[i], ret);
 	cpu_sum_free(sum);
 	return r;
 }

@@ -7,7 +7,8 @@
  * interest (vCPUs, migration, services, ...) it has each change of state too,
  * so that a span that begins or ends within a window is summed up exactly; for
  * others, and in windows that were joined with age, the part of the span is
- * taken.  What a thread was blocked on is known when it is woken, which can be in
+ * taken.  A thread that a window does not tell of slept in it; where events were lost, or threads
+ * left out, what it did is unknown.  So the states add up to the span.  What a thread was blocked on is known when it is woken, which can be in
  * a later window. */
 #ifndef ANALYZERS_KERNEL_CPU_SUM_H
 #define ANALYZERS_KERNEL_CPU_SUM_H
@@ -19,6 +20,11 @@
 #include "analyzers/windows.h"
 
 enum { CPU_WINDOW_VERSION = 1 };
+/* Flags of a thread in a window; start_state is in the bits between. */
+enum {
+	THREAD_DETAIL = 1, THREAD_EXACT = 2, THREAD_STATE_SHIFT = 2, THREAD_BORN = 32, THREAD_DIED = 64,
+	THREAD_FLAGS = 127,
+};
 
 enum cpu_state { CPU_UNKNOWN, CPU_RUNNING, CPU_WAITING, CPU_BLOCKED, CPU_DEAD, N_CPU_STATES };
 /* Among the changes of a state: since the entry before, while it waited, the CPU
@@ -64,7 +70,7 @@ struct cpu_sum_thread {
 	uint64_t ns[N_CPU_STATES];   /* CPU_DEAD is always 0. */
 	uint64_t causes[N_CPU_CAUSES];   /* Of CPU_BLOCKED: by what ended it. */
 	uint64_t absent_ns;          /* Of the span, before it was made and after it ended. */
-	uint64_t died_ns;            /* When it ended; 0: it did not, as far as is known. */
+	uint64_t born_ns, died_ns;   /* When it was made and ended, if that was seen; else 0. */
 	uint64_t halted_ns;          /* Of CPU_BLOCKED: a vCPU without work. */
 	uint64_t guest_ns;           /* Of CPU_RUNNING. */
 	uint64_t switches;

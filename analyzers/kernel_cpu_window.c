@@ -52,6 +52,13 @@ pack_detail(const struct kernel_cpu *k, const struct detail *detail, struct buf 
 			detail->transitions.size);
 }
 
+/* In this window. */
+static bool
+is_born(const struct kernel_cpu *k, const struct thread *thread)
+{
+	return thread->born && thread->from_ns >= k->window_ns;
+}
+
 static void
 pack_thread(const struct kernel_cpu *k, const struct thread *thread, struct buf *out)
 {
@@ -66,10 +73,10 @@ pack_thread(const struct kernel_cpu *k, const struct thread *thread, struct buf 
 	for (unsigned i = 0; i < CPU_DEAD; i++)
 		varint_write(thread->sums[i], out);
 	varint_write(thread->switches, out);
-	varint_write((detail ? 1U : 0) | (detail && !detail->inexact ? 2U : 0) |
-		     (detail ? (unsigned) detail->start_state << 2 : 0) |
-		     (thread->born && thread->from_ns >= k->window_ns ? 32U : 0) |
-		     (thread->gone && thread->state == CPU_DEAD ? 64U : 0), out);
+	varint_write((detail ? THREAD_DETAIL : 0) | (detail && !detail->inexact ? THREAD_EXACT : 0) |
+		     (detail ? detail->start_state << THREAD_STATE_SHIFT : 0) |
+		     (is_born(k, thread) ? THREAD_BORN : 0) |
+		     (thread->gone && thread->state == CPU_DEAD ? THREAD_DIED : 0), out);
 	if (detail)
 		pack_detail(k, detail, out);
 }
@@ -149,9 +156,10 @@ begin_next(struct kernel_cpu *k)
 }
 
 static bool
-is_told(const struct thread *thread)
+is_told(const struct kernel_cpu *k, const struct thread *thread)
 {
-	return thread->detail || thread->sums[CPU_RUNNING] || thread->sums[CPU_WAITING];
+	return thread->detail || thread->sums[CPU_RUNNING] || thread->sums[CPU_WAITING] ||
+	       is_born(k, thread);
 }
 
 /* Of too many, those of interest and those that ran most. */
@@ -182,7 +190,7 @@ pack_threads(struct kernel_cpu *k, uint64_t end_ns, struct buf *out)
 	for (size_t i = 0; i < k->n_touched; i++) {
 		if (!k->touched[i]->gone)
 			kernel_thread_account(k, k->touched[i], end_ns);
-		if (is_told(k->touched[i]))
+		if (is_told(k, k->touched[i]))
 			list[n++] = k->touched[i];
 	}
 	for (thread = k->interest; thread; thread = thread->interest_next) {

@@ -323,6 +323,16 @@ kernel_thread_name(struct kernel_cpu *k, struct thread *thread, const struct tex
 	kernel_thread_role(k, thread, t_ns);
 }
 
+void
+kernel_thread_pid(struct kernel_cpu *k, struct thread *thread, uint64_t pid, uint64_t t_ns)
+{
+	if (thread->pid || !pid || pid > UINT32_MAX)
+		return;
+	thread->pid = (uint32_t) pid;
+	thread->changed = true;
+	kernel_thread_role(k, thread, t_ns);
+}
+
 struct cpu *
 kernel_cpu_get(struct kernel_cpu *k, int32_t number)
 {

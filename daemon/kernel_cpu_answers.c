@@ -11,7 +11,7 @@
 #include "lib/clock.h"
 #include "lib/util.h"
 
-enum { DEFAULT_LIMIT = 1000, MAX_LIST = 12 };
+enum { DEFAULT_LIMIT = 1000, MAX_LIST = 64 };
 /* Without a span: what is newest. */
 #define DEFAULT_SPAN_NS (5 * NS_PER_S)
 /* So long after the span it may be told what a thread was blocked on in it. */
@@ -82,12 +82,20 @@ static json_t *
 takers_json(const struct cpu_sum_thread *t)
 {
 	json_t *list = json_array();
+	uint64_t rest = 0;
 
-	for (size_t i = 0; i < MIN(t->n_takers, (size_t) MAX_LIST); i++)
-		json_array_append_new(list, json_pack(
-			"{s:o, s:o, s:o}", "tid", t->takers[i].tid ? number(t->takers[i].tid) :
-			json_null(), "name", store_string(t->takers[i].name), "ns",
-			number(t->takers[i].ns)));
+	for (size_t i = 0; i < t->n_takers; i++) {
+		if (i < MAX_LIST)
+			json_array_append_new(list, json_pack(
+				"{s:o, s:o, s:o}", "tid", t->takers[i].tid ? number(t->takers[i].tid) :
+				json_null(), "name", store_string(t->takers[i].name), "ns",
+				number(t->takers[i].ns)));
+		else
+			rest += t->takers[i].ns;
+	}
+	if (rest)
+		json_array_append_new(list, json_pack("{s:n, s:s, s:o}", "tid", "name", "(others)", "ns",
+						      number(rest)));
 	return list;
 }
 
