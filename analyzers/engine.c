@@ -722,6 +722,9 @@ engine_loss(struct engine_host *host, const struct ctf_loss *loss)
 	if (loss->stream)
 		env = ctf_stream_env(loss->stream, "vpid");
 	tell_loss(host, loss, env);
+	/* Flows are of what programs tell: their buffers lost nothing. */
+	if (loss->kernel)
+		return;
 	for (entry = host->flows; entry; entry = entry->hh.next) {
 		const struct state *state =
 			&engine->table[entry->id.analyzer]->states[entry->flow->state];

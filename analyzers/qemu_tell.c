@@ -79,7 +79,11 @@ rounds_json(const struct qemu_migration *m)
 		set_known(round, "end_ns", r->end_ns);
 		set_number(round, "dirty_pages", r->dirty_pages);
 		set_number(round, "sent_bytes", r->sent_bytes);
-		set_number(round, "remaining_bytes", r->end_ns ? r->remaining_bytes : r->low_bytes);
+		if (r->end_ns || r->known_ns)
+			set_number(round, "remaining_bytes",
+				   r->end_ns ? r->remaining_bytes : r->low_bytes);
+		else
+			json_object_set_new(round, "remaining_bytes", json_null());
 		set_number(round, "iterations", r->iterations);
 		json_array_append_new(array, round);
 	}
