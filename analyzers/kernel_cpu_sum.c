@@ -212,6 +212,16 @@ within(const struct cpu_sum *sum, uint64_t from_ns, uint64_t to_ns)
 	return to_ns > from_ns ? to_ns - from_ns : 0;
 }
 
+static uint64_t
+length_of(const struct read_thread *t)
+{
+	uint64_t ns = 0;
+
+	for (unsigned i = 0; i < CPU_DEAD; i++)
+		ns += t->sums[i];
+	return ns;
+}
+
 /* By each change. */
 static void
 walk(struct cpu_sum *sum, struct sum_thread *thread, const struct fact_window *window,
@@ -240,7 +250,9 @@ walk(struct cpu_sum *sum, struct sum_thread *thread, const struct fact_window *w
 			to->switches++;
 		now = next;
 	}
-	add_state(sum, to, window->start_ns + now.t, window->end_ns, now.state, now.how);
+	/* Not always to the end of the window: its number may be another's by then. */
+	add_state(sum, to, window->start_ns + now.t, window->start_ns + t->from + length_of(t), now.state,
+		  now.how);
 }
 
 static void
@@ -264,16 +276,6 @@ static uint64_t
 asleep(const struct cpu_sum *sum, const struct sum_thread *t)
 {
 	return t->gaps == sum->gaps && !t->sum.died_ns && t->sum.tid ? sum->seen_ns - t->seen_ns : 0;
-}
-
-static uint64_t
-length_of(const struct read_thread *t)
-{
-	uint64_t ns = 0;
-
-	for (unsigned i = 0; i < CPU_DEAD; i++)
-		ns += t->sums[i];
-	return ns;
 }
 
 /* Where only sums are known: the part of them that the span has of its life in the window. */

@@ -7,9 +7,10 @@
  * interest (vCPUs, migration, services, ...) it has each change of state too,
  * so that a span that begins or ends within a window is summed up exactly; for
  * others, and in windows that were joined with age, the part of the span is
- * taken.  A thread that a window does not tell of slept in it; where events were lost, or threads
- * left out, what it did is unknown.  So the states add up to the span.  What a thread was blocked on is known when it is woken, which can be in
- * a later window. */
+ * taken.  A thread that a window does not tell of slept in it; where events were
+ * lost, or threads left out, what it did is unknown: its states add up to the span.
+ * What a thread was blocked on is known when it is woken, which can be in a later
+ * window. */
 #ifndef ANALYZERS_KERNEL_CPU_SUM_H
 #define ANALYZERS_KERNEL_CPU_SUM_H
 

@@ -253,7 +253,7 @@ note_segment(struct kernel_net *net, struct direction *d, const struct step *ste
 		const struct net_key busiest = sync_busiest(&net->sync);
 		struct direction *most = keyed_find(&net->directions, &busiest);
 
-		if (!most || most->sync_level == UINT8_MAX)
+		if (!most || most->sync_level == UINT8_MAX || net->sync.rounds == MAX_SYNC_ROUNDS)
 			return;
 		sync_thin(&net->sync, &busiest, ++most->sync_level);
 	}
@@ -550,6 +550,7 @@ struct saved {
 	uint32_t n_interfaces, n_drops, n_directions, n_log;
 	uint64_t sync_filled_ns;
 	uint32_t sync_account, n_sync;
+	uint64_t sync_rounds;
 };
 
 static void
@@ -563,7 +564,7 @@ net_save(void *state, void (*put)(void *context, uint64_t key, const void *recor
 		.lost = net->lost, .unparsed = net->unparsed, .n_interfaces = net->interfaces.n,
 		.n_drops = net->drops.n, .n_directions = net->directions.n, .n_log = net->n_log,
 		.sync_filled_ns = net->sync.filled_ns, .sync_account = net->sync.account,
-		.n_sync = net->sync.n,
+		.n_sync = net->sync.n, .sync_rounds = net->sync.rounds,
 	};
 
 	if (!net->changed)
@@ -606,6 +607,7 @@ net_restore(void *state, uint64_t key, const void *record, size_t size)
 	if (saved.n_interfaces > MAX_NET_INTERFACES || saved.n_drops > MAX_NET_DROPS ||
 	    saved.n_directions > MAX_DIRECTIONS || saved.n_log > MAX_LOG ||
 	    saved.n_sync > MAX_SYNC_SAMPLES || saved.sync_account > SYNC_ACCOUNT ||
+	    saved.sync_rounds > MAX_SYNC_ROUNDS ||
 	    saved.window_ns % WINDOW_NS ||
 	    size != sizeof saved + saved.n_interfaces * sizeof(struct net_interface) +
 		    saved.n_drops * sizeof(struct net_drop) +
@@ -627,6 +629,7 @@ net_restore(void *state, uint64_t key, const void *record, size_t size)
 	memcpy(net->sync.samples, at, saved.n_sync * sizeof *net->sync.samples);
 	net->sync.n = saved.n_sync;
 	net->sync.account = saved.sync_account;
+	net->sync.rounds = (uint32_t) saved.sync_rounds;
 	net->sync.filled_ns = saved.sync_filled_ns;
 	net->n_log = saved.n_log;
 	net->window_ns = saved.window_ns;
@@ -662,7 +665,7 @@ static const struct native native = {
 const struct analyzer kernel_net_analyzer = {
 	.name = "kernel_net",
 	.summary = "Packets by interface, TCP connections: bytes, retransmissions, round trips, drops",
-	.version = 2,
+	.version = 3,
 	.roles = ROLE_COMPUTE | ROLE_NETWORK | ROLE_STORAGE | ROLE_CONTROLLER,
 	.kernel = true,
 	.rules = no_rules,

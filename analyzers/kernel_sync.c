@@ -32,7 +32,7 @@ sync_begin(struct sync_pool *pool, uint64_t window_ns, uint64_t span_ns)
 
 	pool->account = (uint32_t) MIN(pool->account + gain, (uint64_t) SYNC_ACCOUNT);
 	pool->filled_ns = MAX(pool->filled_ns, window_ns);
-	pool->n = 0;
+	pool->n = pool->rounds = 0;
 }
 
 bool
@@ -57,27 +57,26 @@ is_same(const struct net_key *a, const struct net_key *b)
 struct net_key
 sync_busiest(const struct sync_pool *pool)
 {
-	struct { struct net_key key; uint32_t n; } counts[MAX_SYNC_SAMPLES];
+	enum { N_SLOTS = 2 * MAX_SYNC_SAMPLES };   /* Of a hash table, never more than half full. */
+	struct { uint16_t first, n; } slots[N_SLOTS] = { 0 };   /* n 0: free. */
 	struct net_key found = { 0 };
-	uint32_t n = 0, most = 0, k;
+	uint32_t most = 0, most_first = 0;
 
 	for (uint32_t i = 0; i < pool->n; i++) {
-		/* Neighbours in time are often of the same connection. */
-		for (k = n; k-- > 0; )
-			if (is_same(&counts[k].key, &pool->samples[i].key))
-				break;
-		if (k == UINT32_MAX) {
-			k = n++;
-			counts[k].key = pool->samples[i].key;
-			counts[k].n = 0;
+		const struct net_key *key = &pool->samples[i].key;
+		uint32_t k = (uint32_t) (XXH64(key, sizeof *key, 0) % N_SLOTS);
+
+		while (slots[k].n && !is_same(&pool->samples[slots[k].first].key, key))
+			k = (k + 1) % N_SLOTS;
+		if (!slots[k].n++)
+			slots[k].first = (uint16_t) i;
+		/* Of several the one that came first. */
+		if (slots[k].n > most || (slots[k].n == most && slots[k].first < most_first)) {
+			most = slots[k].n;
+			most_first = slots[k].first;
+			found = *key;
 		}
-		counts[k].n++;
 	}
-	for (k = 0; k < n; k++)
-		if (counts[k].n > most) {
-			most = counts[k].n;
-			found = counts[k].key;
-		}
 	return found;
 }
 
@@ -86,6 +85,7 @@ sync_thin(struct sync_pool *pool, const struct net_key *key, unsigned level)
 {
 	uint32_t n = 0;
 
+	pool->rounds++;
 	for (uint32_t i = 0; i < pool->n; i++)
 		if (sync_level(pool->samples[i].hash) >= level ||
 		    !is_same(&pool->samples[i].key, key))

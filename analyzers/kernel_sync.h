@@ -21,6 +21,7 @@
 enum {
 	SYNC_WINDOW_VERSION = 1,
 	MAX_SYNC_SAMPLES = 256,      /* Of a window. */
+	MAX_SYNC_ROUNDS = 128,       /* A window is thinned at most so often; then it is full. */
 	SYNC_REFILL = 10,            /* What the account gains in a window of 100 ms... */
 	SYNC_ACCOUNT = 8192,         /* and holds at most. */
 };
@@ -35,6 +36,7 @@ struct sync_sample {
 struct sync_pool {
 	uint64_t filled_ns;          /* Until when the account was filled. */
 	uint32_t account, n;
+	uint32_t rounds;             /* How often it was thinned. */
 	struct sync_sample samples[MAX_SYNC_SAMPLES];
 };
 

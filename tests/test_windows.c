@@ -139,6 +139,20 @@ struct totals {
 	uint64_t states[N_CPU_STATES], causes, guest, takers, exits;
 };
 
+/* What a thread did adds up to the span, of interest or not. */
+static void
+check_lengths(const struct cpu_sum_thread *threads, size_t n, uint64_t span_ns)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t ns = threads[i].absent_ns;
+
+		for (unsigned s = 0; s < N_CPU_STATES; s++)
+			ns += threads[i].ns[s];
+		if (threads[i].tid)
+			assert_int_equal(ns, span_ns);
+	}
+}
+
 static struct totals
 totals_of(const struct fact_window *windows, size_t n, uint64_t from_ns, uint64_t to_ns)
 {
@@ -150,6 +164,7 @@ totals_of(const struct fact_window *windows, size_t n, uint64_t from_ns, uint64_
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(cpu_sum_add(sum, &windows[i]), 0);
 	n_threads = cpu_sum_threads(sum, &threads);
+	check_lengths(threads, n_threads, to_ns - from_ns);
 	for (size_t i = 0; i < n_threads; i++) {
 		for (unsigned s = 0; s < N_CPU_STATES; s++)
 			totals.states[s] += threads[i].ns[s];
@@ -231,6 +246,7 @@ test_cut_anywhere(void **state)
 				const struct cpu_sum_thread *some;
 				const size_t n_some = cpu_sum_threads(parts[p], &some);
 
+				check_lengths(some, n_some, p ? end_ns - cut_ns : cut_ns - begin_ns);
 				sum += running_of(some, n_some, tid, &exact);
 			}
 			n_exact += exact;
