@@ -34,6 +34,8 @@ static const struct {
 	{ "port", KEY_NAME, { "instance" } },
 	{ "volume", KEY_NAME, { "instance" } },
 	{ "qemu.process", KEY_OTHER, { "uuid" } },
+	{ "qemu.disk", KEY_OTHER, { "volume_id" } },
+	{ "qemu.nic", KEY_OTHER, { "port_id" } },
 };
 
 static bool

@@ -543,6 +543,65 @@ vm_deleted_ns(struct store *store, const char *uuid, struct error *error)
 	return t_ns;
 }
 
+/* What a node tells of the disks and cards of its QEMU processes, in the words of the
+ * services. */
+static const struct node_part {
+	const char *topic, *kind;
+	const char *members[6];      /* Ours, the node's, ... */
+} node_parts[] = {
+	{ "volume", "qemu.disk", { "path", "path" } },
+	{ "port", "qemu.nic", { "mac", "mac", "tap", "ifname" } },
+};
+
+static const struct node_part *
+node_part_of(const char *topic)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(node_parts); i++)
+		if (streq(node_parts[i].topic, topic))
+			return &node_parts[i];
+	return NULL;
+}
+
+/* The process of a disk or card, whose key is PID/INDEX, says which VM that is. */
+static json_t *
+vm_of_process(struct store *store, const json_t *part)
+{
+	const char *host = text_member(part, "host"), *key = text_member(part, "key");
+	char pid[FACT_KEY_SIZE];
+	json_t *process, *uuid;
+
+	snprintf(pid, sizeof pid, "%.*s", key ? (int) strcspn(key, "/") : 0, key ? key : "");
+	process = store_entity(store, host ? host : "", "qemu.process", pid, 0);
+	uuid = json_incref(json_object_get(process, "uuid"));
+	json_decref(process);
+	return uuid ? uuid : json_null();
+}
+
+/* Adds what nodes know where no service told of it: the services may not be traced. */
+static void
+add_told_by_nodes(struct store *store, const char *id, const char *topic, json_t *entity,
+		  struct error *error)
+{
+	const struct node_part *node = node_part_of(topic);
+	json_t *facts = facts_of(store, id, node->kind, error), *fact, *told = json_object();
+	size_t i;
+
+	json_array_foreach(facts, i, fact) {
+		bool gone = json_is_true(json_object_get(attributes_of(fact), "gone"));
+
+		if (gone && json_object_size(told))
+			continue;
+		for (size_t k = 0; k < ARRAY_SIZE(node->members) && node->members[k]; k += 2)
+			copy(told, node->members[k], attributes_of(fact), node->members[k + 1]);
+		copy(told, "host", fact, "host");
+		json_object_set_new(told, "instance", gone ? json_null() :
+				    vm_of_process(store, fact));
+	}
+	json_object_update_missing(entity, told);
+	json_decref(told);
+	json_decref(facts);
+}
+
 /* Its newest attachment, or binding. */
 struct holder {
 	const char *uuid;            /* Of the VM. */
@@ -581,8 +640,12 @@ part_of(struct store *store, const char *id, const char *topic, const char *kind
 	json_t *entity = entity_of(store, id, topic, &told_ns, error), *part = NULL;
 	json_t *links = links_of(store, id, kind, "instance", error);
 	struct holder holder = holder_of(store, links, error);
-	const char *uuid = !holder.link ? text_member(entity, "instance") :
-			   holder.until_ns ? NULL : holder.uuid;
+	const char *uuid;
+
+	if (!holder.link)
+		add_told_by_nodes(store, id, topic, entity, error);
+	uuid = !holder.link ? text_member(entity, "instance") :
+	       holder.until_ns ? NULL : holder.uuid;
 
 	if (json_object_size(entity) || holder.link) {
 		if (holder.said)

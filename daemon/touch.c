@@ -123,6 +123,8 @@ static const struct {
 	{ "port", "port", NULL },
 	{ "volume", "volume", NULL },
 	{ "qemu.process", "vm", "uuid" },
+	{ "qemu.disk", "volume", "volume_id" },
+	{ "qemu.nic", "port", "port_id" },
 };
 
 /* A link also names both in its key: INSTANCE/OTHER. */
@@ -132,7 +134,7 @@ named_in(const struct fact *fact, const char *member, char buffer[FACT_KEY_SIZE]
 	const char *id = member ? text_member(fact->attributes, member) : fact->key;
 	const char *slash = strchr(fact->key, '/');
 
-	if (id || !slash)
+	if (id || !slash || starts_with(fact->kind, "qemu."))
 		return id;
 	if (streq(member, "instance"))
 		snprintf(buffer, FACT_KEY_SIZE, "%.*s", (int) (slash - fact->key), fact->key);

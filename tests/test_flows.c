@@ -736,6 +736,37 @@ assert_volume(const char *status, const char *vm, size_t attachments)
 	json_decref(volume);
 }
 
+/* Where no service is traced, the node knows which VM has a volume or port. */
+static void
+test_told_by_node(void **state)
+{
+	json_t *part;
+
+	tell_as(FACT_ENTITY, "c1", "qemu.process", "7", 0, 0, NULL, "{'pid': 7, 'uuid': '" VM "'}");
+	tell_as(FACT_ENTITY, "c1", "qemu.disk", "7/0", 0, 0, NULL,
+		"{'pid': 7, 'path': '/dev/vg/volume', 'volume_id': '" VOLUME "', 'gone': false}");
+	tell_as(FACT_ENTITY, "c1", "qemu.disk", "7/1", 0, 0, NULL,
+		"{'pid': 7, 'path': '/root.raw', 'volume_id': null, 'gone': false}");
+	tell_as(FACT_ENTITY, "c1", "qemu.nic", "7/0", 0, 0, NULL,
+		"{'pid': 7, 'ifname': 'tap1', 'mac': 'fa:16:3e:00:00:01', 'port_id': 'p1', 'gone': false}");
+	assert_volume("in-use", VM, 0);
+	part = store_thing_show(store, "volume", VOLUME, NULL);
+	assert_string_equal(member(part, "path"), "/dev/vg/volume");
+	assert_string_equal(member(part, "host"), "c1");
+	json_decref(part);
+	part = store_thing_show(store, "port", "p1", NULL);
+	assert_string_equal(member(part, "tap"), "tap1");
+	assert_string_equal(member(json_object_get(part, "vm"), "uuid"), VM);
+	json_decref(part);
+	assert_null(store_thing_show(store, "volume", "1", NULL));
+	tell_as(FACT_ENTITY, "c1", "qemu.disk", "7/0", 0, 0, NULL,
+		"{'pid': 7, 'path': '/dev/vg/volume', 'volume_id': '" VOLUME "', 'gone': true}");
+	assert_volume("", "", 0);
+	/* What a service says of it comes first. */
+	link_volume("c1", VM, S(1), 0);
+	assert_volume("in-use", VM, 1);
+}
+
 /* Cinder logs neither that a volume is in use, nor which one it deleted: the VMs that have
  * it tell, and the request. */
 static void
@@ -861,6 +892,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_datapath, begin, end),
 		cmocka_unit_test_setup_teardown(test_vm, begin, end),
 		cmocka_unit_test_setup_teardown(test_parts, begin, end),
+		cmocka_unit_test_setup_teardown(test_told_by_node, begin, end),
 		cmocka_unit_test_setup_teardown(test_services, begin, end),
 		cmocka_unit_test_setup_teardown(test_retention, begin, end),
 	};
