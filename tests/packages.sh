@@ -133,7 +133,8 @@ mount -t tmpfs tmpfs root/tmp
 mount -t tmpfs tmpfs root/run
 mkdir root/debs
 mount --bind "$work" root/debs
-chroot root /bin/bash /debs/inside $(echo $packages) >"$work/problems" 2>&1 || true
+# A TMPDIR of this machine is not there.
+TMPDIR=/tmp chroot root /bin/bash /debs/inside $(echo $packages) >"$work/problems" 2>&1 || true
 umount root/debs && rmdir root/debs
 find root/run -path '*cloudtrac*' >"$work/left"
 
