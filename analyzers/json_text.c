@@ -158,31 +158,6 @@ json_next_member(struct json_walk *walk, struct json_value *name, struct json_va
 	return true;
 }
 
-static bool
-is_named(const struct json_value *name, const char *wanted)
-{
-	return strlen(wanted) == name->size && !memcmp(name->s, wanted, name->size);
-}
-
-void
-json_members(const struct json_value *object, const char *const *names, size_t n,
-	     struct json_value *ret)
-{
-	struct json_walk walk = json_begin(object);
-	struct json_value name, value;
-	size_t found = 0;
-
-	memset(ret, 0, n * sizeof *ret);
-	if (object->kind != JSON_MEMBERS)
-		return;
-	while (found < n && json_next_member(&walk, &name, &value))
-		for (size_t i = 0; i < n; i++)
-			if (!ret[i].kind && is_named(&name, names[i])) {
-				ret[i] = value;
-				found++;
-			}
-}
-
 struct json_value
 json_at(const struct json_value *object, const char *path)
 {

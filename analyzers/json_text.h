@@ -42,10 +42,6 @@ struct json_walk json_begin(const struct json_value *value);
 /* The next member of an object: false at its end or where it is no JSON. */
 bool json_next_member(struct json_walk *walk, struct json_value *name, struct json_value *value);
 bool json_next(struct json_walk *walk, struct json_value *value);
-/* The members of these names, in one walk: ret[i] is that of names[i], NONE
- * where there is none.  Of two of one name the first counts. */
-void json_members(const struct json_value *object, const char *const *names, size_t n,
-		  struct json_value *ret);
 /* The member at the end of a path such as "payload.nova_object.data/uuid": names
  * are parted by '/'. */
 struct json_value json_at(const struct json_value *object, const char *path);

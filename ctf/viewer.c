@@ -350,8 +350,7 @@ set_timer(struct viewer *viewer)
 		return;
 	}
 	wait = due > viewer->now ? due - viewer->now : 0;
-	delay.tv_sec = (time_t) (wait / NS_PER_S);
-	delay.tv_usec = (suseconds_t) ((wait % NS_PER_S + NS_PER_US - 1) / NS_PER_US);
+	delay = clock_timeval(wait + NS_PER_US - 1);
 	event_add(viewer->timer, &delay);
 }
 
@@ -536,10 +535,4 @@ const struct viewer_counters *
 viewer_counters(const struct viewer *viewer)
 {
 	return &viewer->counters;
-}
-
-const char *
-viewer_name(const struct viewer *viewer)
-{
-	return viewer->name;
 }

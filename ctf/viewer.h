@@ -117,6 +117,5 @@ void viewer_free(struct viewer *viewer);
  * within a callback. */
 void viewer_pause(struct viewer *viewer, bool paused);
 const struct viewer_counters *viewer_counters(const struct viewer *viewer);
-const char *viewer_name(const struct viewer *viewer);  /* "host:port" */
 
 #endif /* viewer.h */

@@ -132,6 +132,19 @@ clock_add_migrations(struct store *store, json_t *migrations)
 		clock_add_migration(store, migration);
 }
 
+void
+clock_add_changes(struct store *store, json_t *items)
+{
+	json_t *change, *item;
+	size_t i;
+
+	json_array_foreach(items, i, change) {
+		item = json_object_get(change, "item");
+		if (json_is_object(item) && streq(text_of(change, "topic"), "migration"))
+			clock_add_migration(store, item);
+	}
+}
+
 /* -- Nodes --------------------------------------------------------------------- */
 
 void

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/clock_apply.h"
 #include "daemon/compare_private.h"
 #include "daemon/expand.h"
 #include "daemon/flow.h"
@@ -38,6 +39,7 @@ take_flow(struct compared *ret, struct store *store, const char *id, struct erro
 	ret->parts = flow_parts_of(store, text_of(ret->record, "id"));
 	migration = text_of(ret->record, "migration");
 	ret->migration = migration ? store_migration(store, migration) : NULL;
+	clock_add_migration(store, ret->migration);
 	return 0;
 }
 

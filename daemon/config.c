@@ -98,8 +98,8 @@ static const struct key keys[] = {
 	{ "tls-authority", KEY_STRING | KEY_RELOAD, AT(tls_authority), "",
 	  "PEM file of the authorities that sign clients' certificates", 0, 0, NULL },
 	{ "tls-crl", KEY_STRING | KEY_RELOAD, AT(tls_crl), "",
-	  "PEM file of the authorities' lists of revoked certificates; whoever is on one is refused, and "
-	  "everybody when a list is missing or out of date; empty: no lists", 0, 0, NULL },
+	  "PEM file of the authorities' lists of revoked certificates; whoever is on one is refused "
+	  "and cut off, and everybody when a list is missing or out of date; empty: no lists", 0, 0, NULL },
 	{ "tls-readers", KEY_STRING | KEY_RELOAD, AT(tls_readers), "*",
 	  "names of certificates (common name or subjectAltName) that may read, with blanks between; *: all "
 	  "that the authority signed", 0, 0, NULL },

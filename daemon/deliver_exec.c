@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,33 +49,52 @@ split(char *command, char *argv[MAX_ARGUMENTS + 1])
 	return n;
 }
 
-static int
-spawn(char *const *argv, int input, pid_t *ret)
+/* The child: becomes the program, or says why not.  What may be called between
+ * fork() and execve() is all that is called. */
+static _Noreturn void
+become(char *const *argv, int input, pid_t parent, int report)
 {
 	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 	static char locale[] = "LC_ALL=C.UTF-8";
 	char *environment[] = { path, locale, NULL };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none, all;
-	int r;
+	int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC), why;
+	sigset_t none;
 
 	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attributes);
-	posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setsigdefault(&attributes, &all);
-	/* A group of its own, so that its children go with it. */
-	posix_spawnattr_setpgroup(&attributes, 0);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-				 POSIX_SPAWN_SETPGROUP);
-	r = posix_spawn(ret, argv[0], &actions, &attributes, argv, environment);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&actions);
-	return -r;
+	/* A group of its own, so that its children go with it; and if nobody can wait
+	 * for it any more, not even because of kill -9, it is of no use. */
+	if (nowhere >= 0 && !setpgid(0, 0) && !prctl(PR_SET_PDEATHSIG, SIGKILL) && getppid() == parent &&
+	    dup2(input, STDIN_FILENO) >= 0 && dup2(nowhere, STDOUT_FILENO) >= 0 &&
+	    signal(SIGPIPE, SIG_DFL) != SIG_ERR && !sigprocmask(SIG_SETMASK, &none, NULL))
+		execve(argv[0], argv, environment);
+	why = errno;
+	_exit(write(report, &why, sizeof why) == sizeof why ? 127 : 126);
+}
+
+static int
+spawn(char *const *argv, int input, pid_t *ret)
+{
+	pid_t parent = getpid(), child;
+	int report[2], why = 0;
+	ssize_t n;
+
+	if (pipe2(report, O_CLOEXEC))
+		return -errno;
+	child = fork();
+	if (child == 0)
+		become(argv, input, parent, report[1]);
+	why = child < 0 ? errno : 0;
+	close(report[1]);
+	/* It ends without a word when the program begins. */
+	do
+		n = child < 0 ? 0 : read(report[0], &why, sizeof why);
+	while (n < 0 && errno == EINTR);
+	close(report[0]);
+	if (!why)
+		*ret = child;
+	else if (child > 0)
+		waitpid(child, NULL, 0);
+	return -why;
 }
 
 int

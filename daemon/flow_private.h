@@ -62,6 +62,7 @@ struct flow_kind {
 	const char *takes;           /* Families of steps, "" for none: see flow_kinds.c. */
 	const char *done;            /* Steps whose end ends it well, patterns with blanks between. */
 	const char *failed;          /* Steps whose end ends it badly. */
+	const char *state;           /* Of the VM at last, which tells when no step does; or "". */
 	bool migrates;               /* A live migration is part of it. */
 };
 
@@ -87,7 +88,7 @@ struct flow {
 	/* Set by flow_outcome.c: */
 	const char *status;
 	uint64_t end_ns;             /* 0: none yet. */
-	const json_t *record;        /* Of its live migration, or NULL. */
+	json_t *record;              /* Of its live migration, or NULL. */
 	const struct flow_fact *told; /* What Nova told of that, or NULL. */
 	json_t *error;               /* Object, or NULL. */
 	json_t *findings;            /* Array. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/clock_apply.h"
 #include "daemon/flow_budget.h"
 #include "daemon/flow_private.h"
 #include "lib/util.h"
@@ -259,7 +260,7 @@ flow_spans(struct flow *flow, json_t *record)
 	uint64_t end_ns;
 
 	flow_clocks(flow);
-
+	clock_add_migration(flow->store, flow->record);
 	if (flow->root)
 		for (size_t i = 0; i < flow->n; i++)
 			if (flow->facts[i] == flow->root)

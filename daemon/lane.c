@@ -170,7 +170,7 @@ lane_submit(struct lane *lane, bool force)
 	}
 	lane->paused_writer = batch_size(lane->batch) > (1 << 20);
 	if (!event_pending(lane->retry, EV_TIMEOUT, NULL)) {
-		struct timeval after = { .tv_usec = RETRY_SUBMIT_NS / NS_PER_US };
+		struct timeval after = clock_timeval(RETRY_SUBMIT_NS);
 
 		event_add(lane->retry, &after);
 	}
@@ -296,7 +296,7 @@ static void *
 run(void *user)
 {
 	struct lane *lane = user;
-	struct timeval often = { .tv_usec = HOUSEKEEPING_NS / NS_PER_US };
+	struct timeval often = clock_timeval(HOUSEKEEPING_NS);
 
 	event_add(lane->housekeeping, &often);
 	event_base_dispatch(lane->base);

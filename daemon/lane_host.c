@@ -276,8 +276,7 @@ void
 lane_grace_tick(struct lane *lane)
 {
 	uint64_t now = clock_mono_ns();
-	struct timeval after = { .tv_usec = (suseconds_t) (lane->now.grace_ns / NS_PER_US % 1000000),
-				 .tv_sec = (time_t) (lane->now.grace_ns / NS_PER_S) };
+	struct timeval after = clock_timeval(lane->now.grace_ns);
 	struct lane_host *host;
 	bool again = false;
 

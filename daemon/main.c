@@ -220,7 +220,8 @@ on_watchdog(evutil_socket_t fd, short what, void *user)
 	struct watch *watch = user;
 	uint64_t limit = clock_mono_ns() - 4 * notify_watchdog_ns();
 
-	if (lane_alive_ns(watch->lane) > limit && writer_alive_ns(watch->writer) > limit)
+	if (lane_alive_ns(watch->lane) > limit && writer_alive_ns(watch->writer) > limit &&
+	    (!watch->deliver || deliver_alive_ns(watch->deliver) > limit))
 		notify_state("WATCHDOG=1");
 }
 
@@ -428,8 +429,7 @@ static void
 watch_signals(struct watch *watch, struct event *events[4])
 {
 	uint64_t period = notify_watchdog_ns();
-	struct timeval every = { .tv_sec = (time_t) (period / NS_PER_S),
-				 .tv_usec = (suseconds_t) (period % NS_PER_S / NS_PER_US) };
+	struct timeval every = clock_timeval(period);
 
 	signal(SIGPIPE, SIG_IGN);
 	events[0] = evsignal_new(watch->base, SIGINT, on_signal, watch);

@@ -8,6 +8,7 @@
 #define uthash_fatal(MESSAGE) abort()
 #include <uthash.h>
 
+#include "daemon/clock_apply.h"
 #include "daemon/serve_internal.h"
 #include "lib/clock.h"
 
@@ -192,6 +193,7 @@ catch_up(struct metrics *metrics, struct store *store, unsigned topic, struct er
 
 		if (!changes)
 			return -EIO;
+		clock_add_changes(store, items);
 		json_array_foreach(items, i, change)
 			count_ended(metrics, topics[topic], json_object_get(change, "item"));
 		n = json_array_size(items);

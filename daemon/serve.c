@@ -54,13 +54,6 @@ const struct serve_options serve_defaults = {
 	.stall_ns = 10 * NS_PER_S,
 };
 
-static struct timeval
-timeval_of(uint64_t ns)
-{
-	return (struct timeval) { .tv_sec = (time_t) (ns / NS_PER_S),
-				  .tv_usec = (suseconds_t) (ns % NS_PER_S / 1000) };
-}
-
 /* -- Watchers' looks ------------------------------------------------------ */
 
 static void
@@ -82,7 +75,7 @@ on_notified(evutil_socket_t fd, short what, void *context)
 {
 	struct serve *serve = context;
 	uint64_t since = clock_mono_ns() - serve->polled_ns, count;
-	struct timeval wait = timeval_of(since < POLL_NS ? POLL_NS - since : 0);
+	struct timeval wait = clock_timeval(since < POLL_NS ? POLL_NS - since : 0);
 
 	if (read(fd, &count, sizeof count) < 0 && errno != EAGAIN)
 		log_warning("cannot read the notification: %s", strerror(errno));
@@ -177,7 +170,7 @@ on_incoming(evutil_socket_t listener, short what, void *context)
 {
 	static struct log_limit limit = LOG_LIMIT(1, 60 * NS_PER_S);
 	struct serve_socket *socket = context;
-	struct timeval pause = timeval_of(ACCEPT_PAUSE_NS);
+	struct timeval pause = clock_timeval(ACCEPT_PAUSE_NS);
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd >= 0) {
@@ -416,11 +409,31 @@ serve_new(struct event_base *base, const struct serve_options *options, struct s
 	return serve_create(base, options, false, ret, error);
 }
 
+/* Those who could not come in as what they are any more. */
+static void
+drop_unwelcome(struct serve *serve, bool other_tokens)
+{
+	struct serve_client *client, *next;
+
+	for (client = LIST_FIRST(&serve->clients); client; client = next) {
+		struct error error = { 0 };
+
+		next = LIST_NEXT(client, link);
+		if (!client->remote)
+			continue;
+		if (serve_port_check(serve, client, &error))
+			serve_client_drop(client, error.text);
+		else if (other_tokens && serve_http_listens_by_token(client))
+			serve_client_drop(client, "the tokens are others");
+	}
+}
+
 int
 serve_reconfigure(struct serve *serve, const struct serve_options *options, struct error *error)
 {
 	struct serve_options old = serve->options;
 	struct serve_tokens *tokens = NULL;
+	bool other_tokens;
 	int r = serve_tokens_read(options->http_tokens, &tokens, error);
 
 	if (!r)
@@ -431,6 +444,7 @@ serve_reconfigure(struct serve *serve, const struct serve_options *options, stru
 		serve_tokens_free(tokens);
 		return r;
 	}
+	other_tokens = !serve_tokens_equal(serve->tokens, tokens);
 	serve_tokens_free(serve->tokens);
 	serve->tokens = tokens;
 	serve->options = *options;
@@ -438,6 +452,7 @@ serve_reconfigure(struct serve *serve, const struct serve_options *options, stru
 	serve->options.started_ns = old.started_ns;
 	serve->options.silence = old.silence;
 	serve->options.silence_context = old.silence_context;
+	drop_unwelcome(serve, other_tokens);
 	return 0;
 }
 
@@ -452,7 +467,7 @@ serve_stdio(struct event_base *base, const struct serve_options *options, int in
 	    struct error *error)
 {
 	const struct serve_peer peer = { .uid = getuid(), .pid = getpid(), .role = SERVE_OPERATOR };
-	struct timeval period = timeval_of(STDIO_POLL_NS);
+	struct timeval period = clock_timeval(STDIO_POLL_NS);
 	struct serve *serve = NULL;
 	int r = serve_create(base, options, true, &serve, error);
 

@@ -61,8 +61,9 @@ extern const struct serve_options serve_defaults;
 int serve_new(struct event_base *base, const struct serve_options *options, struct serve **ret,
 	      struct error *error);
 /* Takes over limits, certificates, names and tokens of 'options'; addresses and
- * paths stay as they are, and so do those who are connected.  On failure limits,
- * names and tokens are the old ones. */
+ * paths stay as they are, and so do those who are connected, but for those whose
+ * certificate or role is no longer good.  On failure limits, names and tokens are
+ * the old ones, and all stay. */
 int serve_reconfigure(struct serve *serve, const struct serve_options *options,
 		      struct error *error);
 /* The rules that are shown from now on. */

@@ -220,17 +220,10 @@ flush(struct serve_client *client)
 	}
 }
 
-static struct timeval
-timeval_of(uint64_t ns)
-{
-	return (struct timeval) { .tv_sec = (time_t) (ns / NS_PER_S),
-				  .tv_usec = (suseconds_t) (ns % NS_PER_S / 1000) };
-}
-
 void
 serve_client_settle(struct serve_client *client)
 {
-	struct timeval stall = timeval_of(client->serve->options.stall_ns), now = { 0 };
+	struct timeval stall = clock_timeval(client->serve->options.stall_ns), now = { 0 };
 
 	flush(client);
 	if (client->dead || (client->closing && !serve_client_backlog(client))) {
@@ -292,10 +285,7 @@ on_writable(evutil_socket_t fd, short what, void *context)
 static void
 on_stalled(evutil_socket_t fd, short what, void *context)
 {
-	struct serve_client *client = context;
-
-	drop(client, "it does not read");
-	serve_client_free(client);
+	serve_client_drop(context, "it does not read");
 }
 
 /* Written by the loop: here nobody could free the client on an error. */
@@ -332,6 +322,7 @@ serve_client_new(struct serve *serve, int in, int out, bool owns_fds,
 	client->in = in;
 	client->out = out;
 	client->in_is_plain = is_plain(in);
+	client->role = peer->role;
 	client->read_only = peer->role != SERVE_OPERATOR;
 	client->uid = peer->uid;
 	client->pid = peer->pid;
@@ -352,7 +343,7 @@ serve_client_new(struct serve *serve, int in, int out, bool owns_fds,
 	client->stalled = evtimer_new(serve->base, on_stalled, client);
 	client->again = evtimer_new(serve->base, on_writable, client);
 	if (peer->http)
-		client->http = serve_http_new(client, peer);
+		client->http = serve_http_new(client);
 	if (!client->output || !client->readable || !client->writable || !client->stalled ||
 	    !client->again || (peer->http && !client->http)) {
 		client->tls = NULL;
@@ -403,4 +394,11 @@ serve_client_free(struct serve_client *client)
 		close(client->in);
 	}
 	free(client);
+}
+
+void
+serve_client_drop(struct serve_client *client, const char *why)
+{
+	drop(client, why);
+	serve_client_free(client);
 }

@@ -31,19 +31,11 @@ enum { MAX_TOKENS = 64, MIN_TOKEN = 16, MAX_TOKEN = 512, MAX_VALUE = 256 };
 struct serve_http {
 	struct serve_client *client;
 	struct http_reader reader;
-	enum serve_role role;      /* Of the connection; SERVE_NOBODY: tokens decide. */
 	bool streams;              /* Answers with events until it is closed. */
 	bool head_only;
 	bool hungry;               /* What is there is no whole request. */
 	struct event *timer;       /* Idle too long, or time for a comment. */
 };
-
-static struct timeval
-timeval_of(uint64_t ns)
-{
-	return (struct timeval) { .tv_sec = (time_t) (ns / NS_PER_S),
-				  .tv_usec = (suseconds_t) (ns % NS_PER_S / 1000) };
-}
 
 /* -- Tokens --------------------------------------------------------------- */
 
@@ -61,6 +53,12 @@ serve_tokens_free(struct serve_tokens *tokens)
 	if (tokens)
 		explicit_bzero(tokens, sizeof *tokens);
 	free(tokens);
+}
+
+bool
+serve_tokens_equal(const struct serve_tokens *a, const struct serve_tokens *b)
+{
+	return a && b ? !memcmp(a, b, sizeof *a) : a == b;
 }
 
 /* "reader TOKEN" or "operator TOKEN". */
@@ -275,7 +273,7 @@ get_events(struct serve_client *client, const struct http_request *request)
 {
 	_cleanup_(buf_done) struct buf head = { 0 };
 	const struct rpc_param *known = rpc_method_find("watch")->params;
-	struct timeval period = timeval_of(COMMENT_NS);
+	struct timeval period = clock_timeval(COMMENT_NS);
 	json_t *params = watch_params(request), *changes = NULL;
 	struct rpc_error error = { .text = "a parameter of the query is wrong" };
 	bool found;
@@ -395,7 +393,7 @@ is_same_origin(const char *origin, const char *host)
 static bool
 check_caller(struct serve_client *client, const struct http_request *request)
 {
-	enum serve_role role = client->http->role;
+	enum serve_role role = client->role;
 
 	if (!request->host || !is_our_name(client->serve, request->host)) {
 		answer_text(client, 421, NULL, "this is no name of this server (http-hosts)");
@@ -458,13 +456,12 @@ on_timer(evutil_socket_t fd, short what, void *context)
 }
 
 struct serve_http *
-serve_http_new(struct serve_client *client, const struct serve_peer *peer)
+serve_http_new(struct serve_client *client)
 {
-	struct timeval idle = timeval_of(client->serve->options.http_idle_ns);
+	struct timeval idle = clock_timeval(client->serve->options.http_idle_ns);
 	struct serve_http *http = xcalloc(1, sizeof *http);
 
 	http->client = client;
-	http->role = peer->role;
 	http->reader.max_body = client->serve->options.max_line;
 	http->timer = event_new(client->serve->base, -1, EV_PERSIST, on_timer, http);
 	if (!http->timer || event_add(http->timer, &idle)) {
@@ -503,11 +500,17 @@ serve_http_ready(struct serve_client *client)
 	return !http->streams && !http->hungry && http_reader_left(&http->reader);
 }
 
+bool
+serve_http_listens_by_token(const struct serve_client *client)
+{
+	return client->http && client->http->streams && client->role == SERVE_NOBODY;
+}
+
 int
 serve_http_next(struct serve_client *client)
 {
 	struct serve_http *http = client->http;
-	struct timeval idle = timeval_of(client->serve->options.http_idle_ns);
+	struct timeval idle = clock_timeval(client->serve->options.http_idle_ns);
 	const struct http_request *request;
 	int r;
 

@@ -53,6 +53,7 @@ struct serve_client {
 	int in, out;
 	bool owns_fds;           /* Else they are the caller's (stdio). */
 	bool in_is_plain;        /* A plain file: no event tells of it. */
+	enum serve_role role;    /* Of the connection; SERVE_NOBODY: tokens decide. */
 	bool read_only;
 	bool closing;            /* Nothing more is taken; ends when all is written. */
 	bool dead;               /* Freed by the next serve_client_settle(). */
@@ -120,8 +121,13 @@ void serve_port_free(struct serve_port *port);
 int serve_port_reload(struct serve_port *port, const struct serve_options *options,
 		      struct error *error);
 
+/* Whether a remote client may stay after the certificates, lists and roles were
+ * read again; the error says why not. */
+int serve_port_check(const struct serve *serve, const struct serve_client *client,
+		     struct error *error);
+
 /* serve_http.c */
-struct serve_http *serve_http_new(struct serve_client *client, const struct serve_peer *peer);
+struct serve_http *serve_http_new(struct serve_client *client);
 void serve_http_free(struct serve_http *http);
 void serve_http_add(struct serve_client *client, const void *bytes, size_t size);
 /* Answers the next request.  Returns 1, 0 when more bytes are needed, or -1 when
@@ -134,6 +140,9 @@ void serve_http_event(struct serve_client *client, json_t *message);
 /* The file of http_tokens; '*ret' is NULL when there is none. */
 int serve_tokens_read(const char *path, struct serve_tokens **ret, struct error *error);
 void serve_tokens_free(struct serve_tokens *tokens);
+bool serve_tokens_equal(const struct serve_tokens *a, const struct serve_tokens *b);
+/* Whether it listens to events that it asked for with a token. */
+bool serve_http_listens_by_token(const struct serve_client *client);
 
 /* serve_client.c */
 /* Greets.  Takes over the descriptors if 'owns_fds', and peer->tls.  NULL: out of
@@ -145,6 +154,8 @@ void serve_client_queue(struct serve_client *client, const void *bytes, size_t s
 /* A reply ends at what is queued now. */
 void serve_client_replied(struct serve_client *client);
 void serve_client_free(struct serve_client *client);
+/* Says so in the log, and frees it. */
+void serve_client_drop(struct serve_client *client, const char *why);
 /* Queues a message and takes it over.  Returns 0 or -EMSGSIZE: nothing queued. */
 int serve_client_send(struct serve_client *client, json_t *message);
 size_t serve_client_backlog(const struct serve_client *client);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "daemon/clock_apply.h"
 #include "daemon/serve_internal.h"
 #include "lib/clock.h"
 
@@ -239,6 +240,7 @@ serve_status(struct serve *serve, struct error *error)
 		json_decref(firing);
 		return NULL;
 	}
+	clock_add_migrations(serve->store, in_flight);
 	json_object_set_new(status, "server", server_of(serve, now));
 	json_object_set_new(status, "now_ns", json_integer((json_int_t) now));
 	json_object_set_new(status, "input", input_of(nodes, &input));

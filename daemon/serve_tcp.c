@@ -44,13 +44,6 @@ struct serve_port {
 	unsigned handshake_count;
 };
 
-static struct timeval
-timeval_of(uint64_t ns)
-{
-	return (struct timeval) { .tv_sec = (time_t) (ns / NS_PER_S),
-				  .tv_usec = (suseconds_t) (ns % NS_PER_S / 1000) };
-}
-
 /* -- Refusing ------------------------------------------------------------- */
 
 static void
@@ -126,11 +119,22 @@ handshake_free(struct handshake *handshake, bool keep)
 	free(handshake);
 }
 
+static void
+free_handshakes(struct serve_port *port)
+{
+	while (!TAILQ_EMPTY(&port->handshakes))
+		handshake_free(TAILQ_FIRST(&port->handshakes), false);
+}
+
 static enum serve_role
 role_of(const struct serve *serve, const struct tls_stream *tls)
 {
 	const struct serve_options *options = &serve->options;
 
+	/* On the loopback interface everybody may read, as from the read-only socket,
+	 * unless tokens were given out. */
+	if (!tls)
+		return serve->tokens ? SERVE_NOBODY : SERVE_READER;
 	if (options->tls_operators && tls_stream_is_one_of(tls, options->tls_operators))
 		return SERVE_OPERATOR;
 	if (options->tls_readers && tls_stream_is_one_of(tls, options->tls_readers))
@@ -146,14 +150,9 @@ admit(struct serve_port *port, int fd, struct tls_stream *tls, const char *from)
 	struct serve_peer peer = { .uid = (uid_t) -1, .remote = true, .http = port->http, .tls = tls };
 	const char *why;
 
-	if (tls) {
+	if (tls)
 		tls_stream_name(tls, peer.name);
-		peer.role = role_of(serve, tls);
-	}
-	/* On the loopback interface everybody may read, as from the read-only socket,
-	 * unless tokens were given out. */
-	if (!tls && !serve->tokens)
-		peer.role = SERVE_READER;
+	peer.role = role_of(serve, tls);
 	peer.needs_credentials = peer.role == SERVE_NOBODY;
 	why = serve_too_many(serve, &peer);
 	if (why) {
@@ -233,7 +232,7 @@ static void
 begin_handshake(struct serve_port *port, int fd, const char *from)
 {
 	struct serve *serve = port->serve;
-	struct timeval limit = timeval_of(serve->options.handshake_ns);
+	struct timeval limit = clock_timeval(serve->options.handshake_ns);
 	struct handshake *handshake = xcalloc(1, sizeof *handshake);
 
 	if (port->handshake_count >= serve->options.max_handshakes) {
@@ -287,7 +286,7 @@ static bool
 accept_one(struct serve_port *port)
 {
 	static struct log_limit limit = LOG_LIMIT(1, 60 * NS_PER_S);
-	struct timeval pause = timeval_of(ACCEPT_PAUSE_NS);
+	struct timeval pause = clock_timeval(ACCEPT_PAUSE_NS);
 	struct sockaddr_storage address;
 	socklen_t size = sizeof address;
 	char from[ADDRESS_SIZE];
@@ -405,11 +404,25 @@ serve_port_reload(struct serve_port *port, const struct serve_options *options,
 	struct tls_context *context = NULL;
 	int r = port && port->tls ? make_context(options, port->http, &context, error) : 0;
 
-	if (!r && context) {
-		tls_context_free(port->tls);
-		port->tls = context;
-	}
-	return r;
+	if (r || !context)
+		return r;
+	/* Handshakes under way would go by what was read before. */
+	free_handshakes(port);
+	tls_context_free(port->tls);
+	port->tls = context;
+	return 0;
+}
+
+int
+serve_port_check(const struct serve *serve, const struct serve_client *client, struct error *error)
+{
+	const struct serve_port *port = client->http ? serve->http_port : serve->lines_port;
+
+	if (client->tls && tls_stream_check(client->tls, port->tls, error))
+		return -EACCES;
+	if (role_of(serve, client->tls) < client->role)
+		return error_set(error, EACCES, "it has no longer the role with which it came");
+	return 0;
 }
 
 static int
@@ -473,14 +486,9 @@ serve_port_new(struct serve *serve, const char *address, bool http, struct serve
 void
 serve_port_free(struct serve_port *port)
 {
-	struct handshake *handshake, *next;
-
 	if (!port)
 		return;
-	for (handshake = TAILQ_FIRST(&port->handshakes); handshake; handshake = next) {
-		next = TAILQ_NEXT(handshake, link);
-		handshake_free(handshake, false);
-	}
+	free_handshakes(port);
 	if (port->incoming)
 		event_free(port->incoming);
 	if (port->resume)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/clock_apply.h"
 #include "daemon/serve_internal.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -146,6 +147,7 @@ look_since(struct serve *serve, const char *topic, const char *since, struct err
 	changes = store_changes(serve->store, topic, since, CHANGES_AT_ONCE, error);
 	if (!changes)
 		return NULL;
+	clock_add_changes(serve->store, json_object_get(changes, "items"));
 	look = &serve->looks[serve->next_look++ % SERVE_LOOKS];
 	forget_look(look);
 	look->changes = changes;

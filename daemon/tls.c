@@ -214,6 +214,30 @@ tls_stream_wants_write(const struct tls_stream *stream)
 	return stream->wants_write;
 }
 
+int
+tls_stream_check(const struct tls_stream *stream, const struct tls_context *context,
+		 struct error *error)
+{
+	X509 *certificate = SSL_get0_peer_certificate(stream->ssl);
+	X509_STORE_CTX *check = certificate ? X509_STORE_CTX_new() : NULL;
+	int r = 0;
+
+	if (!certificate)
+		return 0;
+	/* As the handshake does it. */
+	if (!check || !X509_STORE_CTX_init(check, SSL_CTX_get_cert_store(context->ssl), certificate,
+					   SSL_get_peer_cert_chain(stream->ssl)) ||
+	    !X509_STORE_CTX_set_default(check, "ssl_client"))
+		r = error_set(error, ENOMEM, "its certificate can't be checked: %s",
+			      reason("out of memory"));
+	else if (X509_verify_cert(check) != 1)
+		r = error_set(error, EACCES, "its certificate is refused: %s",
+			      X509_verify_cert_error_string(X509_STORE_CTX_get_error(check)));
+	ERR_clear_error();
+	X509_STORE_CTX_free(check);
+	return r;
+}
+
 /* -- Names ---------------------------------------------------------------- */
 
 typedef bool name_fn(void *context, const char *name);

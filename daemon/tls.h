@@ -47,6 +47,10 @@ bool tls_stream_wants_write(const struct tls_stream *stream);
 /* Name for people and for counting ("" without a certificate): the common name,
  * else the first other name. */
 void tls_stream_name(const struct tls_stream *stream, char ret[TLS_NAME_SIZE]);
+/* Whether 'context' would take the client's certificate now: it may be revoked or
+ * out of date by now, or of another authority.  0 also without a certificate. */
+int tls_stream_check(const struct tls_stream *stream, const struct tls_context *context,
+		     struct error *error);
 /* Whether the client has a certificate of which one name is in 'names', words
  * with blanks between; "*" is any name. */
 bool tls_stream_is_one_of(const struct tls_stream *stream, const char *names);

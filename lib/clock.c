@@ -26,6 +26,15 @@ clock_mono_ns(void)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
+struct timeval
+clock_timeval(uint64_t ns)
+{
+	return (struct timeval) {
+		.tv_sec = (time_t) (ns / NS_PER_S),
+		.tv_usec = (suseconds_t) (ns % NS_PER_S / NS_PER_US),
+	};
+}
+
 /* Three significant figures; what rounds up to 1000 belongs to the next unit. */
 static void
 three_figures(double value, const char *unit, char *buffer, size_t size)

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/time.h>
 
 #define NS_PER_S  UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
@@ -16,6 +17,8 @@
 uint64_t clock_wall_ns(void);
 /* Monotonic time, ns; for timeouts. */
 uint64_t clock_mono_ns(void);
+/* A duration as libevent and setsockopt() want it. */
+struct timeval clock_timeval(uint64_t ns);
 
 /* Writes a duration as a person reads it, three significant figures:
  * "331 ms", "8.82 s", "3 min 12 s", "2 h 5 min".  Returns 'buffer'. */

@@ -37,12 +37,6 @@ rpc_error_set(struct rpc_error *error, enum rpc_kind kind, const char *param, co
 	return -EPROTO;
 }
 
-const char *
-rpc_kind_name(enum rpc_kind kind)
-{
-	return kinds[kind].name;
-}
-
 /* The id may be given back in a reply of ours, so it is kept small. */
 static bool
 is_id(const json_t *id)

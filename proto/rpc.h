@@ -44,7 +44,6 @@ struct rpc_error {
 /* Fills 'error' and returns -EPROTO. */
 int rpc_error_set(struct rpc_error *error, enum rpc_kind kind, const char *param,
 		  const char *hint, const char *format, ...) _printf_(5, 6);
-const char *rpc_kind_name(enum rpc_kind kind);
 
 struct rpc_request {
 	json_t *root;         /* Owns the rest. */

@@ -441,9 +441,7 @@ flush(struct relayd_session *session)
 {
 	uint64_t us = count_unflushed(session) ? FLUSH_INTERVAL_US
 		: session->linger_ns / NS_PER_US;
-	struct timeval tv = {
-		.tv_sec = (time_t) (us / 1000000), .tv_usec = (suseconds_t) (us % 1000000),
-	};
+	struct timeval tv = clock_timeval(us * NS_PER_US);
 
 	if (!evtimer_pending(session->flush_timer, NULL))
 		evtimer_add(session->flush_timer, &tv);

@@ -95,6 +95,11 @@ clock_add_migrations(struct store *store, json_t *migrations)
 }
 
 void
+clock_add_changes(struct store *store, json_t *items)
+{
+}
+
+void
 clock_add_nodes(struct store *store, json_t *nodes)
 {
 }

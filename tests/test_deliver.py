@@ -76,6 +76,15 @@ def told(lab):
         return []
 
 
+def running(lab):
+    """Whether the slow program runs; who is dead but not waited for does not."""
+    try:
+        with open(lab.path("pid")) as file, open(f"/proc/{int(file.read())}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (OSError, ValueError):
+        return False
+
+
 with Lab() as lab:
     am_port, late_port = free_ports(2)
     hook = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook)
@@ -84,6 +93,10 @@ with Lab() as lab:
     with open(script, "w") as file:
         file.write(f'#!/bin/sh\n[ "$1 $2" = "--from cloud" ] && cat >>{lab.path("told")}\n')
     os.chmod(script, 0o755)
+    slow = lab.path("slow")
+    with open(slow, "w") as file:
+        file.write(f'#!/bin/sh\necho $$ >{lab.path("pid")}\nexec sleep 1000\n')
+    os.chmod(slow, 0o755)
     with open(lab.path("conf"), "w") as file:
         file.write(f"""
 [receiver am]
@@ -105,6 +118,15 @@ retry-max = 500ms
 [receiver page]
 type = exec
 command = {script} --from cloud
+severity = critical
+[receiver slow]
+type = exec
+command = {slow}
+timeout = 1h
+severity = critical
+[receiver gone]
+type = exec
+command = {lab.path("gone")}
 severity = critical
 [alert migration-stalled]
 labels = team=cloud
@@ -138,8 +160,11 @@ labels = team=cloud
     tap.same([a["state"] for a in told(lab)], ["firing", "resolved"], "in order")
     tap.ok(Hook.refused > 3 and not Hook.got, "the webhook refuses all the time", Hook.refused)
     text = lab.json("raw", "status")
+    tap.ok("gone: No such file" in lab.log("cloudtraced.log"), "a program that is not there is said to be so")
+    tap.ok(running(lab), "a slow program runs")
     daemon.send_signal(signal.SIGKILL)
     daemon.wait()
+    tap.ok(wait_for(lambda: not running(lab), 5), "and is gone with the daemon that is killed")
     daemon = lab.daemon(f"--config={lab.path('conf')}", "--reply-timeout=1s")
     Hook.well = True
     wait_for(lambda: Hook.got, 10)
@@ -154,5 +179,6 @@ labels = team=cloud
     tap.ok(len(told(lab)) == 2, "the program is not told again", told(lab))
     daemon.terminate()
     tap.same(daemon.wait(10), 0, "it ends as it should")
+    tap.ok(not running(lab), "and so does the slow program that was begun again")
     hook.shutdown()
 tap.done()

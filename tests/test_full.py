@@ -233,6 +233,20 @@ def check_kernel(name, truth, read):
            f"{dark} +- {error}, not {low} to {high}")
 
 
+def check_one_truth(name, read):
+    """All that shows a blackout shows the same."""
+    told = {m["id"]: [m["blackout_ns"]] for m in read.migrations}
+    changes = read.raw("watch", topic="migration", since="0")["items"]
+    for m in read.list("migration") + [c["item"] for c in changes if c["item"]]:
+        told[m["id"]].append(m["blackout_ns"])
+    for flow in read.flows.values():
+        for span in flow["spans"]:
+            if (span["attributes"] or {}).get("migration") in told:
+                told[span["attributes"]["migration"]].append(span["attributes"]["blackout_ns"])
+    tap.ok(told and all(len(t) > 2 and len(set(t)) == 1 for t in told.values()),
+           f"{name}: one blackout, whoever tells", told)
+
+
 # -- What is missing ----------------------------------------------------------
 
 def claims(read, whole, node):
@@ -329,6 +343,7 @@ def check(folder):
             check_kernel(name, truth, read)
         else:
             check_cloud(name, truth, read)
+        check_one_truth(name, read)
         vague = [(t["id"], u["text"]) for t in read.migrations + list(read.flows.values())
                  for u in t["unknown"] if t["status"] not in ("failed", "error")]
         tap.same(vague, [], f"{name}: nothing is unknown of what went well")

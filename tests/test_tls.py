@@ -217,7 +217,12 @@ def reload(lab, daemon, port, ca, reader):
     daemon.send_signal(signal.SIGHUP)
     tap.ok(wait_for(lambda: "is not taken over: tls-key: /nowhere" in lab.log("cloudtraced.log"), 5),
            "a file with a mistake is not", lab.log("cloudtraced.log"))
-    tap.same(Client(port, ca, reader).line()["params"]["access"], "rw", "and all goes on as before")
+    demoted = Client(port, ca, reader)
+    tap.same(demoted.line()["params"]["access"], "rw", "and all goes on as before")
+    with open(lab.path("conf"), "a") as file:
+        file.write(f"tls-key = {lab.path('server.key')}\ntls-operators = operator@example.org\n")
+    daemon.send_signal(signal.SIGHUP)
+    tap.ok(demoted.line() is None and fine.ask("status")["result"], "who lost a role is cut off, others are not")
 
 
 def revoked(lab, daemon, port, ca, reader, other):
@@ -229,10 +234,14 @@ def revoked(lab, daemon, port, ca, reader, other):
         return wait_for(lambda: lab.log("cloudtraced.log").count("was read again") == times, 5)
     fine = Client(port, ca, other)
     fine.line()
-    tap.ok(use(ca.revoke(), 2), "SIGHUP with an empty list of revoked certificates", lab.log("cloudtraced.log"))
-    tap.ok(Client(port, ca, reader).line()["method"] == "hello", "nobody is on it")
+    tap.ok(use(ca.revoke(), 3), "SIGHUP with an empty list of revoked certificates", lab.log("cloudtraced.log"))
+    going = Client(port, ca, reader)
+    tap.ok(going.line()["method"] == "hello", "nobody is on it")
     ca.revoke(reader[0])
-    tap.ok(use(lab.path("authority.crl"), 3), "SIGHUP reads the list again")
+    tap.ok(use(lab.path("authority.crl"), 4), "SIGHUP reads the list again")
+    tap.ok(going.line() is None, "who is on it by now is cut off")
+    tap.ok(wait_for(lambda: "certificate revoked, name=reader" in lab.log("cloudtraced.log"), 5), "the log says so",
+           lab.log("cloudtraced.log"))
     code, _, err = ctl(lab, port, ca, "status", certificate=reader)
     tap.ok(code == 4 and "revoked" in err, "a revoked certificate is refused", err)
     tap.ok(Client(port, ca, other).line()["method"] == "hello" and fine.ask("status")["result"],

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/clock_apply.h"
 #include "daemon/kernel_answers.h"
 #include "daemon/settle.h"
 #include "daemon/why.h"
@@ -42,6 +43,11 @@ kernel_threads(struct store *store, const struct kernel_filter *filter, struct e
 }
 
 void
+clock_add_migration(struct store *store, json_t *migration)
+{
+}
+
+void
 kernel_add_migration(struct store *store, json_t *migration)
 {
 }
@@ -69,6 +75,13 @@ json_t *
 store_children(struct store *store, const char *id, struct error *error)
 {
 	return json_incref(children);
+}
+
+json_t *
+store_requests_of(struct store *store, const char *subject, uint64_t from_ns, uint64_t to_ns,
+		  struct error *error)
+{
+	return json_array();
 }
 
 json_t *
