@@ -76,6 +76,7 @@ engine_free(struct engine *engine)
 		HASH_DEL(engine->hosts, host);
 		flows_free(host);
 		natives_host_free(host);
+		free(host->twice);
 		free(host->name);
 		free(host);
 	}
@@ -523,7 +524,7 @@ event_key(const struct route *route, const struct ctf_event *event, uint64_t *re
 		return true;
 	if ((route->source && route->source->key) || !event->stream)
 		return false;
-	env = ctf_trace_env(ctf_stream_trace(event->stream), "vpid");
+	env = ctf_stream_env(event->stream, "vpid");
 	return env && !parse_u64(env, ret);
 }
 
@@ -648,6 +649,29 @@ decode(struct engine_host *host, const struct deriver *deriver, const struct ctf
 		engine->counters.incomplete++;
 }
 
+static const struct deriver *
+deriver_of(const struct engine *engine, unsigned wanted)
+{
+	for (unsigned i = 0; i < engine->n_derivers; i++)
+		if (engine->derivers[i].wanted == wanted)
+			return &engine->derivers[i];
+	return NULL;
+}
+
+static void
+to_flows(struct engine_host *host, const struct ctf_event *event)
+{
+	const struct route *routes = host->engine->routes[event->wanted];
+	const struct deriver *deriver = deriver_of(host->engine, event->wanted);
+
+	if ((!routes && !deriver) || told_twice(host, event))
+		return;
+	if (deriver)
+		decode(host, deriver, event);
+	for (const struct route *r = routes; r; r = r->next)
+		take_event(host, r, event);
+}
+
 void
 engine_event(struct engine_host *host, const struct ctf_event *event)
 {
@@ -659,11 +683,7 @@ engine_event(struct engine_host *host, const struct ctf_event *event)
 		run_timers(host, event->t_ns);
 	if (event->wanted >= engine->n_routes)
 		return;
-	for (unsigned i = 0; i < engine->n_derivers; i++)
-		if (engine->derivers[i].wanted == event->wanted)
-			decode(host, &engine->derivers[i], event);
-	for (const struct route *r = engine->routes[event->wanted]; r; r = r->next)
-		take_event(host, r, event);
+	to_flows(host, event);
 	if (engine->native_routes[event->wanted])
 		natives_event(host, event);
 }
@@ -700,7 +720,7 @@ engine_loss(struct engine_host *host, const struct ctf_loss *loss)
 
 	natives_loss(host, loss);
 	if (loss->stream)
-		env = ctf_trace_env(ctf_stream_trace(loss->stream), "vpid");
+		env = ctf_stream_env(loss->stream, "vpid");
 	tell_loss(host, loss, env);
 	for (entry = host->flows; entry; entry = entry->hh.next) {
 		const struct state *state =

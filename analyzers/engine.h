@@ -44,6 +44,7 @@ struct engine_counters {
 	uint64_t unexpected;   /* (event, state) pairs that no table has. */
 	uint64_t incomplete;   /* Events without a field that their rule needs. */
 	uint64_t late;
+	uint64_t twice;        /* Left out, as another session's trace has them too. */
 	uint64_t capped;       /* Flows that were not made: max_flows_per_host. */
 	uint64_t facts;
 };

@@ -123,6 +123,7 @@ struct engine_host {
 	struct gone *gone;
 	struct heap timers;         /* Those with a deadline. */
 	struct pool pools[MAX_ANALYZERS + 1]; /* By engine_pool(). */
+	struct twice *twice;        /* What may come once more; NULL before the first event. */
 	struct native_run *natives; /* By analyzer; NULL before the first event of any. */
 	UT_hash_handle hh;
 };
@@ -159,6 +160,9 @@ size_t flow_used(const struct analyzer *analyzer, const struct flow *flow);
 struct entry *entry_find(struct engine_host *host, unsigned analyzer, uint64_t key);
 /* NULL when the host has all it may have. */
 struct entry *entry_new(struct engine_host *host, unsigned analyzer, uint64_t key);
+
+/* Whether another trace has had the same event right now (engine_twice.c). */
+bool told_twice(struct engine_host *host, const struct ctf_event *event);
 
 /* Native analyzers (engine_native.c). */
 

@@ -4,6 +4,7 @@ libanalyzers_a_SOURCES = \
 	analyzers/analyzer.h analyzers/analyzers.c \
 	analyzers/engine.c analyzers/engine.h analyzers/engine_private.h \
 	analyzers/engine_compile.c analyzers/engine_heap.c analyzers/engine_native.c \
+	analyzers/engine_twice.c \
 	analyzers/engine_save.c analyzers/engine_tables.c \
 	analyzers/windows.c analyzers/windows.h \
 	analyzers/facts.c analyzers/facts.h \
@@ -22,7 +23,7 @@ libanalyzers_a_SOURCES = \
 	analyzers/ovs_kprobes.c analyzers/ovs_addresses.c analyzers/ovs_control.c \
 	analyzers/ovs_window.c analyzers/ovs_window.h analyzers/ovs_json.c \
 	analyzers/qemu.c analyzers/qemu.h analyzers/qemu_qmp.c \
-	analyzers/qemu_rounds.c analyzers/qemu_steps.c analyzers/qemu_tell.c \
+	analyzers/qemu_rounds.c analyzers/qemu_stages.c analyzers/qemu_steps.c analyzers/qemu_tell.c \
 	analyzers/json_text.c analyzers/json_text.h \
 	analyzers/oslo_record.c analyzers/oslo_record.h \
 	analyzers/openstack.h analyzers/log_decoder.c analyzers/log_match.c \

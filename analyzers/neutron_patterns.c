@@ -65,8 +65,12 @@ const struct pattern neutron_patterns[] = {
 	     "segments %(segments)s", LOG_CAUSE, "port-binding-failed", F_PORT, F_PORT, F_HOST),
 	NOTHING(MANAGERS, "Attempting to bind port %(port)s by drivers %(drivers)s on host %(host)s at "
 		"level %(level)s using segments %(segments)s"),
+	/* Of all that is said of the agent, what it is and where. */
 	STEP("neutron.plugins.ml2.drivers.mech_agent", "Refusing to bind port %(pid)s to dead agent: "
-	     "%(agent)s", LOG_CAUSE, "agent-down", F_PORT, F_PORT, F_DETAIL),
+	     "{%s'agent_type': '%s', %s'host': '%s', %s", LOG_CAUSE, "agent-down", F_PORT, F_PORT, 0,
+	     F_MESSAGE, 0, F_DETAIL),
+	STEP("neutron.plugins.ml2.drivers.mech_agent", "Refusing to bind port %(pid)s to dead agent: "
+	     "{%s", LOG_CAUSE, "agent-down", F_PORT, F_PORT, F_DETAIL),
 	STEP("neutron.plugins.ml2.drivers.mech_agent", "Port %(pid)s on network %(network)s not bound, "
 	     "no agent of type %(at)s registered on host %(host)s", LOG_CAUSE, "agent-missing", F_PORT,
 	     F_PORT, F_NETWORK, F_DETAIL, F_HOST),
@@ -157,6 +161,8 @@ const struct pattern neutron_patterns[] = {
 	     F_NETWORK),
 	STEP(DHCP, "Calling driver for network: %(net)s action: %(action)s", LOG_NEUTRON_TOOK,
 	     "dhcp.driver", F_NETWORK, F_NETWORK, F_DETAIL),
+	STEP(DHCP, "Calling driver for network: %(net)s/seg=%(seg)s action: %(action)s", LOG_NEUTRON_TOOK,
+	     "dhcp.driver", F_NETWORK, F_NETWORK, 0, F_DETAIL),
 	STEP(DHCP, "Unable to %(action)s dhcp for %(net_id)s.", LOG_CAUSE, "dhcp-failed", F_NETWORK,
 	     F_DETAIL, F_NETWORK),
 	{ DHCP, "Synchronizing state", LOG_NEUTRON_BEGIN, "dhcp.sync", .flags = RID_WRONG,
@@ -184,6 +190,9 @@ const struct pattern neutron_patterns[] = {
 	     F_ROUTER),
 	STEP(L3, "Failed to process compatible router: %s", LOG_CAUSE, "router-failed", F_ROUTER,
 	     F_ROUTER),
+	STEP(L3, "Error while processing router %s", LOG_CAUSE, "router-failed", F_ROUTER, F_ROUTER),
+	STEP(L3, "Hit retry limit with router update for %s, action %s", LOG_CAUSE, "router-failed",
+	     F_ROUTER, F_ROUTER, F_DETAIL),
 	STEP(L3, "Error while deleting router %s", LOG_CAUSE, "router-failed", F_ROUTER, F_ROUTER),
 	NOTHING(L3, "Got routers updated notification :%s"),
 	NOTHING(L3, "Got router deleted notification for %s"),

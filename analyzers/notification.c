@@ -389,6 +389,10 @@ notification_match(struct record *record, struct line *line, line_fn *give, void
 		give(context, LOG_PORT, line);
 	if (family == CINDER && line->fields[F_VOLUME].size)
 		give(context, LOG_VOLUME, line);
+	if (family == NOVA && step == END && line->fields[F_VOLUME].size &&
+	    (text_is(&line->name, "instance.volume_attach") ||
+	     text_is(&line->name, "instance.volume_detach")))
+		give(context, LOG_VM_VOLUME, line);
 	if (family == NOVA && (text_is(&event, "compute.exception") || step == FAIL))
 		give(context, LOG_CAUSE, line);
 	if (text_is(&event, "compute.exception"))

@@ -8,6 +8,7 @@
 #define WSGI "nova.api.openstack.wsgi"
 #define CONDUCTOR "nova.conductor.manager"
 #define MANAGER "nova.compute.manager"
+#define MIGRATION "nova.virt.libvirt.migration"
 #define LIBVIRT "nova.virt.libvirt.driver"
 #define GUEST "nova.virt.libvirt.guest"
 #define TRACKER "nova.compute.resource_tracker"
@@ -140,6 +141,13 @@ const struct pattern nova_patterns[] = {
 	  .take = { F_DETAIL }, .flags = RID_OK },
 	STEP("nova.scheduler.manager", "Unable to successfully claim against any host.", LOG_CAUSE,
 	     "no-resources", 0),
+	/* Before Zed. */
+	{ "nova.scheduler.filter_scheduler", "Selected host: %(host)s", LOG_NOVA_TOOK, "weighed",
+	  .take = { F_DETAIL }, .flags = RID_OK },
+	STEP("nova.scheduler.filter_scheduler", "Unable to successfully claim against any host.",
+	     LOG_CAUSE, "no-resources", 0),
+	NOTHING("nova.scheduler.filter_scheduler", "Filtered %(hosts)s"),
+	NOTHING("nova.scheduler.filter_scheduler", "Weighed %(hosts)s"),
 	NOTHING("nova.scheduler.manager", "Filtered %(hosts)s"),
 	NOTHING("nova.scheduler.manager", "Weighed %(hosts)s"),
 	{ "nova.scheduler.manager", "Starting to schedule for instances: %s", LOG_NOVA_TOOK,
@@ -215,12 +223,16 @@ const struct pattern nova_patterns[] = {
 	STEP(MANAGER, "Timeout waiting for %(events)s for instance with vm_state %(vm_state)s and "
 	     "task_state %(task_state)s.", LOG_CAUSE, "vif-plug-timeout", F_DETAIL, F_STATE,
 	     F_TASK_STATE),
+	/* Before Zed the driver says it; with a full stop at its end up to Victoria. */
 	{ LIBVIRT, "Timeout waiting for %(events)s for instance with vm_state %(vm_state)s and "
-	  "task_state %(task_state)s.", LOG_NOVA_FAIL, "vif-plug wait", .take = { F_DETAIL },
+	  "task_state %(task_state)s", LOG_NOVA_FAIL, "vif-plug wait", .take = { F_DETAIL },
 	  .flags = RID_OK | TIMED_OUT },
 	STEP(LIBVIRT, "Timeout waiting for %(events)s for instance with vm_state %(vm_state)s and "
-	     "task_state %(task_state)s.", LOG_CAUSE, "vif-plug-timeout", F_DETAIL, F_STATE,
+	     "task_state %(task_state)s", LOG_CAUSE, "vif-plug-timeout", F_DETAIL, F_STATE,
 	     F_TASK_STATE),
+	STEP(MANAGER, "Timeout waiting for Neutron events: %s", LOG_CAUSE, "vif-plug-timeout", F_DETAIL),
+	STALE(MANAGER, "Failed waiting for network virtual interfaces to be plugged on the destination "
+	      "host %s.", LOG_CAUSE, "vif-plug-timeout", F_DESTINATION),
 	NOTHING(MANAGER, "Received event %(event)s"),
 	NOTHING(MANAGER, "Received event %s for instance with task_state %s."),
 	NOTHING(MANAGER, "No waiting events found dispatching %(event)s"),
@@ -313,9 +325,11 @@ const struct pattern nova_patterns[] = {
 	{ LIBVIRT, "Live Migration failure: %s", LOG_NOVA_FAIL, "libvirt_migrate",
 	  .take = { F_MESSAGE }, .flags = RID_WRONG | IF_OPEN },
 	STALE(LIBVIRT, "Live Migration failure: %s", LOG_CAUSE, NULL, F_MESSAGE),
-	STALE(LIBVIRT, "Live migration stuck for %(wait)d sec", LOG_CAUSE, "migration-stuck", F_SECONDS),
-	STALE(LIBVIRT, "Live migration not completed after %d sec", LOG_CAUSE, "migration-timeout",
+	STALE(MIGRATION, "Live migration not completed after %d sec", LOG_CAUSE, "migration-timeout",
 	      F_SECONDS),
+	STALE(MIGRATION, "Switching to post-copy migration mode", LOG_NOVA_TOOK, "switch_to_postcopy", 0),
+	STALE(MIGRATION, "Failed to switch to post-copy live migration: %s", LOG_CAUSE,
+	      "postcopy-failed", F_MESSAGE),
 	STALE(LIBVIRT, "Error from libvirt during live migration: %s", LOG_CAUSE, NULL, F_MESSAGE),
 	{ LIBVIRT, "Error monitoring migration: %(ex)s", LOG_NOVA_FAIL, "live_migration",
 	  .take = { F_MESSAGE }, .flags = RID_WRONG | IF_OPEN },
@@ -323,10 +337,10 @@ const struct pattern nova_patterns[] = {
 	STEP(LIBVIRT, "Failed to cancel migration %s", LOG_CAUSE, "abort-failed", F_MESSAGE),
 	STALE(TRACKER, "Migration %s is active on this compute host and has allocations in placement: "
 	      "%s.", LOG_MIGRATION, NULL, F_MIGRATION),
-	STALE("nova.virt.libvirt.migration", "Increasing downtime to %(downtime)d ms after "
+	STALE(MIGRATION, "Increasing downtime to %(downtime)d ms after "
 	      "%(waittime)d sec elapsed time", LOG_NOVA_TOOK, "increase_downtime", F_DETAIL),
-	NOTHING("nova.virt.libvirt.migration", "Current %(dt)s elapsed %(elapsed)d steps %(steps)s"),
-	NOTHING("nova.virt.libvirt.migration", "Downtime does not need to change"),
+	NOTHING(MIGRATION, "Current %(dt)s elapsed %(elapsed)d steps %(steps)s"),
+	NOTHING(MIGRATION, "Downtime does not need to change"),
 	STALE(MANAGER, "_post_live_migration() is started..", LOG_NOVA_BEGIN, "post_live_migration", 0),
 	STALE(MANAGER, "Migrating instance to %s finished successfully.", LOG_NOVA_END,
 	      "post_live_migration", F_DESTINATION),
@@ -352,8 +366,9 @@ const struct pattern nova_patterns[] = {
 	     F_DEVICE),
 	STEP("nova.virt.block_device", "Booting with volume %(volume_id)s at %(mountpoint)s",
 	     LOG_VM_VOLUME, NULL, F_VOLUME, F_DEVICE),
-	STEP("nova.virt.block_device", "Booting with volume snapshot %(volume_id)s at %(mountpoint)s",
-	     LOG_VM_VOLUME, NULL, F_VOLUME, F_DEVICE),
+	/* Of the volume that is made of it, the guest's XML tells. */
+	NOTHING("nova.virt.block_device", "Booting with volume snapshot %(snapshot_id)s at "
+		"%(mountpoint)s"),
 	{ MANAGER, "Detaching volume %(volume_id)s", LOG_NOVA_TOOK, "detach_volume",
 	  .take = { F_VOLUME }, .flags = RID_OK, .subject = F_VOLUME },
 	{ "nova.virt.block_device", "Attempting to driver detach volume %(volume_id)s from mountpoint "

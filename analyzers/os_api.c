@@ -291,6 +291,15 @@ expires(const struct flow *flow, const struct step *step)
 	return GONE;
 }
 
+/* Clients ask until a thing is there, or gone: that it is not is an answer. */
+static bool
+is_answer(const struct notes *notes)
+{
+	const struct text method = notes_get(notes, F_METHOD), status = notes_get(notes, F_HTTP_STATUS);
+
+	return (text_is(&method, "GET") || text_is(&method, "HEAD")) && text_is(&status, "404");
+}
+
 /* Operations that only read are told apart by what they read. */
 static void
 tell_service(struct subject *subject, const struct step *step, unsigned to)
@@ -304,7 +313,8 @@ tell_service(struct subject *subject, const struct step *step, unsigned to)
 	struct work work = {
 		.service = notes_get(notes, F_SERVICE), .operation = operation,
 		.request = { subject->key, strlen(subject->key) },
-		.failed = to == FAILED, .began = subject->began, .abandoned = to == GONE,
+		.failed = to == FAILED && !is_answer(notes), .began = subject->began,
+		.abandoned = to == GONE,
 	};
 
 	if (subject->flow.end_ns > start_ns)

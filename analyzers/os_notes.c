@@ -224,7 +224,8 @@ text_json(const struct text *text)
 
 	if (string)
 		return string;
-	clean = xstrndup(text->s, text->size);
+	clean = xmalloc(text->size);
+	memcpy(clean, text->s, text->size);
 	for (size_t i = 0; i < text->size; i++)
 		if (!clean[i] || (unsigned char) clean[i] >= 0x80)
 			clean[i] = '?';

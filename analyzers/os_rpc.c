@@ -70,12 +70,25 @@ call_expires(const struct flow *flow, const struct step *step)
 }
 
 /* Calls by topic, without the host that it ends with. */
+/* A topic without the host that is asked; but with Cinder's back end, which is
+ * HOST@BACKEND: each is another storage. */
+static struct text
+without_host(struct text topic)
+{
+	const char *at = memchr(topic.s, '@', topic.size);
+	const size_t from = at ? (size_t) (at - topic.s) : 0;
+	const char *dot = memchr(topic.s + from, '.', topic.size - from);
+
+	if (dot)
+		topic.size = (size_t) (dot - topic.s);
+	return topic;
+}
+
 static void
 tell_service(const struct subject *subject, const struct step *step, const char *prefix)
 {
 	const struct notes *notes = &subject->notes;
-	struct text topic = notes_get(notes, F_TOPIC);
-	const char *dot = memchr(topic.s, '.', topic.size);
+	const struct text topic = without_host(notes_get(notes, F_TOPIC));
 	const struct text what = notes_get(notes, F_WHAT);
 	char operation[64];
 	struct work work = {
@@ -85,8 +98,6 @@ tell_service(const struct subject *subject, const struct step *step, const char 
 
 	if (!text_is(&what, "call"))
 		return;
-	if (dot)
-		topic.size = (size_t) (dot - topic.s);
 	snprintf(operation, sizeof operation, "%s%s%.*s", prefix, topic.size ? " " : "",
 		 (int) MIN(topic.size, (size_t) 40), topic.s);
 	work.operation = (struct text) { operation, strlen(operation) };

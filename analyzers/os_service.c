@@ -146,7 +146,8 @@ done(struct flow *flow, const struct step *step)
 		counts->max_ns = work->lasted_ns;
 		text_copy(counts->slowest, sizeof counts->slowest, &work->request);
 	}
-	counts->buckets[histogram_bucket(work->lasted_ns) >> WIDER]++;
+	if (work->lasted_ns)           /* Else it was of a moment. */
+		counts->buckets[histogram_bucket(work->lasted_ns) >> WIDER]++;
 }
 
 /* Whether the window is still open when a late event comes depends on when its

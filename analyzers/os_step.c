@@ -164,6 +164,22 @@ expires(const struct flow *flow, const struct step *step)
 	return GONE;
 }
 
+/* How long each took is counted for its service, as an operation. */
+static void
+moved(struct flow *flow, const struct step *step, unsigned from, unsigned to)
+{
+	const struct notes *notes = &CONTAINER_OF(flow, struct subject, flow)->notes;
+	const struct work work = {
+		.service = notes_get(notes, F_SERVICE), .operation = notes_get(notes, F_NAME),
+		.request = notes_get(notes, F_REQUEST_ID), .failed = to == FAILED || to == TIMEOUT,
+		.lasted_ns = flow->end_ns - MIN(flow->end_ns, flow->start_ns),
+	};
+
+	(void) from;
+	if (work.operation.size && (to == OK || work.failed))
+		service_done_only(step, &work);
+}
+
 #define RULES(FAMILY) { \
 	{ .on = FAMILY ":begin", .in = IN(RUNNING), .to = STAY, .act = note, .when = is_kept }, \
 	{ .on = FAMILY ":begin", .in = IN(FLOW_IDLE) | IN(RUNNING), .to = RUNNING, .act = begin, \
@@ -196,6 +212,7 @@ expires(const struct flow *flow, const struct step *step)
 	.rules = RULES, \
 	.expires = expires, \
 	.expires_to = IN(GONE), \
+	.moved = moved, \
 	.attributes = subject_attributes, \
 	.used = subject_used, \
 	.check = subject_check, \

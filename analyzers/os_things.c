@@ -104,6 +104,16 @@ identify(char name[NAME_SIZE], unsigned event, const void *values)
 	return name_add_string(name, size, thing->kind);
 }
 
+/* Whether the line tells that it is no more. */
+static bool
+is_end(const struct flow *flow, const struct step *step)
+{
+	const struct text *name = &((const struct line *) step->values)->name;
+
+	(void) flow;
+	return text_is(name, "port.delete") || text_is(name, "instance.volume_detach");
+}
+
 static void
 tell(struct flow *flow, const struct step *step, enum log_event event)
 {
@@ -113,7 +123,7 @@ tell(struct flow *flow, const struct step *step, enum log_event event)
 	struct fact fact = { .type = thing->type, .kind = thing->kind };
 	char name[NAME_SIZE];
 	const struct text key = { name, add_key(name, thing, line) };
-	bool news = false;
+	bool news = is_end(flow, step);
 
 	text_copy(subject->key, sizeof subject->key, &key);
 	for (size_t i = 0; thing->fields[i]; i++) {
@@ -124,11 +134,12 @@ tell(struct flow *flow, const struct step *step, enum log_event event)
 	}
 	if (!news)
 		return;
-	if (text_is(&line->name, "port.delete"))
+	if (is_end(flow, step))
 		fact.end_ns = step->t_ns;
+	if (event == LOG_VM_VOLUME)
+		fact.start_ns = flow->start_ns;     /* Attached again is another attachment. */
 	fact.attributes = notes_json(&subject->notes, false);
-	if (thing->type == FACT_LINK)
-		json_object_set_new(fact.attributes, "t_ns", json_integer((json_int_t) step->t_ns));
+	json_object_set_new(fact.attributes, "t_ns", json_integer((json_int_t) step->t_ns));
 	step_tell(step, flow, &fact);
 }
 
@@ -204,13 +215,6 @@ tell_addresses(struct flow *flow, const struct step *step)
 }
 
 #define ANY (IN(FLOW_IDLE) | IN(KNOWN))
-static bool
-is_port_deleted(const struct flow *flow, const struct step *step)
-{
-	(void) flow;
-	return text_is(&((const struct line *) step->values)->name, "port.delete");
-}
-
 static void
 tell_port_deleted(struct flow *flow, const struct step *step)
 {
@@ -222,11 +226,14 @@ tell_port_deleted(struct flow *flow, const struct step *step)
 
 static const struct rule rules[] = {
 	{ .on = "neutron:port", .in = ANY, .to = GONE, .act = tell_port_deleted,
-	  .when = is_port_deleted },
+	  .when = is_end },
 	{ .on = "neutron:port", .in = ANY, .to = KNOWN, .act = tell_port },
 	{ .on = "cinder:volume", .in = ANY, .to = KNOWN, .act = tell_volume },
 	{ .on = "vm:port", .in = ANY, .to = KNOWN, .act = tell_vm_port },
-	{ .on = "vm:volume", .in = ANY, .to = KNOWN, .act = tell_vm_volume },
+	{ .on = "vm:volume", .in = ANY, .to = GONE, .act = tell_vm_volume, .when = is_end },
+	{ .on = "vm:volume", .in = IN(FLOW_IDLE), .to = KNOWN, .act = tell_vm_volume,
+	  .begins = true },
+	{ .on = "vm:volume", .in = IN(KNOWN), .to = KNOWN, .act = tell_vm_volume },
 	{ .on = "nova:migration", .in = ANY, .to = KNOWN, .act = tell_migration },
 	{ .on = "nova:instance", .in = ANY, .to = KNOWN, .act = tell_addresses },
 	{ 0 }

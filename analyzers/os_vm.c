@@ -60,6 +60,17 @@ is_update(const struct flow *flow, const struct step *step)
 	return text_is(&line->name, "instance.update");
 }
 
+/* Updates tell of the host each time: where none is given the instance is on none, be it
+ * shelved, or not built there after all.  One that is deleted keeps its last. */
+static bool
+has_left(const struct step *step)
+{
+	const struct line *line = step->values;
+	const struct text host = line_field(line, F_HOST), state = line_field(line, F_STATE);
+
+	return is_update(NULL, step) && !host.size && state.size && !text_is(&state, "deleted");
+}
+
 static bool
 is_deleted(const struct flow *flow, const struct step *step)
 {
@@ -88,7 +99,7 @@ tell_entity(struct subject *vm, const struct step *step)
 			: line_field(line, field);
 
 		/* No task is told by its absence. */
-		if (field == F_TASK_STATE && !text.size)
+		if ((field == F_TASK_STATE && !text.size) || (field == F_HOST && has_left(step)))
 			news |= notes_clear(&vm->notes, field);
 		news |= notes_set(&vm->notes, field, text);
 	}
@@ -169,7 +180,7 @@ change(struct flow *flow, const struct step *step)
 		if ((made || before.size) && !same(&power, &before))
 			tell_change(vm, step, "power_state", &before, &power, seq++);
 	}
-	if (host.size) {
+	if (host.size || has_left(step)) {
 		const struct text before = notes_get(&vm->notes, F_HOST);
 
 		if (!first && !same(&host, &before))

@@ -45,13 +45,6 @@ const struct state qemu_states[] = {
 	[GONE] = { .name = "gone", .final = true },
 };
 
-const enum qemu_stage_name qemu_stage_of[] = {
-	[SETUP] = STAGE_SETUP, [PRECOPY] = STAGE_PRECOPY, [STOPCOPY] = STAGE_STOPCOPY,
-	[POSTCOPY] = STAGE_POSTCOPY, [PAUSED] = STAGE_PAUSED, [RECOVER] = STAGE_RECOVER,
-	[LOADING] = STAGE_PRECOPY, [D_POSTCOPY] = STAGE_POSTCOPY, [D_PAUSED] = STAGE_PAUSED,
-	[D_RECOVER] = STAGE_RECOVER, [GONE] = STAGE_NONE,
-};
-
 #define S_PRE   (IN(SETUP) | IN(PRECOPY) | IN(STOPCOPY))
 #define S_POST  (IN(POSTCOPY) | IN(PAUSED) | IN(RECOVER))
 #define S_LIVE  (S_PRE | S_POST | IN(CANCELLING))
@@ -67,6 +60,11 @@ const enum qemu_stage_name qemu_stage_of[] = {
 struct thread { uint64_t vtid; };
 static const struct field thread_fields[] = {
 	FIELD(U64, struct thread, vtid, "vtid", .scope = CTF_EVENT_CONTEXT, .optional = true),
+	{ 0 }
+};
+static const struct field procname_fields[] = {
+	FIELD(TEXT, struct qemu_words, text, "procname", .scope = CTF_EVENT_CONTEXT,
+	      .optional = true),
 	{ 0 }
 };
 static const struct field json_fields[] = { FIELD(TEXT, struct qemu_words, text, "json"), { 0 } };
@@ -125,6 +123,16 @@ by_thread(const struct flow *flow, const struct step *step)
 	return thread->vtid != flow->key;
 }
 
+/* "postcopy/listen", since 10.0 "mig/dst/listen": loads RAM while the guest runs
+ * at the destination already. */
+static bool
+by_listener(const struct flow *flow, const struct step *step)
+{
+	const struct text *name = &((const struct qemu_words *) step->values)->text;
+
+	return name->size && memmem(name->s, name->size, "listen", strlen("listen"));
+}
+
 static bool
 is_zero(const struct flow *flow, const struct step *step)
 {
@@ -176,6 +184,13 @@ guess_source(struct flow *flow, const struct step *step)
 }
 
 static void
+guess_sending(struct flow *flow, const struct step *step)
+{
+	guess_source(flow, step);
+	qemu_of(flow)->m.either = 1;
+}
+
+static void
 accept_source(struct flow *flow, const struct step *step)
 {
 	struct qemu *q = qemu_of(flow);
@@ -190,6 +205,13 @@ guess_destination(struct flow *flow, const struct step *step)
 {
 	accept_source(flow, step);
 	qemu_of(flow)->m.guessed = qemu_of(flow)->m.inferred = 1;
+}
+
+static void
+guess_postcopy(struct flow *flow, const struct step *step)
+{
+	guess_destination(flow, step);
+	qemu_of(flow)->m.postcopy = 1;
 }
 
 static void
@@ -340,6 +362,27 @@ to_postcopy(struct flow *flow, const struct step *step)
 	qemu_of(flow)->m.postcopy = 1;
 }
 
+/* What began in the middle was taken for pre-copy; if that ends without a
+ * synchronisation and a stop, it was post-copy. */
+static void
+reconsider(struct flow *flow)
+{
+	struct qemu_migration *m = &qemu_of(flow)->m;
+
+	if (!m->either || m->switchover_ns || m->dirty_syncs || flow->lost || m->n_stages != 1)
+		return;
+	m->stages[0].name = STAGE_POSTCOPY;
+	m->postcopy = 1;
+	m->n_rounds = 0;
+}
+
+static void
+interrupted(struct flow *flow, const struct step *step)
+{
+	reconsider(flow);
+	to_postcopy(flow, step);
+}
+
 /* The runstate was not seen to change, but the guest is stopped. */
 static void
 guess_stop(struct flow *flow, const struct step *step)
@@ -418,6 +461,7 @@ complete(struct flow *flow, const struct step *step)
 {
 	struct qemu_migration *m = &qemu_of(flow)->m;
 
+	reconsider(flow);
 	m->completed_ns = step->t_ns;
 	m->reason[0] = '\0';
 }
@@ -434,87 +478,6 @@ static void
 process_gone(struct flow *flow, const struct step *step)
 {
 	because(flow, "the QEMU process is gone", true);
-}
-
-/* -- Stages and timers --------------------------------------------------- */
-
-static void
-open_stage(struct qemu_migration *m, enum qemu_stage_name name, uint64_t t_ns)
-{
-	if (m->n_stages == QEMU_STAGES) {
-		/* Only post-copy that is paused again and again comes here. */
-		memmove(&m->stages[1], &m->stages[2], (QEMU_STAGES - 2) * sizeof *m->stages);
-		m->n_stages--;
-		m->stages_dropped++;
-	}
-	m->stages[m->n_stages++] = (struct qemu_stage) {
-		.name = name, .inferred = m->guessed, .start_ns = t_ns,
-	};
-	m->guessed = 0;
-}
-
-static void
-enter_stage(struct qemu *q, const struct step *step, enum qemu_stage_name name)
-{
-	const uint64_t limit = q->settings.downtime_limit_ns * step->options->stall_factor;
-	struct qemu_migration *m = &q->m;
-
-	open_stage(m, name, name == STAGE_SETUP ? q->flow.start_ns : step->t_ns);
-	if (name == STAGE_PRECOPY && q->flow.state == PRECOPY)
-		qemu_rounds_begin(q, step->t_ns);
-	if (name == STAGE_STOPCOPY) {
-		m->stall_limit_ns = MIN(limit, step->options->stall_max_ns);
-		m->stall_limit_ns = MAX(m->stall_limit_ns, step->options->stall_min_ns);
-		q->flow.deadline_ns = step->t_ns + m->stall_limit_ns;
-	}
-}
-
-static void
-leave_stage(struct qemu *q, const struct step *step)
-{
-	struct qemu_migration *m = &q->m;
-	struct qemu_stage *stage = m->n_stages ? &m->stages[m->n_stages - 1] : NULL;
-
-	if (!stage || stage->end_ns)
-		return;
-	stage->end_ns = step->t_ns;
-	q->flow.deadline_ns = 0;
-	if (m->stall_ns)
-		qemu_tell_stall(q, step, MAX(step->t_ns, m->stall_ns));
-	if (m->slow_ns)
-		qemu_tell_slow(q, step, step->t_ns);
-	m->stall_ns = m->slow_ns = 0;
-}
-
-static void
-moved(struct flow *flow, const struct step *step, unsigned from, unsigned to)
-{
-	struct qemu *q = qemu_of(flow);
-	const struct qemu_migration *m = &q->m;
-	const enum qemu_stage_name name = qemu_stage_of[to];
-	const struct qemu_stage *last = m->n_stages ? &m->stages[m->n_stages - 1] : NULL;
-
-	if (to == CANCELLING || (name && last && last->name == name && !last->end_ns))
-		return;
-	leave_stage(q, step);
-	if (name != STAGE_PRECOPY)
-		qemu_rounds_end(q, step);
-	if (name)
-		enter_stage(q, step, name);
-}
-
-static void
-stalled(struct flow *flow, const struct step *step)
-{
-	struct qemu *q = qemu_of(flow);
-	struct qemu_migration *m = &q->m;
-
-	m->stall_ns = step->t_ns;
-	m->stall_event = flow->last_event;
-	m->stall_event_ns = flow->last_ns;
-	memcpy(m->stall_checkpoint, m->checkpoint, sizeof m->stall_checkpoint);
-	memcpy(m->stall_section, m->section, sizeof m->stall_section);
-	qemu_tell_stall(q, step, 0);
 }
 
 /* -- Rules --------------------------------------------------------------- */
@@ -566,7 +529,7 @@ static const struct rule rules[] = {
 	STATE("postcopy-device", S_PRE | S_POST, POSTCOPY, .act = to_postcopy),
 	STATE("postcopy-active", S_PRE | S_POST, POSTCOPY, .act = to_postcopy),
 	STATE("postcopy-active", D_LIVE, D_POSTCOPY, .act = to_postcopy),
-	STATE("postcopy-paused", S_PRE | S_POST, PAUSED, .act = to_postcopy),
+	STATE("postcopy-paused", S_PRE | S_POST, PAUSED, .act = interrupted),
 	STATE("postcopy-paused", D_LIVE, D_PAUSED, .act = to_postcopy),
 	STATE("postcopy-recover-setup", S_POST, RECOVER, .act = to_postcopy),
 	STATE("postcopy-recover-setup", D_LIVE, D_RECOVER, .act = to_postcopy),
@@ -638,6 +601,8 @@ static const struct rule rules[] = {
 	     .begins = true),
 	RULE("loadvm_state_setup", NULL, D_LIVE, STAY),
 	/* Each part of RAM that was loaded: enough to tell one that is under way. */
+	RULE("ram_load_complete", NULL, IN(IDLE), D_POSTCOPY, .act = guess_postcopy,
+	     .reads = procname_fields, .when = by_listener, .begins = true),
 	RULE("ram_load_complete", NULL, IN(IDLE), LOADING, .act = guess_destination,
 	     .begins = true),
 	RULE("ram_load_complete", NULL, IN(INCOMING) | D_LIVE | D_ENDED, STAY),
@@ -654,12 +619,12 @@ static const struct rule rules[] = {
 	     .act = guess_source, .begins = true),
 	RULE("migration_bitmap_sync_end", NULL, S_LIVE, STAY, .act = qemu_sync_end,
 	     .reads = sync_fields),
-	RULE("migrate_pending", NULL, IN(IDLE), PRECOPY, BY_THREAD, .act = guess_source,
+	RULE("migrate_pending", NULL, IN(IDLE), PRECOPY, BY_THREAD, .act = guess_sending,
 	     .begins = true),
 	RULE("migrate_pending", NULL, S_LIVE, STAY, .act = qemu_pending,
 	     .reads = pending_fields),
 	RULE("migrate_pending_estimate", NULL, IN(IDLE), PRECOPY, BY_THREAD,
-	     .act = guess_source, .begins = true),
+	     .act = guess_sending, .begins = true),
 	RULE("migrate_pending_estimate", NULL, S_LIVE, STAY, .act = qemu_pending,
 	     .reads = pending_fields),
 	RULE("migrate_pending_exact", NULL, S_LIVE, STAY, .act = qemu_pending,
@@ -771,8 +736,8 @@ const struct analyzer qemu_analyzer = {
 	.gone = GONE,
 	.rules = rules,
 	.sources = sources,
-	.moved = moved,
-	.timer = stalled,
+	.moved = qemu_moved,
+	.timer = qemu_stalled,
 	.attributes = qemu_attributes,
 	.used = used,
 	.check = check,

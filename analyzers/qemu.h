@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * qemu.h -- what qemu.c (tables and actions), qemu_rounds.c (rounds, curve,
- * forecast) and qemu_tell.c (attributes of the facts) share.  A flow is one
+ * qemu.h -- what qemu.c (tables and actions), qemu_qmp.c (requests),
+ * qemu_stages.c, qemu_rounds.c (rounds, curve, forecast) and qemu_tell.c
+ * (attributes of the facts) share.  A flow is one
  * QEMU process; it may be the destination of a migration, then the source of
  * others. */
 #ifndef ANALYZERS_QEMU_H
@@ -87,8 +88,9 @@ struct qemu_migration {
 	uint32_t has_pending;       /* The trace has migrate_pending. */
 	uint32_t expect_pending;    /* The next one tells what the last round left. */
 	uint32_t guessed;           /* The stage that begins now was not seen to begin. */
+	uint32_t either;            /* Begun by what pre-copy and post-copy have alike. */
 	uint32_t n_stages, stages_dropped;
-	uint32_t n_rounds, rounds_dropped, pad;
+	uint32_t n_rounds, rounds_dropped;
 	struct qemu_stage stages[QEMU_STAGES];
 	struct qemu_round rounds[QEMU_ROUNDS];  /* Last: only those in use are saved. */
 };
@@ -109,8 +111,6 @@ qemu_of(struct flow *flow)
 }
 
 extern const struct state qemu_states[];
-/* Stage that a state is part of; STAGE_NONE: goes on with the one before. */
-extern const enum qemu_stage_name qemu_stage_of[];
 extern const char *const qemu_stage_names[];
 /* Names of values where the trace has but numbers. */
 enum { N_QEMU_STATUS_NUMBERS = 11, N_QEMU_RUNNING_NUMBERS = 2 };
@@ -128,6 +128,12 @@ void qemu_set_capabilities(struct flow *flow, const struct step *step);
 void qemu_read_query(struct flow *flow, const struct step *step);
 /* Copies a string, cut at a UTF-8 border. */
 void qemu_copy(char *buffer, size_t size, const char *string);
+
+/* qemu_stages.c */
+/* The flow changed its state: ends a stage and begins another. */
+void qemu_moved(struct flow *flow, const struct step *step, unsigned from, unsigned to);
+/* The guest has been stopped for too long. */
+void qemu_stalled(struct flow *flow, const struct step *step);
 
 /* qemu_rounds.c */
 struct qemu_sync { uint64_t dirty_pages; };

@@ -5,6 +5,16 @@
 
 /* -- Volumes -------------------------------------------------------------- */
 
+/* Where it is, not where it was. */
+static void
+write_device(const json_t *volume, const struct screen *screen, struct buf *out)
+{
+	const char *device = json_text_at(volume, "device");
+
+	if (device && json_is_object(json_at(volume, "vm")))
+		screen_add_text(screen, device, out);
+}
+
 static const struct column volume_columns[] = {
 	FIELD("ID", "id", ID, 0),
 	FIELD("NAME", "name", TEXT, COLUMN_FLEX),
@@ -12,7 +22,7 @@ static const struct column volume_columns[] = {
 	FIELD("GIB", "size_gib", COUNT, COLUMN_RIGHT),
 	PIECE("VM", page_write_vm, COLUMN_FLEX),
 	FIELD("HOST", "host", TEXT, COLUMN_SPARE),
-	FIELD("DEVICE", "device", TEXT, 0),
+	PIECE("DEVICE", write_device, 0),
 	FIELD("BACKEND", "backend", TEXT, COLUMN_FLEX | COLUMN_SPARE),
 	FIELD("CHANGED", "changed_ns", AGE, COLUMN_SPARE),
 	FIELD("PATH", "path", TEXT, COLUMN_FLEX | COLUMN_WIDE),
@@ -38,6 +48,7 @@ static const struct page_field volume_fields[] = {
 	{ NULL, "device", VALUE_TEXT, "as ", NULL },
 	{ NULL, "path", VALUE_TEXT, "from ", NULL },
 	{ NULL, "attachment", VALUE_TEXT, "attachment ", NULL },
+	{ NULL, "detached_ns", VALUE_TIME, "until ", NULL },
 	{ "of", "user", VALUE_TEXT, "user ", NULL },
 	{ NULL, "project", VALUE_TEXT, "project ", NULL },
 	{ "changed", "changed_ns", VALUE_TIME, NULL, NULL },

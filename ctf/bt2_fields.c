@@ -75,7 +75,6 @@ array_bytes(const bt_field *field, struct buf *storage, struct ctf_value *ret)
 	bool is_signed;
 
 	if (!bt_field_class_type_is(type, BT_FIELD_CLASS_TYPE_INTEGER) ||
-	    bt_field_class_type_is(type, BT_FIELD_CLASS_TYPE_ENUMERATION) ||
 	    bt_field_class_integer_get_field_value_range(element) != BYTE_BITS)
 		return false;
 	is_signed = bt_field_class_type_is(type, BT_FIELD_CLASS_TYPE_SIGNED_INTEGER);

@@ -23,6 +23,9 @@ struct bt2_stream {
 	struct bt2 *bt2;
 	char *name;
 	uint64_t bytes;             /* For progress: its part of the trace's. */
+	uint64_t hz;                /* Of its clock; 0: its events have no time. */
+	const bt_trace *trace;
+	char env_number[24];        /* The last that was asked for, as text. */
 	bt_message_iterator *iterator;
 	bt_message_array_const messages;
 	uint64_t n_messages, at;
@@ -51,8 +54,7 @@ struct bt2 {
 	struct bt2_stream *streams;
 	size_t n;
 	struct bt2_stream *wanted;  /* Whom the next run of the graph is for. */
-	uint64_t hz;
-	bool has_clock;
+	bool has_clock;             /* 'public' tells of it. */
 };
 
 static void
@@ -178,23 +180,23 @@ drop_message(struct bt2_stream *stream)
 
 /* Clock cycles in ns, as libbabeltrace2 and our decoder (ctf_clock_ns()) do it. */
 static uint64_t
-cycles_to_ns(const struct bt2 *bt2, uint64_t cycles)
+cycles_to_ns(uint64_t hz, uint64_t cycles)
 {
-	double ns = 1e9 * (double) cycles / (double) bt2->hz;
+	double ns = 1e9 * (double) cycles / (double) hz;
 
-	if (bt2->hz == NS_PER_S)
+	if (hz == NS_PER_S)
 		return cycles;
 	return ns >= (double) UINT64_MAX ? UINT64_MAX : (uint64_t) ns;
 }
 
 static uint64_t
-raw_ns(const struct bt2 *bt2, const bt_clock_snapshot *snapshot, uint64_t *ret_t_ns)
+raw_ns(const struct bt2_stream *stream, const bt_clock_snapshot *snapshot, uint64_t *ret_t_ns)
 {
-	uint64_t raw = cycles_to_ns(bt2, bt_clock_snapshot_get_value(snapshot));
+	uint64_t raw = cycles_to_ns(stream->hz, bt_clock_snapshot_get_value(snapshot));
 	int64_t t;
 
 	*ret_t_ns = bt_clock_snapshot_get_ns_from_origin(snapshot, &t) ?
-		raw + (uint64_t) bt2->public.clock_offset_ns : (uint64_t) t;
+		raw + (uint64_t) stream->bt2->public.clock_offset_ns : (uint64_t) t;
 	return raw;
 }
 
@@ -202,8 +204,8 @@ static void
 set_loss_times(struct bt2_stream *stream, struct ctf_loss *loss, const bt_clock_snapshot *begin,
 	       const bt_clock_snapshot *end)
 {
-	loss->begin_raw_ns = raw_ns(stream->bt2, begin, &loss->begin_t_ns);
-	loss->end_raw_ns = raw_ns(stream->bt2, end, &loss->end_t_ns);
+	loss->begin_raw_ns = raw_ns(stream, begin, &loss->begin_t_ns);
+	loss->end_raw_ns = raw_ns(stream, end, &loss->end_t_ns);
 }
 
 /* Discarded events: the difference between the running totals of two packets,
@@ -288,8 +290,8 @@ take_event(struct bt2_stream *stream, const bt_message *message)
 	uint64_t t_ns = 0;
 
 	stream->counters.events++;
-	if (bt2->has_clock)
-		stream->clock_ns = raw_ns(bt2,
+	if (stream->hz)
+		stream->clock_ns = raw_ns(stream,
 			bt_message_event_borrow_default_clock_snapshot_const(message), &t_ns);
 	if (wanted < 0)
 		return false;
@@ -309,14 +311,24 @@ take_event(struct bt2_stream *stream, const bt_message *message)
 	return true;
 }
 
-static bool
-is_kernel(const bt_trace *trace)
+static const void *
+stream_origin(void *context)
 {
-	const bt_value *domain =
-		bt_trace_borrow_environment_entry_value_by_name_const(trace, "domain");
+	return ((const struct bt2_stream *) context)->bt2;
+}
 
-	return domain && bt_value_is_string(domain) &&
-	       streq(bt_value_string_get(domain), "kernel");
+static const char *
+stream_env(void *context, const char *key)
+{
+	struct bt2_stream *stream = context;
+	const bt_value *value = stream->trace ?
+		bt_trace_borrow_environment_entry_value_by_name_const(stream->trace, key) : NULL;
+
+	if (!value || bt_value_is_string(value))
+		return value ? bt_value_string_get(value) : NULL;
+	snprintf(stream->env_number, sizeof stream->env_number, "%" PRId64,
+		 bt_value_integer_signed_get(value));
+	return stream->env_number;
 }
 
 static int32_t
@@ -344,13 +356,11 @@ begin_packet(struct bt2_stream *stream, const bt_message *message)
 	uint64_t t_ns;
 
 	stream->cpu = packet_cpu(packet);
-	stream->kernel = is_kernel(bt_stream_borrow_trace_const(
-		bt_packet_borrow_stream_const(packet)));
 	stream->counters.packets++;
 	if (!bt_stream_class_packets_have_beginning_default_clock_snapshot(class))
 		return;
 	begin = bt_message_packet_beginning_borrow_default_clock_snapshot_const(message);
-	stream->clock_ns = raw_ns(stream->bt2, begin, &t_ns);
+	stream->clock_ns = raw_ns(stream, begin, &t_ns);
 }
 
 /* Takes what the message says; it is dropped unless it is an event to give. */
@@ -443,7 +453,7 @@ stream_visit(void *context, const struct ctf_visitor *visitor, void *visitor_con
 
 	visitor->event_begin(visitor_context, stream->event.stream,
 			     bt_event_class_get_name(bt_event_borrow_class_const(event)),
-			     stream->event.raw_ns, stream->event.t_ns, stream->bt2->has_clock);
+			     stream->event.raw_ns, stream->event.t_ns, stream->hz);
 	ctf_bt2_visit(event, visitor, visitor_context);
 	visitor->event_end(visitor_context);
 	return 0;
@@ -464,6 +474,8 @@ static const struct ctf_foreign_ops stream_ops = {
 	.advance = stream_advance,
 	.visit = stream_visit,
 	.counters = stream_counters,
+	.env = stream_env,
+	.origin = stream_origin,
 };
 
 /* --- Opening. --- */
@@ -537,23 +549,26 @@ add_sink(struct bt2 *bt2, const struct ctf_found_trace *found,
 }
 
 static void
-note_clock(struct bt2 *bt2, const bt_stream_class *stream_class)
+note_clock(struct bt2_stream *stream, const bt_stream_class *stream_class)
 {
 	const bt_clock_class *clock =
 		bt_stream_class_borrow_default_clock_class_const(stream_class);
+	struct bt2 *bt2 = stream->bt2;
 	struct ctf_opened *public = &bt2->public;
 	int64_t seconds;
 	uint64_t cycles;
 	bt_uuid uuid;
 
-	if (!clock || bt2->has_clock)
+	if (!clock)
+		return;
+	stream->hz = bt_clock_class_get_frequency(clock);
+	if (bt2->has_clock)
 		return;
 	bt2->has_clock = true;
-	bt2->hz = bt_clock_class_get_frequency(clock);
 	uuid = bt_clock_class_get_uuid(clock);
 	bt_clock_class_get_offset(clock, &seconds, &cycles);
 	public->clock_offset_ns = (int64_t) ((uint64_t) seconds * NS_PER_S +
-					     cycles_to_ns(bt2, cycles));
+					     cycles_to_ns(stream->hz, cycles));
 	public->has_clock_uuid = uuid;
 	if (uuid)
 		memcpy(public->clock_uuid, uuid, sizeof public->clock_uuid);
@@ -564,9 +579,8 @@ static void
 note_facts(struct bt2 *bt2, struct bt2_stream *stream)
 {
 	const bt_message *message = next_message(stream);
-	const bt_value *hostname;
 	const bt_stream *bt_stream;
-	const char *path;
+	const char *path, *hostname, *domain;
 
 	if (!message || bt_message_get_type(message) != BT_MESSAGE_TYPE_STREAM_BEGINNING)
 		return;
@@ -574,11 +588,14 @@ note_facts(struct bt2 *bt2, struct bt2_stream *stream)
 	path = bt_stream_get_name(bt_stream);
 	if (path)
 		stream->name = xstrdup(strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
-	note_clock(bt2, bt_stream_borrow_class_const(bt_stream));
-	hostname = bt_trace_borrow_environment_entry_value_by_name_const(
-		bt_stream_borrow_trace_const(bt_stream), "hostname");
-	if (hostname && bt_value_is_string(hostname) && !bt2->public.hostname)
-		bt2->public.hostname = xstrdup(bt_value_string_get(hostname));
+	note_clock(stream, bt_stream_borrow_class_const(bt_stream));
+	stream->trace = bt_stream_borrow_trace_const(bt_stream);
+	bt_trace_get_ref(stream->trace);
+	domain = stream_env(stream, "domain");
+	stream->kernel = domain && streq(domain, "kernel");
+	hostname = stream_env(stream, "hostname");
+	if (hostname && !bt2->public.hostname)
+		bt2->public.hostname = xstrdup(hostname);
 }
 
 static void
@@ -594,6 +611,7 @@ bt2_close(struct ctf_opened *opened)
 		while (stream->at < stream->n_messages)
 			drop_message(stream);
 		bt_message_iterator_put_ref(stream->iterator);
+		bt_trace_put_ref(stream->trace);
 		buf_done(&stream->storage);
 		free(stream->name);
 	}

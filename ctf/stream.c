@@ -68,6 +68,19 @@ ctf_stream_trace(const struct ctf_stream *stream)
 	return stream->trace;
 }
 
+const void *
+ctf_stream_origin(const struct ctf_stream *stream)
+{
+	return stream->foreign ? stream->foreign->origin(stream->foreign_context) : stream->trace;
+}
+
+const char *
+ctf_stream_env(const struct ctf_stream *stream, const char *key)
+{
+	return stream->foreign ? stream->foreign->env(stream->foreign_context, key) :
+		ctf_trace_env(stream->trace, key);
+}
+
 const char *
 ctf_stream_key(const struct ctf_stream *stream)
 {
@@ -196,25 +209,23 @@ to_1970(const struct ctf_stream *stream, uint64_t raw_ns)
 	return (uint64_t) MAX(t, INT64_C(0));
 }
 
-/* Number of the CPU whose buffer the open packet is of; -1: nobody wants it, or
- * it has none. */
+/* Number of the CPU whose buffer the open packet is of; -1: it has none. */
 static int32_t
 packet_cpu(const struct ctf_stream *stream)
 {
 	const struct ctf_stream_class *class = stream->stream_class;
+	const struct ctf_value *first = &stream->packet_values[0];
 
-	for (uint32_t i = 0; i < MIN(class->n_packet_values, stream->n_packet_values); i++)
-		if (streq(class->packet_paths[i], "cpu_id") &&
-		    stream->packet_values[i].type == CTF_UNSIGNED &&
-		    stream->packet_values[i].u <= INT32_MAX)
-			return (int32_t) stream->packet_values[i].u;
-	return -1;
+	if (!class->n_packet_values || !streq(class->packet_paths[0], "cpu_id") ||
+	    first->type != CTF_UNSIGNED || first->u > INT32_MAX)
+		return -1;
+	return (int32_t) first->u;
 }
 
 static bool
 is_kernel(const struct ctf_stream *stream)
 {
-	const char *domain = ctf_trace_env(stream->trace, "domain");
+	const char *domain = ctf_stream_env(stream, "domain");
 
 	return domain && streq(domain, "kernel");
 }

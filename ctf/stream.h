@@ -68,7 +68,13 @@ void ctf_counters_add(struct ctf_stream_counters *sum, const struct ctf_stream_c
  * broken by it and positions are kept under it.  Copied. */
 struct ctf_stream *ctf_stream_new(struct ctf_trace *trace, const char *key);
 void ctf_stream_free(struct ctf_stream *stream);
+/* NULL if it is decoded elsewhere (ctf_stream_new_foreign()). */
 struct ctf_trace *ctf_stream_trace(const struct ctf_stream *stream);
+/* The same for streams of one trace; only to be compared. */
+const void *ctf_stream_origin(const struct ctf_stream *stream);
+/* What the trace's environment says of 'key', numbers in decimal; NULL: nothing.
+ * Valid until the next call. */
+const char *ctf_stream_env(const struct ctf_stream *stream, const char *key);
 const char *ctf_stream_key(const struct ctf_stream *stream);
 /* For the owner. */
 void ctf_stream_set_user(struct ctf_stream *stream, void *user);
@@ -181,6 +187,8 @@ struct ctf_foreign_ops {
 	int (*visit)(void *context, const struct ctf_visitor *visitor, void *visitor_context,
 		     struct error *error);
 	struct ctf_stream_counters *(*counters)(void *context);
+	const char *(*env)(void *context, const char *key);
+	const void *(*origin)(void *context);
 };
 struct ctf_stream *ctf_stream_new_foreign(const char *key, const struct ctf_foreign_ops *ops,
 					  void *context);

@@ -263,6 +263,9 @@ compile_stream_class(struct ctf_trace *trace, struct ctf_stream_class *class, st
 	class->header_form = find_header_form(class->event_header);
 	class->begin_size = size_of_meaning(class->packet_context, CTF_MEANS_BEGIN);
 	class->end_size = size_of_meaning(class->packet_context, CTF_MEANS_END);
+	/* The first value of packets: a loss tells of which CPU it is. */
+	if (class->packet_context && ctf_node_want(class->packet_context, "cpu_id", 0))
+		class->packet_paths[class->n_packet_values++] = "cpu_id";
 	class->ready = true;
 	return 0;
 }

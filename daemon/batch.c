@@ -230,6 +230,7 @@ batch_add_counters(struct batch *batch, const struct ctf_stream_counters *input,
 	batch_add_counter(batch, "engine", "unexpected", c->unexpected);
 	batch_add_counter(batch, "engine", "incomplete", c->incomplete);
 	batch_add_counter(batch, "engine", "late", c->late);
+	batch_add_counter(batch, "engine", "twice", c->twice);
 	batch_add_counter(batch, "engine", "capped", c->capped);
 	batch_add_counter(batch, "engine", "native_bytes", engine_native_bytes(engine));
 }

@@ -99,7 +99,13 @@ find_mark(struct flow *flow, const struct flow_fact *fact)
 	json_t *error = flow_error_of(fact);
 	const char *message = json_string_value(json_object_get(error, "message"));
 	const char *exception = json_string_value(json_object_get(error, "exception"));
+	const char *cause = flow->error ? json_string_value(json_object_get(flow->error, "message"))
+					: NULL;
 
+	if (message && cause && streq(message, cause)) {
+		json_decref(error);      /* Said already, be it by another name. */
+		return;
+	}
 	add_finding(flow, *fact->name ? fact->name : "error",
 		    xasprintf("%s on %s: %s", *fact->service ? fact->service : "a service",
 			      fact->host, message ? message : exception ? exception :

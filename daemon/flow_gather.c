@@ -616,7 +616,7 @@ name_kind(struct flow *flow)
 	for (char *c = flow->kind_name; !operation && *c; c++)
 		*c = *c >= 'A' && *c <= 'Z' ? (char) (*c + 32) : *c;
 	flow->kind = flow_kind_of(flow->kind_name);
-	flow->done = flow_text(flow->root, "operation") ? flow->kind->done : flow->kind_name;
+	flow->done = flow_text(flow->root, "operation") || method ? flow->kind->done : flow->kind_name;
 }
 
 static int

@@ -28,11 +28,13 @@ struct seen {
 	const struct flow_fact *state;      /* The last change of the VM's state. */
 	const struct flow_fact *fate;       /* A change to error that nobody asked for. */
 	const struct flow_fact *monitored;  /* The live migration as its source saw it. */
+	bool tidied;                        /* ... and what the source does after it. */
 	const struct flow_fact *bad;        /* The first of its steps that failed. */
 	const struct flow_fact *migration;  /* The last that Nova told of. */
 	const struct flow_fact *worst;      /* The error that is the cause. */
 	json_t *record;                     /* Of the live migration, or NULL. */
 	bool fatal;                         /* One of its errors is. */
+	bool again;                         /* ... and another host tries again since. */
 	bool cast;                          /* Somebody was told to go on with it. */
 	bool open, lost;                    /* Some of it goes on; was lost from sight. */
 	uint64_t last_ns;                   /* The last that was done under its own id. */
@@ -64,18 +66,27 @@ look_at(const struct flow *flow, const struct flow_fact *fact, struct seen *seen
 	if (fact->family == FAMILY_STEP && streq(fact->name, "live_migration") &&
 	    (!seen->monitored || fact->surely))
 		seen->monitored = fact;
+	seen->tidied |= fact->family == FAMILY_STEP && streq(fact->name, "post_live_migration") &&
+			is_over(fact);
 	if (fact->family == FAMILY_MIGRATION)
 		seen->migration = fact;
 	if (fact->family == FAMILY_ERROR && is_worse(fact, seen->worst))
 		seen->worst = fact;
-	seen->fatal |= fact->family == FAMILY_ERROR && flow_is_fatal(fact);
+	if (fact->family == FAMILY_ERROR && flow_is_fatal(fact)) {
+		seen->fatal = true;
+		seen->again = false;
+	}
+	if (fact->family == FAMILY_ERROR && streq(fact->name, "reschedule"))
+		seen->again = true;
 	if (fact->family == FAMILY_CALL && own && what && !streq(what, "call"))
 		seen->cast = true;
 	if (!own || !fact->surely)
 		return;
 	seen->lost |= streq(fact->status, "lost");
 	seen->open |= streq(fact->status, "running") && fact->family == FAMILY_STEP;
-	if (fact->family != FAMILY_ERROR && fact->family != FAMILY_CHANGE)
+	/* A line about a request to another service may be of the next request of its thread. */
+	if (fact->family != FAMILY_ERROR && fact->family != FAMILY_CHANGE &&
+	    fact->family != FAMILY_CHILD)
 		seen->last_ns = MAX(seen->last_ns, flow_last(fact));
 }
 
@@ -157,6 +168,16 @@ status_of_word(const char *word)
 	return NULL;
 }
 
+/* QEMU is done before Nova takes notice: what its source watched it goes on to finish. */
+static bool
+goes_on(const struct flow *flow, const struct seen *seen)
+{
+	const struct flow_fact *monitored = seen->monitored;
+
+	return seen->open || flow->core_open ||
+	       (monitored && !seen->done && !seen->tidied && !streq(monitored->status, "lost"));
+}
+
 /* What Nova's action claims counts for nothing: the migration's own status
  * does, Nova's as it knows of its part, else the hypervisor's. */
 static const char *
@@ -182,7 +203,7 @@ status_of_migration(const struct flow *flow, const struct seen *seen)
 		return is_bad(seen->done) ? "error" : "ok";
 	if (!qemu && seen->bad)
 		return "error";
-	if (qemu && (seen->open || flow->core_open))
+	if (qemu && goes_on(flow, seen))
 		return "running";
 	return qemu;
 }
@@ -194,6 +215,16 @@ has_failed(const struct seen *seen)
 	const char *state = flow_text(seen->state, "to");
 
 	return state && streq(state, "error");
+}
+
+/* Whether the VM is where such requests lead: Nova's conductor tells, also where nothing is
+ * heard of who did it. */
+static bool
+has_arrived(const struct flow *flow, const struct seen *seen)
+{
+	const char *state = flow_text(seen->state, "to");
+
+	return state && *flow->kind->state && streq(state, flow->kind->state);
 }
 
 static const char *
@@ -209,13 +240,13 @@ status_of_steps(const struct flow *flow, const struct seen *seen)
 	/* What the API did at once, it did. */
 	if (http_status && !accepted && !*flow->done)
 		return "ok";
-	if (failed || seen->done || seen->bad || seen->fatal)
+	if (failed || ((seen->done || seen->bad || seen->fatal) && !seen->again))
 		return "error";
 	if (streq(flow->root->status, "lost") || seen->lost)
 		return "lost";
-	if (!is_over(flow->root) || seen->open)
+	if (!is_over(flow->root) || seen->open || seen->again)
 		return "running";
-	return accepted && seen->cast && *flow->done ? "running" : "ok";
+	return accepted && seen->cast && *flow->done && !has_arrived(flow, seen) ? "running" : "ok";
 }
 
 /* -- Errors --------------------------------------------------------------- */
@@ -434,6 +465,8 @@ end_of(const struct flow *flow, const struct seen *seen)
 		return flow->root->end_ns;
 	if (streq(flow->status, "ok") && seen->done)
 		return flow_last(seen->done);
+	if (streq(flow->status, "ok") && has_arrived(flow, seen))
+		return MAX(flow->root->end_ns, seen->state->start_ns);
 	if (streq(flow->status, "error") && seen->state && has_failed(seen) &&
 	    !flow->kind->migrates)
 		return seen->state->start_ns;

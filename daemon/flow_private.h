@@ -62,6 +62,7 @@ struct flow_kind {
 	const char *takes;           /* Families of steps, "" for none: see flow_kinds.c. */
 	const char *done;            /* Steps whose end ends it well, patterns with blanks between. */
 	const char *failed;          /* Steps whose end ends it badly. */
+	const char *state;           /* Of the VM at last, which tells when no step does; or "". */
 	bool migrates;               /* A live migration is part of it. */
 };
 

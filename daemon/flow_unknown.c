@@ -183,19 +183,44 @@ is_unheard(const struct flow *flow, const char *host, uint64_t t_ns)
 	return false;
 }
 
-/* Nodes that can have been asked when their trace was over. */
+/* The first message to that host that nobody took, of a request that is over; or NULL. */
+static const struct flow_fact *
+untaken(const struct flow *flow, const char *host)
+{
+	char to[128];
+
+	for (size_t i = 0; i < flow->n && !streq(flow->status, "running"); i++) {
+		const struct flow_fact *call = flow->facts[i];
+
+		if (call->family == FAMILY_CALL && !call->other && call->surely &&
+		    addressee(call, to, sizeof to) && streq(to, host))
+			return call;
+	}
+	return NULL;
+}
+
+/* Nodes that were asked something when their trace was over, or had a gap, or when nobody
+ * there listened. */
 static void
 tell_deaf(const struct flow *flow, const json_t *hosts, json_t *list)
 {
+	const struct flow_fact *call;
 	const char *host;
 	json_t *unused;
 	uint64_t last_ns;
 
-	json_object_foreach((json_t *) (uintptr_t) hosts, host, unused)
+	json_object_foreach((json_t *) (uintptr_t) hosts, host, unused) {
 		if (has_ended(flow->store, host, &last_ns) && last_ns && is_unheard(flow, host, last_ns))
 			unknown_add(list, host, "trace-ends", last_ns, 0,
 				    "%s: its trace ends at %.3f s: what it was asked after that, and did,"
 				    " is not known", host, after(flow, last_ns));
+		else if (last_ns && (call = untaken(flow, host)))
+			unknown_add(list, host, "not-taken", call->start_ns, 0,
+				    "%s: nobody was seen to take what %s asked it at %.3f s: it was not"
+				    " traced then, or did not listen", host,
+				    *call->service ? call->service : "somebody",
+				    after(flow, call->start_ns));
+	}
 }
 
 /* Of what is not over: whose trace is. */

@@ -21,6 +21,8 @@
 #include "lib/clock.h"
 #include "lib/util.h"
 
+enum { CHANGES_AT_ONCE = 256 };
+
 struct touched {
 	struct join_touch touch;
 	UT_hash_handle hh;
@@ -289,36 +291,33 @@ judge_record(struct hub *hub, const char *topic, const char *id, const json_t *r
 	return alert_rules_record(hub->options.rules, hub->store, topic, id, record, error);
 }
 
-/* Rules look at the records that changed. */
+/* Rules look at the records of a topic that changed. */
 static int
-judge_records(struct hub *hub, struct error *error)
+judge_records(struct hub *hub, const char *topic, struct error *error)
 {
-	static const char *const topics[] = { "migration", "flow" };
+	char cursor[sizeof hub->cursor];
 	json_t *changes, *items, *change;
 	size_t n = 0, i;
 	int r = 0;
 
-	snprintf(hub->settled, sizeof hub->settled, "%s", hub->cursor);
+	snprintf(cursor, sizeof cursor, "%s", *hub->cursor ? hub->cursor : "0");
 	do {
-		changes = store_changes(hub->store, NULL, *hub->settled ? hub->settled : "0", 256, error);
+		changes = store_changes(hub->store, topic, cursor, CHANGES_AT_ONCE, error);
 		items = json_object_get(changes, "items");
 		n = json_array_size(items);
-		json_array_foreach(items, i, change) {
-			const char *topic = json_string_value(json_object_get(change, "topic"));
-			const json_t *item = json_object_get(change, "item");
-
-			for (unsigned t = 0; t < ARRAY_SIZE(topics) && !r; t++)
-				if (streq(topic, topics[t]))
-					r = judge_record(hub, topic, json_string_value(
-						json_object_get(change, "id")), item, error);
-		}
+		json_array_foreach(items, i, change)
+			if (!r)
+				r = judge_record(hub, topic, json_string_value(
+					json_object_get(change, "id")),
+					json_object_get(change, "item"), error);
 		if (changes)
-			snprintf(hub->settled, sizeof hub->settled, "%s",
+			snprintf(cursor, sizeof cursor, "%s",
 				 json_string_value(json_object_get(changes, "cursor")));
 		else
 			r = -EIO;
 		json_decref(changes);
-	} while (n == 256 && !r);
+	} while (n == CHANGES_AT_ONCE && !r);
+	snprintf(hub->settled, sizeof hub->settled, "%s", cursor);
 	return r;
 }
 
@@ -342,7 +341,9 @@ hub_settle(struct hub *hub, struct error *error)
 	if (!r)
 		r = settle_requests(hub, error);
 	if (!r && hub->options.rules)
-		r = judge_records(hub, error);
+		r = judge_records(hub, "migration", error);
+	if (!r && hub->options.rules)
+		r = judge_records(hub, "flow", error);
 	if (!r)
 		r = alert_rules_settle(hub->options.rules, hub->store, error);
 	if (r)

@@ -9,7 +9,10 @@
 
 #include "daemon/flow.h"
 
-enum { DEFAULT_LIMIT = 100 };
+enum {
+	DEFAULT_LIMIT = 100,
+	LEAST_BEGINNING = 4,         /* Characters of an id that stand for the whole. */
+};
 
 /* Each gives topic, id, name and what matched. */
 static const char *const things[] = {
@@ -115,15 +118,16 @@ add_resources(struct store *store, const char *id, uint64_t limit, json_t *ids, 
 	json_decref(list);
 }
 
-json_t *
-store_find(struct store *store, const char *id, unsigned limit, struct error *error)
+/* All that is known of exactly that id or name. */
+static int
+add_exactly(struct store *store, const char *id, uint64_t max, json_t *found, json_t *ids,
+	    json_t *flows, struct error *error)
 {
-	uint64_t max = limit ? limit : DEFAULT_LIMIT;
-	json_t *found = json_array(), *flows = json_array(), *ids = json_object(), *thing;
+	json_t *thing;
 	size_t i;
-	int r = *id ? add_things(store, id, max, found, error) : 0;
+	int r = add_things(store, id, max, found, error);
 
-	if (!r && *id)
+	if (!r)
 		add_named(store, id, max, ids, flows);
 	json_array_foreach(found, i, thing) {
 		const char *topic = json_string_value(json_object_get(thing, "topic"));
@@ -136,10 +140,56 @@ store_find(struct store *store, const char *id, unsigned limit, struct error *er
 		add_flow(store, json_string_value(request), ids, flows);
 		json_decref(request);
 	}
-	if (!r && *id) {
+	if (!r) {
 		add_about(store, id, max, ids, flows);
 		add_resources(store, id, max, ids, flows);
 	}
+	return r;
+}
+
+/* Full ids of what begins so, be it with or without the "req-" of requests: as tables
+ * show them.  None if that is too short to mean one. */
+static json_t *
+beginning_with(struct store *store, const char *id, uint64_t limit, struct error *error)
+{
+	static const char sql[] =
+		"SELECT id FROM thing WHERE topic IN ('vm', 'port', 'volume') AND id BETWEEN ?1"
+		" AND ?1 || char(127)"
+		" UNION SELECT id FROM migration WHERE id BETWEEN ?1 AND ?1 || char(127)"
+		" UNION SELECT value FROM ref WHERE (value BETWEEN ?1 AND ?1 || char(127) OR value"
+		" BETWEEN 'req-' || ?1 AND 'req-' || ?1 || char(127)) ORDER BY 1 LIMIT ?2";
+	const char *told = starts_with(id, "req-") ? id + 4 : id;
+	json_t *list = json_array();
+	sqlite3_stmt *stmt;
+
+	if (strlen(told) < LEAST_BEGINNING)
+		return list;
+	stmt = store_query(store, sql, "tu", id, limit);
+	while (stmt && sqlite3_step(stmt) == SQLITE_ROW)
+		json_array_append_new(list, store_column_text(stmt, 0));
+	if (store_done(store, stmt, error, "look for ids")) {
+		json_decref(list);
+		return NULL;
+	}
+	return list;
+}
+
+json_t *
+store_find(struct store *store, const char *id, unsigned limit, struct error *error)
+{
+	uint64_t max = limit ? limit : DEFAULT_LIMIT;
+	json_t *found = json_array(), *flows = json_array(), *ids = json_object(), *full, *one;
+	int r = *id ? add_exactly(store, id, max, found, ids, flows, error) : 0;
+	size_t i;
+
+	full = r || json_array_size(found) || json_array_size(flows) ? json_array() :
+	       beginning_with(store, id, max, error);
+	r = full ? r : -EIO;
+	json_array_foreach(full, i, one)
+		if (!r)
+			r = add_exactly(store, json_string_value(one), max, found, ids, flows,
+					error);
+	json_decref(full);
 	json_decref(ids);
 	if (!r)
 		return json_pack("{s:o, s:o, s:o}", "id", store_string(id), "things", found,

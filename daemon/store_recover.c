@@ -145,10 +145,12 @@ static const char *const retain_steps[] = {
 	"DELETE FROM fact WHERE id IN (SELECT id FROM fact WHERE kind = 'service'"
 	" AND json_extract(attributes, '$.last_ns') < ?1 LIMIT ?2)",
 	/* Other facts, and things (type 2) once they are known to be gone; but not
-	 * of requests that go on, nor what is told for all times (from 0 on) and not gone. */
+	 * of requests that go on, nor what is told for all times (from 0 on) and not gone, nor
+	 * attachments that hold. */
 	"DELETE FROM fact WHERE id IN (SELECT id FROM fact f"
 	" WHERE kind NOT IN ('migration.source', 'migration.destination') AND (start_ns > 0 OR end_ns > 0)"
-	" AND (CASE WHEN end_ns IS NULL AND type IN (3, 4) THEN start_ns ELSE end_ns END) < ?1"
+	" AND (CASE WHEN end_ns IS NULL AND type IN (3, 4) AND kind <> 'vm.volume' THEN start_ns"
+	" ELSE end_ns END) < ?1"
 	" AND NOT EXISTS (SELECT 1 FROM fact p WHERE p.id = f.parent) AND NOT EXISTS"
 	" (SELECT 1 FROM ref r JOIN request q ON q.id = r.value WHERE r.fact = f.id) LIMIT ?2)",
 	"DELETE FROM sample WHERE id IN (SELECT id FROM sample s WHERE t_ns < ?1"

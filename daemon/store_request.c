@@ -367,7 +367,7 @@ store_flow_list(struct store *store, const struct store_filter *filter, struct e
 	static const char sql[] =
 		"SELECT doc FROM request WHERE (?1 IS NULL OR coalesce(end_ns, ?1) >= ?1)"
 		" AND (?2 IS NULL OR start_ns <= ?2) AND (?3 IS NULL OR status = ?3)"
-		" AND (?4 IS NULL OR kind = ?4 OR (substr(?4, -2) = '.*'"
+		" AND (?4 IS NULL OR kind = ?4 OR (substr(?4, -1) = '*'"
 		" AND substr(kind, 1, length(?4) - 1) = substr(?4, 1, length(?4) - 1)))"
 		" AND (?5 IS NULL OR id IN (SELECT request FROM subject WHERE value = ?5"
 		" OR value IN (SELECT id FROM thing WHERE topic = 'vm' AND name = ?5)))"

@@ -30,7 +30,7 @@ struct latency {
 struct operation {
 	char name[FACT_KEY_SIZE];
 	struct latency latency;
-	uint64_t errors, in_flight, in_flight_ns, recent;
+	uint64_t requests, errors, in_flight, in_flight_ns, recent;
 	char slowest[FACT_KEY_SIZE];
 	UT_hash_handle hh;
 };
@@ -174,6 +174,7 @@ add_window(const struct view *view, struct operation *operation, uint64_t t_ns,
 		latency->max = number(window, "max_ns");
 		snprintf(operation->slowest, sizeof operation->slowest, "%s", slowest ? slowest : "");
 	}
+	operation->requests += number(window, "requests");
 	operation->errors += number(window, "errors");
 	if (t_ns >= operation->in_flight_ns) {
 		operation->in_flight_ns = t_ns;
@@ -186,10 +187,14 @@ add_window(const struct view *view, struct operation *operation, uint64_t t_ns,
 static int
 read_windows(struct view *view, struct error *error)
 {
+	/* The key is SERVICE/OPERATION. */
 	static const char sql[] = "SELECT host, t_ns, attributes FROM sample"
 				  " WHERE kind = 'service.window' AND t_ns BETWEEN ?1 AND ?2"
+				  " AND (?3 IS NULL OR host = ?3)"
+				  " AND (?4 IS NULL OR substr(key, 1, length(?4) + 1) = ?4 || '/')"
 				  " ORDER BY t_ns, id";
-	sqlite3_stmt *stmt = store_query(view->store, sql, "uu", view->from_ns, view->to_ns);
+	sqlite3_stmt *stmt = store_query(view->store, sql, "uutt", view->from_ns, view->to_ns,
+					 view->host, view->name);
 
 	while (stmt && sqlite3_step(stmt) == SQLITE_ROW) {
 		uint64_t t_ns = (uint64_t) sqlite3_column_int64(stmt, 1);
@@ -352,7 +357,7 @@ set_figures(json_t *object, const struct operation *operation)
 	static const struct operation none;
 	const struct operation *of = operation ? operation : &none;
 
-	json_object_set_new(object, "requests", json_integer((json_int_t) of->latency.n));
+	json_object_set_new(object, "requests", json_integer((json_int_t) of->requests));
 	json_object_set_new(object, "errors", json_integer((json_int_t) of->errors));
 	json_object_set_new(object, "in_flight", json_integer((json_int_t) of->in_flight));
 	json_object_set_new(object, "rate", json_real((double) of->recent /

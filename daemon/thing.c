@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "daemon/flow_private.h"
+#include "daemon/volume.h"
 #include "lib/util.h"
 
 enum { MAX_HISTORY = 2000, MAX_FLOWS = 1000 };
@@ -56,54 +57,7 @@ facts_of(struct store *store, const char *id, const char *kind, struct error *er
 	return store_facts_naming_in(store, id, kind, 0, INT64_MAX, error);
 }
 
-/* All members that the entities of this id have; of those that differ the
- * newest.  'ret_ns': when it was first told of. */
-static json_t *
-entity_of(struct store *store, const char *id, const char *kind, uint64_t *ret_ns,
-	  struct error *error)
-{
-	json_t *facts = facts_of(store, id, kind, error), *fact, *all = json_object(), *value;
-	const char *name;
-	size_t i;
-
-	json_array_foreach(facts, i, fact) {
-		const char *key = text_member(fact, "key");
-
-		if (!key || !streq(key, id))
-			continue;
-		if (!*ret_ns)
-			*ret_ns = flow_number(fact, "start_ns");
-		json_object_foreach((json_t *) (uintptr_t) attributes_of(fact), name, value)
-			if (!json_is_null(value))
-				json_object_set(all, name, value);
-	}
-	json_decref(facts);
-	return all;
-}
-
-/* The id of the other thing of a link: named, or behind the slash of its key. */
-static const char *
-other_of(const json_t *link, const char *name)
-{
-	const char *id = text_member(attributes_of(link), name);
-	const char *key = text_member(link, "key"), *slash = key ? strchr(key, '/') : NULL;
-
-	return id ? id : slash ? slash + 1 : NULL;
-}
-
-static const char *
-instance_of(const json_t *link, char buffer[FACT_KEY_SIZE])
-{
-	const char *id = text_member(attributes_of(link), "instance");
-	const char *key = text_member(link, "key");
-
-	if (id || !key)
-		return id;
-	snprintf(buffer, FACT_KEY_SIZE, "%.*s", (int) strcspn(key, "/"), key);
-	return buffer;
-}
-
-/* Links are told once; when is one of their members. */
+/* Things and links are told again as they change; when is one of their members. */
 static uint64_t
 link_ns(const json_t *link)
 {
@@ -138,6 +92,55 @@ in_order(json_t *links)
 	free(sorted);
 	json_decref(links);
 	return ordered;
+}
+
+/* All members that the entities of this id have; of those that differ the
+ * newest.  'ret_ns': when it was told of last. */
+static json_t *
+entity_of(struct store *store, const char *id, const char *kind, uint64_t *ret_ns,
+	  struct error *error)
+{
+	json_t *facts = in_order(facts_of(store, id, kind, error)), *all = json_object();
+	json_t *fact, *value;
+	const char *name;
+	size_t i;
+
+	json_array_foreach(facts, i, fact) {
+		const char *key = text_member(fact, "key");
+
+		if (!key || !streq(key, id))
+			continue;
+		*ret_ns = MAX(*ret_ns, link_ns(fact));
+		json_object_foreach((json_t *) (uintptr_t) attributes_of(fact), name, value)
+			if (!json_is_null(value))
+				json_object_set(all, name, value);
+	}
+	json_decref(facts);
+	if (streq(kind, "volume") && json_object_size(all))
+		volume_told(store, id, all, error);
+	return all;
+}
+
+/* The id of the other thing of a link: named, or behind the slash of its key. */
+static const char *
+other_of(const json_t *link, const char *name)
+{
+	const char *id = text_member(attributes_of(link), name);
+	const char *key = text_member(link, "key"), *slash = key ? strchr(key, '/') : NULL;
+
+	return id ? id : slash ? slash + 1 : NULL;
+}
+
+static const char *
+instance_of(const json_t *link, char buffer[FACT_KEY_SIZE])
+{
+	const char *id = text_member(attributes_of(link), "instance");
+	const char *key = text_member(link, "key");
+
+	if (id || !key)
+		return id;
+	snprintf(buffer, FACT_KEY_SIZE, "%.*s", (int) strcspn(key, "/"), key);
+	return buffer;
 }
 
 static bool
@@ -252,33 +255,48 @@ compare_changes(const void *a_, const void *b_)
 	return strcmp(a_id ? a_id : "", b_id ? b_id : "");
 }
 
+/* Whether it is where that change leads already: each controller knows but the changes that
+ * it told itself, and may tell of one that another told before. */
+static bool
+is_told(json_t *now, const char *what, const json_t *to)
+{
+	const json_t *before = json_object_get(now, what);
+	bool told = before && json_equal(before, to);
+
+	json_object_set(now, what, (json_t *) (uintptr_t) to);
+	return told;
+}
+
 /* The changes of a VM in their order; of very many the newest. */
 static json_t *
 history_of(struct store *store, const char *uuid, struct error *error)
 {
 	json_t *facts = facts_of(store, uuid, "vm.change", error), *history = json_array();
 	size_t n = json_array_size(facts), first = n > MAX_HISTORY ? n - MAX_HISTORY : 0;
-	json_t **sorted = xcalloc(n + 1, sizeof *sorted);
+	json_t **sorted = xcalloc(n + 1, sizeof *sorted), *now = json_object();
 
 	for (size_t i = 0; i < n; i++)
 		sorted[i] = json_array_get(facts, i);
 	qsort(sorted, n, sizeof *sorted, compare_changes);
 	for (size_t i = first; i < n; i++) {
-		const json_t *said = attributes_of(sorted[i]);
+		const json_t *said = attributes_of(sorted[i]), *to = json_object_get(said, "to");
 		const char *what = text_member(said, "what");
 		const char *host = text_member(said, "host");
 
+		if (what && to && is_told(now, what, to))
+			continue;
 		json_array_append_new(history, json_pack(
 			"{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "t_ns",
 			(json_int_t) flow_number(sorted[i], "start_ns"), "what",
 			text_json(what ? what : "?"), "from",
 			state_json(what ? what : "", json_object_get(said, "from")), "to",
-			state_json(what ? what : "", json_object_get(said, "to")), "request_id",
+			state_json(what ? what : "", to), "request_id",
 			text_json(text_member(said, "request_id")), "host",
 			text_json(host ? host : text_member(sorted[i], "host")), "service",
 			text_json(text_member(said, "service"))));
 	}
 	free(sorted);
+	json_decref(now);
 	json_decref(facts);
 	return history;
 }
@@ -315,11 +333,22 @@ set_states(json_t *vm, const json_t *history, const json_t *entity)
 			    json_null());
 }
 
-/* Whether a port or volume of this status is nobody's. */
+/* Whether a port or volume of this status is nobody's.  What Cinder said of a volume may
+ * be from before it was attached: there the link counts. */
 static bool
 is_free(const char *status)
 {
-	return status && flow_matches("available deleted deleting", status);
+	return status && flow_matches("deleted deleting", status);
+}
+
+/* Cinder does not log that a volume is in use; the VM that has it tells. */
+static void
+set_in_use(json_t *volume)
+{
+	const char *status = text_member(volume, "status");
+
+	if (!status || flow_matches("available creating reserved attaching", status))
+		json_object_set_new(volume, "status", json_string("in-use"));
 }
 
 /* One form for what logs say in several: addresses as an array, an attachment
@@ -386,6 +415,8 @@ parts_of(struct store *store, const char *uuid, bool gone, const char *kind, con
 		}
 		said = merged(of_one);
 		json_object_update(entity, said);
+		if (!gone && streq(topic, "volume"))
+			set_in_use(entity);
 		tidy(entity);
 		part = json_pack("{s:o}", "id", text_json(id));
 		for (size_t i = 0; members[i]; i += 2)
@@ -404,7 +435,7 @@ host_of(struct store *store, const char *uuid, const json_t *history, const json
 {
 	json_t *changed = last_of(history, "host"), *links, *host = NULL;
 
-	if (changed && json_is_string(changed))
+	if (changed)
 		return json_incref(changed);
 	links = in_order(facts_of(store, uuid, "vm.host", error));
 	if (json_array_size(links))
@@ -493,27 +524,53 @@ vm_json(const char *uuid)
 	return uuid ? json_pack("{s:o, s:n}", "uuid", text_json(uuid), "name") : json_null();
 }
 
-/* What is said of its newest attachment, NULL if there was none; and the VM of
- * that, NULL if it was detached. */
-static json_t *
-holder_of(struct store *store, const char *id, const char *kind, const char **ret_uuid,
-	  json_t **ret_links, struct error *error)
+/* When the VM was deleted; 0: it was not. */
+static uint64_t
+vm_deleted_ns(struct store *store, const char *uuid, struct error *error)
 {
-	json_t *links = links_of(store, id, kind, "instance", error), *of_one, *found = NULL;
-	uint64_t found_ns = 0;
-	const char *uuid;
+	json_t *changes = facts_of(store, uuid, "vm.change", error), *change;
+	uint64_t t_ns = 0;
+	size_t i;
 
-	*ret_links = links;
-	json_object_foreach(links, uuid, of_one) {
-		uint64_t t_ns = link_ns(newest(of_one));
+	json_array_foreach(changes, i, change) {
+		const char *what = text_member(attributes_of(change), "what");
+		const char *to = text_member(attributes_of(change), "to");
 
-		if (!found || t_ns >= found_ns) {
-			found = of_one;
-			found_ns = t_ns;
-			*ret_uuid = is_over(newest(of_one)) ? NULL : uuid;
-		}
+		if (what && to && streq(what, "vm_state") && streq(to, "deleted"))
+			t_ns = flow_number(change, "start_ns");
 	}
-	return found ? merged(found) : NULL;
+	json_decref(changes);
+	return t_ns;
+}
+
+/* Its newest attachment, or binding. */
+struct holder {
+	const char *uuid;            /* Of the VM. */
+	const json_t *link;          /* The newest; NULL: there was none. */
+	json_t *said;                /* What the links to that VM say together, or NULL. */
+	uint64_t until_ns;           /* When it ended, by the VM's end too; 0: it holds. */
+};
+
+static struct holder
+holder_of(struct store *store, const json_t *links, struct error *error)
+{
+	struct holder holder = { 0 };
+	const char *uuid;
+	json_t *of_one;
+
+	json_object_foreach((json_t *) (uintptr_t) links, uuid, of_one)
+		if (!holder.link || link_ns(newest(of_one)) >= link_ns(holder.link)) {
+			holder.uuid = uuid;
+			holder.link = newest(of_one);
+		}
+	if (!holder.link)
+		return holder;
+	holder.said = merged(json_object_get(links, holder.uuid));
+	if (is_over(holder.link))
+		holder.until_ns = MAX(flow_number(holder.link, "end_ns"), link_ns(holder.link));
+	else
+		holder.until_ns = vm_deleted_ns(store, holder.uuid, error);
+	return holder;
 }
 
 static json_t *
@@ -521,25 +578,34 @@ part_of(struct store *store, const char *id, const char *topic, const char *kind
 	const char *const *members, struct error *error)
 {
 	uint64_t told_ns = 0;
-	json_t *entity = entity_of(store, id, topic, &told_ns, error), *links, *part = NULL;
-	const char *uuid = NULL;
-	json_t *held = holder_of(store, id, kind, &uuid, &links, error);
+	json_t *entity = entity_of(store, id, topic, &told_ns, error), *part = NULL;
+	json_t *links = links_of(store, id, kind, "instance", error);
+	struct holder holder = holder_of(store, links, error);
+	const char *uuid = !holder.link ? text_member(entity, "instance") :
+			   holder.until_ns ? NULL : holder.uuid;
 
-	if (json_object_size(entity) || json_object_size(links)) {
-		if (held)
-			json_object_update_missing(held, entity);
-		if (!uuid && !held)
-			uuid = text_member(entity, "instance");
+	if (json_object_size(entity) || holder.link) {
+		if (holder.said)
+			json_object_update_missing(entity, holder.said);
 		if (is_free(text_member(entity, "status")))
 			uuid = NULL;
-		tidy(held ? held : entity);
+		if (uuid && streq(topic, "volume"))
+			set_in_use(entity);
+		if (holder.link && !text_member(entity, "host"))
+			copy(entity, "host", holder.link, "host");
+		tidy(entity);
 		part = json_pack("{s:o, s:o}", "id", text_json(id), "vm", vm_json(uuid));
 		for (size_t i = 0; members[i]; i += 2)
-			copy(part, members[i], held ? held : entity, members[i + 1]);
+			copy(part, members[i], entity, members[i + 1]);
+		if (streq(topic, "volume"))
+			json_object_set_new(part, "detached_ns", ns_json(holder.until_ns));
+		if (holder.link)
+			told_ns = MAX(told_ns, link_ns(holder.link));
+		told_ns = MAX(told_ns, holder.until_ns);
 		json_object_set_new(part, "changed_ns", ns_json(told_ns));
 	}
+	json_decref(holder.said);
 	json_decref(links);
-	json_decref(held);
 	json_decref(entity);
 	return part;
 }
@@ -631,23 +697,52 @@ steps_of(struct store *store, const char *id)
 	return steps;
 }
 
-static json_t *
-attachments_of(struct store *store, const char *id)
+/* Each host tells of an attachment: that to the same VM somewhere else ends where it goes
+ * on, and all end with the VM. */
+static uint64_t
+detached_ns(struct store *store, const json_t *links, size_t n, const char *uuid)
 {
-	static const char *const members[] = { "attachment", "device", "path", "host" };
+	const uint64_t end_ns = flow_number(json_array_get(links, n), "end_ns");
+	char buffer[FACT_KEY_SIZE];
+
+	for (size_t i = n + 1; i < json_array_size(links) && !end_ns; i++) {
+		const json_t *later = json_array_get(links, i);
+		const char *other = instance_of(later, buffer);
+
+		if (other && streq(other, uuid))
+			return flow_number(later, "start_ns");
+	}
+	return end_ns ? end_ns : vm_deleted_ns(store, uuid, NULL);
+}
+
+/* The newest is the one that the volume itself tells of. */
+static json_t *
+attachments_of(struct store *store, const char *id, const json_t *volume)
+{
+	static const char *const members[] = {
+		"attachment", "attachment_id", "device", "device", "path", "path",
+	};
 	json_t *facts = in_order(facts_of(store, id, "vm.volume", NULL)), *list = json_array();
 	json_t *fact;
 	size_t i;
 
 	json_array_foreach(facts, i, fact) {
 		char buffer[FACT_KEY_SIZE];
-		json_t *one = json_pack("{s:o, s:I, s:o}", "vm",
-					vm_json(instance_of(fact, buffer)), "start_ns",
-					(json_int_t) link_ns(fact), "end_ns",
-					ns_json(flow_number(fact, "end_ns")));
+		const char *uuid = instance_of(fact, buffer);
+		json_t *one;
 
-		for (size_t k = 0; k < ARRAY_SIZE(members); k++)
-			copy(one, members[k], attributes_of(fact), members[k]);
+		if (!uuid)
+			continue;
+		one = json_pack("{s:o, s:o, s:o}", "vm", vm_json(uuid), "start_ns",
+				ns_json(flow_number(fact, "start_ns")), "end_ns",
+				ns_json(detached_ns(store, facts, i, uuid)));
+		for (size_t k = 0; k < ARRAY_SIZE(members); k += 2) {
+			copy(one, members[k], attributes_of(fact), members[k + 1]);
+			if (i + 1 == json_array_size(facts) &&
+			    json_is_null(json_object_get(one, members[k])))
+				copy(one, members[k], volume, members[k]);
+		}
+		copy(one, "host", fact, "host");
 		json_array_append_new(list, one);
 	}
 	json_decref(facts);
@@ -667,6 +762,6 @@ thing_expand(struct store *store, const char *topic, json_t *thing)
 	else if (streq(topic, "port"))
 		json_object_set_new(thing, "steps", steps_of(store, id));
 	else
-		json_object_set_new(thing, "attachments", attachments_of(store, id));
+		json_object_set_new(thing, "attachments", attachments_of(store, id, thing));
 	json_object_set_new(thing, "flows", flows_of(store, id));
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/flow_private.h"
+#include "daemon/volume.h"
 #include "lib/util.h"
 
 static const char *
@@ -140,31 +141,68 @@ named_in(const struct fact *fact, const char *member, char buffer[FACT_KEY_SIZE]
 	return buffer;
 }
 
-/* VMs that have a port or volume show what is known of that. */
+/* The things at the other end of links of a kind: VMs that have a port or volume, or what a
+ * VM has. */
 static int
-touch_holders(struct touch *touch, struct store *store, const struct fact *fact,
-	      struct error *error)
+add_linked(struct touch *touch, struct store *store, const char *id, const char *link,
+	   const char *topic, struct error *error)
 {
-	const char *link = streq(fact->kind, "port") ? "vm.port" :
-			   streq(fact->kind, "volume") ? "vm.volume" : NULL;
-	json_t *links, *one;
+	json_t *links = store_facts_naming_in(store, id, link, 0, INT64_MAX, error), *one;
 	size_t i;
 
-	if (!link)
-		return 0;
-	links = store_facts_naming_in(store, fact->key, link, 0, INT64_MAX, error);
 	if (!links)
 		return -EIO;
 	json_array_foreach(links, i, one) {
-		const char *key = text_member(one, "key");
+		const char *key = text_member(one, "key"), *slash = key ? strchr(key, '/') : NULL;
 		char instance[FACT_KEY_SIZE];
 
-		snprintf(instance, sizeof instance, "%.*s", key ? (int) strcspn(key, "/") : 0,
-			 key ? key : "");
-		add_thing(touch, "vm", instance);
+		if (!slash)
+			continue;
+		snprintf(instance, sizeof instance, "%.*s", (int) (slash - key), key);
+		add_thing(touch, topic, streq(topic, "vm") ? instance : slash + 1);
 	}
 	json_decref(links);
 	return 0;
+}
+
+/* VMs that have a port or volume show what is known of that; one that is deleted has
+ * them no more. */
+static int
+touch_linked(struct touch *touch, struct store *store, const struct fact *fact, struct error *error)
+{
+	const char *instance = text_member(fact->attributes, "instance");
+	const char *to = text_member(fact->attributes, "to");
+	int r = 0;
+
+	if (streq(fact->kind, "port"))
+		r = add_linked(touch, store, fact->key, "vm.port", "vm", error);
+	if (streq(fact->kind, "volume"))
+		r = add_linked(touch, store, fact->key, "vm.volume", "vm", error);
+	if (!streq(fact->kind, "vm.change") || !instance || !to || !streq(to, "deleted"))
+		return r;
+	r = add_linked(touch, store, instance, "vm.port", "port", error);
+	return r ? r : add_linked(touch, store, instance, "vm.volume", "volume", error);
+}
+
+/* Volumes of which Cinder tells by their request alone, and the VMs that have them. */
+static int
+touch_volumes(struct touch *touch, struct store *store, const struct fact *fact,
+	      struct error *error)
+{
+	json_t *volumes, *unused;
+	const char *id;
+	int r = 0;
+
+	if (!volume_is_told_by(fact))
+		return 0;
+	volumes = volumes_of_request(store, text_member(fact->attributes, "request_id"), error);
+	json_object_foreach(volumes, id, unused) {
+		add_thing(touch, "volume", id);
+		if (!r)
+			r = add_linked(touch, store, id, "vm.volume", "vm", error);
+	}
+	json_decref(volumes);
+	return r ? r : error && error->code ? -EIO : 0;
 }
 
 int
@@ -176,7 +214,7 @@ touch_fact(struct touch *touch, struct store *store, const struct fact *fact, st
 		if (streq(fact->kind, sources[i].kind))
 			add_thing(touch, sources[i].topic,
 				  named_in(fact, sources[i].member, buffer));
-	if (touch_holders(touch, store, fact, error))
+	if (touch_linked(touch, store, fact, error) || touch_volumes(touch, store, fact, error))
 		return -EIO;
 	return touch_requests(touch, store, fact, error);
 }

@@ -99,6 +99,70 @@ find_facts(struct why *why, const struct why_rule *rule)
 			json_array_append(why->findings, finding);
 }
 
+/* -- Requests about the same migration ---------------------------------------------- */
+
+static const struct {
+	const char *kind, *asks;
+} controls[] = {
+	{ "server.live-migrate-abort", "be aborted" },
+	{ "server.live-migrate-force-complete", "be forced to complete" },
+};
+
+static const char *
+asked_by(const char *kind)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(controls) && kind; i++)
+		if (streq(controls[i].kind, kind))
+			return controls[i].asks;
+	return NULL;
+}
+
+static void
+add_control(struct why *why, const struct why_rule *rule, const json_t *migrates,
+	    const json_t *control, const char *asks)
+{
+	const bool other = why->subject == control;
+	const char *id = why_text(other ? migrates : control, "id");
+	const uint64_t after_ns = why_ns(control, "start_ns") - why_ns(migrates, "start_ns");
+	_cleanup_(freep) char *took = why_duration(after_ns);
+
+	why_add(why, rule, NULL, 0, json_pack("{s:o, s:O, s:I}", "request", store_string(id), "kind",
+					      json_object_get(other ? migrates : control, "kind"),
+					      "after_ns", (json_int_t) after_ns),
+		other ? xasprintf("it asks that %s, %s after that began, %s", id, took, asks) :
+		xasprintf("%s asked after %s that it %s", id, took, asks));
+}
+
+/* Of a live migration, who asked that it be aborted or forced; of such a request, which
+ * migration it is about: the newest of its VM that went on then. */
+static void
+find_control(struct why *why, const struct why_rule *rule)
+{
+	const char *vm = why_text(json_object_get(why->subject, "vm"), "uuid");
+	const char *own = asked_by(why_text(why->subject, "kind"));
+	const bool migrates = is_text(why->subject, "kind", "server.live-migrate");
+	json_t *requests = vm && (own || migrates) ?
+		store_requests_of(why->store, vm, why->start_ns, own ? why->start_ns : why->end_ns,
+				  NULL) : NULL;
+	const json_t *about = NULL;
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(requests, i, one) {
+		const char *asks = asked_by(why_text(one, "kind"));
+		const uint64_t start_ns = why_ns(one, "start_ns"), end_ns = why_ns(one, "end_ns");
+
+		if (own && is_text(one, "kind", "server.live-migrate") &&
+		    (!end_ns || end_ns >= why->start_ns))
+			about = one;
+		else if (migrates && asks && start_ns >= why->start_ns && start_ns <= why->end_ns)
+			add_control(why, rule, why->subject, one, asks);
+	}
+	if (about)
+		add_control(why, rule, about, why->subject, own);
+	json_decref(requests);
+}
+
 /* -- Held back in nova-compute ------------------------------------------------------ */
 
 static const json_t *
@@ -355,6 +419,7 @@ const struct why_rule why_flow_rules[] = {
 	{ "migration", "virtualization", 0, 0, find_migration },
 	{ "error", "application", 0, 0, find_error },
 	{ "facts", "application", 0, 0, find_facts },
+	{ "control", "application", 0, 0, find_control },
 	{ "held-back", "application", 0.2, 5 * NS_PER_S, find_held_back },
 	{ "service-waits-for-cpu", "kernel", 0.3, 1 * NS_PER_S, find_waiting_service },
 	{ "slow-volume", "storage", 0.3, 1 * NS_PER_S, find_disk },

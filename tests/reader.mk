@@ -11,4 +11,4 @@ tests_test_merge_LDADD = libctf.a libct.a $(CMOCKA_LIBS) -lm
 endif
 
 TESTS += tests/test_oracle.py tests/test_reader.py
-EXTRA_DIST += tests/test_oracle.py tests/test_reader.py
+EXTRA_DIST += tests/test_oracle.py tests/test_reader.py tests/lib/ctf_random.py

@@ -445,6 +445,42 @@ test_horizon(void **state)
 	stop(&run);
 }
 
+/* What two sessions trace counts once, what one says twice counts twice. */
+static void
+test_twice(void **state)
+{
+	struct ctf_trace *traces[] = { ctf_trace_new("a", NULL), ctf_trace_new("b", NULL) };
+	struct ctf_stream *streams[] = { ctf_stream_new(traces[0], "a/0"),
+					 ctf_stream_new(traces[0], "a/1"),
+					 ctf_stream_new(traces[1], "b/0") };
+	static const struct { unsigned stream, pid, apart_ns; const char *state; bool left_out; } events[] = {
+		{ 0, 1, 0, "setup", false }, { 2, 1, 300, "setup", true },
+		/* Another's, or another time. */
+		{ 2, 2, 100, "setup", false }, { 2, 1, 2 * NS_PER_MS, "setup", false },
+		/* Both sessions have both. */
+		{ 0, 3, 2 * NS_PER_MS, "setup", false }, { 1, 3, 100, "setup", false },
+		{ 2, 3, 100, "setup", true }, { 2, 3, 100, "setup", true },
+		{ 2, 3, 100, "setup", false }, { 1, 3, 100, "setup", true },
+		{ 0, 3, 100, "failed", false },
+	};
+	struct run run = { .few = true };
+	uint64_t t_ns = START_NS, left_out = 0;
+
+	start(&run, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
+		t_ns += events[i].apart_ns;
+		left_out += events[i].left_out;
+		send(&run, "qemu:migrate_set_state", events[i].pid, events[i].state, t_ns,
+		     streams[events[i].stream]);
+		assert_int_equal(engine_counters(run.engine)->twice, left_out);
+	}
+	stop(&run);
+	for (size_t i = 0; i < ARRAY_SIZE(streams); i++)
+		ctf_stream_free(streams[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(traces); i++)
+		ctf_trace_free(traces[i]);
+}
+
 /* Traces of one process each need no vpid context: their environment has it. */
 static void
 test_per_pid(void **state)
@@ -602,7 +638,7 @@ main(void)
 		cmocka_unit_test(test_print_events), cmocka_unit_test(test_print_graph),
 		cmocka_unit_test(test_fact_id), cmocka_unit_test(test_cap),
 		cmocka_unit_test(test_ended_make_room),
-		cmocka_unit_test(test_horizon), cmocka_unit_test(test_per_pid),
+		cmocka_unit_test(test_horizon), cmocka_unit_test(test_per_pid), cmocka_unit_test(test_twice),
 		cmocka_unit_test(test_same_facts), cmocka_unit_test(test_bad_blobs),
 	};
 

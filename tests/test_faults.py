@@ -9,7 +9,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-from harness import CLOUDTRACED, Lab, Tap, corpus, free_ports, wait_for  # noqa: E402
+from harness import CLOUDTRACED, Lab, Tap, corpus, free_ports, side_by_side, wait_for  # noqa: E402
 
 tap = Tap()
 FAST = ("--history=3650d", "--reply-timeout=500ms", "--dead-timeout=20s", "--backoff-max=300ms",
@@ -147,6 +147,5 @@ def garbage():
                 t.join()
 
 
-for test in (relayd_killed, relayd_frozen, session_again, second_viewer, clock_ahead, garbage):
-    test()
+side_by_side((relayd_killed, relayd_frozen, session_again, second_viewer, clock_ahead, garbage))
 tap.done()

@@ -380,6 +380,55 @@ test_running(void **state)
 	assert_status("req-a", "ok");
 }
 
+/* Where the compute node is not traced, the VM's state tells. */
+static void
+test_state_tells(void **state)
+{
+	json_t *flow;
+
+	api("req-a", 0, S(1), ", 'operation': 'server.create'");
+	span("ctl", "rpc.call", "cast-1", S(1), S(1), "{'what': 'cast', 'topic': 'compute.c1',"
+	     " 'service': 'nova-conductor', 'request_id': 'req-a'}");
+	assert_status("req-a", "running");
+	tell_as(FACT_MARK, "ctl", "vm.change", VM "/vm_state", T0 + S(7), 0, NULL,
+		"{'what': 'vm_state', 'from': 'building', 'to': 'active', 'instance': '" VM "',"
+		" 'request_id': 'req-a', 'rid_ok': true}");
+	flow = flow_at("req-a");
+	assert_string_equal(member(flow, "status"), "ok");
+	assert_int_equal(number(flow, "end_ns"), T0 + S(7));
+	json_decref(flow);
+}
+
+/* What failed on one host while another is tried has not failed. */
+static void
+test_rescheduled(void **state)
+{
+	api("req-a", 0, S(1), ", 'operation': 'server.create'");
+	mark("req-a", "build-failed", "Insufficient compute resources", S(3));
+	assert_status("req-a", "error");
+	mark("req-a", "reschedule", "Build of instance was re-scheduled", S(3) + MS(1));
+	assert_status("req-a", "running");
+	mark("req-a", "vif-plug-timeout", "Timeout waiting for a port", S(5));
+	assert_status("req-a", "running");
+	mark("req-a", "build-failed", "Insufficient compute resources", S(6));
+	assert_status("req-a", "error");
+	step("c2", "instance.create", "req-a", true, VM, S(4), S(7));
+	assert_status("req-a", "ok");
+}
+
+/* Cinder's API answers before anything is done. */
+static void
+test_volume_running(void **state)
+{
+	api("req-v", 0, S(1), ", 'operation': 'volume.create'");
+	span("ctl", "rpc.call", "cast-1", S(1), S(1), "{'what': 'cast', 'topic': 'cinder-scheduler',"
+	     " 'service': 'cinder-api', 'request_id': 'req-v'}");
+	assert_status("req-v", "running");
+	span("s1", "cinder.step", "volume_created/req-v", S(3), S(3), "{'name': 'volume_created',"
+	     " 'service': 'cinder-volume', 'request_id': 'req-v', 'rid_ok': true}");
+	assert_status("req-v", "ok");
+}
+
 /* Where the time went adds up, and the innermost work counts. */
 static void
 test_budget(void **state)
@@ -440,6 +489,60 @@ test_migration(void **state)
 	json_decref(migration);
 	json_decref(flow);
 	facts_done(facts, 3);
+}
+
+/* QEMU is done at once, Nova takes notice later and has to tidy up: it goes on until then. */
+static void
+test_migration_noticed(void **state)
+{
+	struct given_side side = { .source = true, .host = "c1", .pid = 7, .start = T0 + S(3),
+				   .connect = T0 + S(3), .uri = "tcp:c2:49152", .end = T0 + S(6),
+				   .status = "completed" };
+	struct fact facts[] = { process_fact("c1", 7, VM, "web", NULL), side_fact(&side) };
+
+	api("req-a", 0, S(1), ", 'operation': 'server.live-migrate'");
+	step("c1", "live_migration", "", false, VM, S(2), 0);
+	give_all(store, hub, facts, 2);
+	assert_status("req-a", "running");
+	step("c1", "live_migration", "", false, VM, S(2), S(7));
+	assert_status("req-a", "running");
+	step("c1", "post_live_migration", "", false, VM, S(7), 0);
+	assert_status("req-a", "running");
+	step("c1", "post_live_migration", "", false, VM, S(7), S(9));
+	assert_status("req-a", "ok");
+	facts_done(facts, 2);
+}
+
+static const char *
+control_text(const char *id)
+{
+	static char text[256];
+	json_t *flow = store_flow_show(store, id, NULL), *finding;
+	size_t i;
+
+	*text = '\0';
+	json_array_foreach(json_object_get(flow, "findings"), i, finding)
+		if (streq(member(finding, "rule"), "control"))
+			snprintf(text, sizeof text, "%s", member(finding, "text"));
+	json_decref(flow);
+	return text;
+}
+
+/* Who asked for it to be aborted is a request of its own; each tells of the other. */
+static void
+test_control(void **state)
+{
+	api("req-a", 0, S(1), ", 'operation': 'server.live-migrate'");
+	step("c1", "live_migration", "", false, VM, S(2), S(6));
+	step("c1", "instance.live_migration_post_dest", "req-a", true, VM, S(6), S(7));
+	api("req-b", S(4), S(5), ", 'operation': 'server.live-migrate-abort'");
+	step("c1", "instance.live_migration_abort", "req-b", true, VM, S(4), S(5));
+	api("req-c", S(50), S(51), ", 'operation': 'server.live-migrate-abort'");
+	step("c1", "instance.live_migration_abort", "req-c", true, VM, S(50), S(51));
+	assert_string_equal(control_text("req-a"), "req-b asked after 4.0 s that it be aborted");
+	assert_string_equal(control_text("req-b"), "it asks that req-a, 4.0 s after that began, "
+			    "be aborted");
+	assert_string_equal(control_text("req-c"), "");
 }
 
 /* What Open vSwitch did for one of its ports while it ran, and nothing else. */
@@ -552,6 +655,12 @@ test_vm(void **state)
 			    "vm_state");
 	assert_int_equal(json_array_size(json_object_get(vm, "history")), 3);
 	json_decref(vm);
+	/* Another controller tells it again. */
+	tell_as(FACT_MARK, "ctl-2", "vm.change", VM "/vm_state", T0 + S(4), 0, NULL, "{'what': 'vm_state',"
+		" 'from': 'building', 'to': 'active', 'instance': '" VM "', 'seq': 0}");
+	vm = store_thing_show(store, "vm", "web", NULL);
+	assert_int_equal(json_array_size(json_object_get(vm, "history")), 3);
+	json_decref(vm);
 }
 
 static void
@@ -574,19 +683,79 @@ test_parts(void **state)
 	assert_string_equal(member(volume, "device"), "/dev/vdb");
 	assert_string_equal(member(volume, "attachment"), "a1");
 	json_decref(vm);
-	/* Once it is free the VM has it no more, but it knows its last path. */
-	tell_as(FACT_ENTITY, "s1", "volume", VOLUME, 0, 0, NULL,
-		"{'status': 'available', 'path': '/mnt/volume'}");
+	/* Once it is detached the VM has it no more, but it knows its last path. */
+	tell_as(FACT_LINK, "c1", "vm.volume", VM "/" VOLUME, 0, T0 + S(9), NULL,
+		"{'device': '/dev/vdb'}");
 	vm = store_thing(store, "vm", VM);
 	assert_int_equal(json_array_size(json_object_get(vm, "volumes")), 0);
 	json_decref(vm);
 	volume = store_thing_show(store, "volume", VOLUME, NULL);
 	assert_true(json_is_null(json_object_get(volume, "vm")));
 	assert_string_equal(member(volume, "device"), "/dev/vdb");
+	assert_int_equal(number(volume, "detached_ns"), T0 + S(9));
 	json_decref(volume);
 	port = store_find(store, "fa:16:3e:00:00:01", 0, NULL);
 	assert_int_equal(json_array_size(json_object_get(port, "things")), 1);
 	json_decref(port);
+}
+
+static void
+link_volume(const char *host, const char *vm, uint64_t start, uint64_t end)
+{
+	char *key = xasprintf("%s/" VOLUME, vm);
+	char *text = xasprintf("{'instance': '%s', 'volume': '" VOLUME "', 'device': '/dev/vdb',"
+			       " 't_ns': %llu}", vm, (unsigned long long) (T0 + (end ? end : start)));
+
+	tell_as(FACT_LINK, host, "vm.volume", key, T0 + start, end ? T0 + end : 0, NULL, text);
+	free(key);
+	free(text);
+}
+
+static void
+assert_volume(const char *status, const char *vm, size_t attachments)
+{
+	json_t *volume = store_thing_show(store, "volume", VOLUME, NULL);
+
+	assert_string_equal(member(volume, "status"), status);
+	assert_string_equal(member(json_object_get(volume, "vm"), "uuid"), vm);
+	assert_int_equal(json_array_size(json_object_get(volume, "attachments")), attachments);
+	json_decref(volume);
+}
+
+/* Cinder logs neither that a volume is in use, nor which one it deleted: the VMs that have
+ * it tell, and the request. */
+static void
+test_attachments(void **state)
+{
+	json_t *volume, *list;
+
+	tell_as(FACT_ENTITY, "s1", "volume", VOLUME, 0, 0, NULL, "{'status': 'available'}");
+	assert_volume("available", "", 0);
+	link_volume("c1", VM, S(1), 0);
+	assert_volume("in-use", VM, 1);
+	/* Migrated with its VM, detached, attached to another that is deleted. */
+	link_volume("c2", VM, S(2), 0);
+	link_volume("c2", VM, S(2), S(3));
+	assert_volume("available", "", 2);
+	link_volume("c2", OTHER, S(4), 0);
+	assert_volume("in-use", OTHER, 3);
+	tell_as(FACT_MARK, "ctl", "vm.change", OTHER "/vm_state", T0 + S(5), 0, NULL,
+		"{'what': 'vm_state', 'from': 'active', 'to': 'deleted', 'instance': '" OTHER "'}");
+	assert_volume("available", "", 3);
+	volume = store_thing_show(store, "volume", VOLUME, NULL);
+	list = json_object_get(volume, "attachments");
+	assert_int_equal(number(json_array_get(list, 0), "end_ns"), T0 + S(2));
+	assert_int_equal(number(json_array_get(list, 1), "end_ns"), T0 + S(3));
+	assert_int_equal(number(json_array_get(list, 2), "end_ns"), T0 + S(5));
+	json_decref(volume);
+	/* The step comes before the end of the request, whose path has the volume. */
+	span("s1", "cinder.step", "volume_deleted/req-d", S(7), S(7), "{'name': 'volume_deleted',"
+	     " 'service': 'cinder-volume', 'request_id': 'req-d', 'rid_ok': true}");
+	assert_volume("available", "", 3);
+	span("ctl", "api.request", "req-d", S(6), S(7), "{'service': 'cinder-api', 'method': 'DELETE',"
+	     " 'http_status': 202, 'request_id': 'req-d', 'operation': 'volume.delete',"
+	     " 'resource_type': 'volume', 'resource_id': '" VOLUME "'}");
+	assert_volume("deleted", "", 3);
 }
 
 /* -- Services ------------------------------------------------------------- */
@@ -632,6 +801,8 @@ test_retention(void **state)
 	     " 'request_id': 'req-open'}");
 	step("c1", "instance.create", "req-open", true, NULL, S(2), 0);
 	assert_int_equal(flows(), 2);
+	tell_as(FACT_ENTITY, "ctl", "vm", OTHER, 0, 0, NULL, "{'name': 'db'}");
+	link_volume("c1", OTHER, S(1), 0);
 	assert_int_equal(store_retain(store, T0 + S(1), T0 + S(1), &error), 0);
 	assert_int_equal(flows(), 2);
 	vm = store_thing(store, "vm", VM);
@@ -641,6 +812,7 @@ test_retention(void **state)
 	assert_null(flow_at("req-old"));
 	assert_null(store_thing(store, "vm", VM));
 	/* What goes on keeps all that is its own. */
+	assert_volume("in-use", OTHER, 1);
 	assert_true(has_span("req-open", "instance.create"));
 	assert_status("req-open", "running");
 }
@@ -663,9 +835,15 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_refused, begin, end),
 		cmocka_unit_test_setup_teardown(test_cause, begin, end),
 		cmocka_unit_test_setup_teardown(test_running, begin, end),
+		cmocka_unit_test_setup_teardown(test_state_tells, begin, end),
+		cmocka_unit_test_setup_teardown(test_rescheduled, begin, end),
+		cmocka_unit_test_setup_teardown(test_volume_running, begin, end),
 		cmocka_unit_test_setup_teardown(test_budget, begin, end),
 		cmocka_unit_test_setup_teardown(test_migration, begin, end),
+		cmocka_unit_test_setup_teardown(test_migration_noticed, begin, end),
+		cmocka_unit_test_setup_teardown(test_control, begin, end),
 		cmocka_unit_test_setup_teardown(test_migrations_apart, begin, end),
+		cmocka_unit_test_setup_teardown(test_attachments, begin, end),
 		cmocka_unit_test_setup_teardown(test_datapath, begin, end),
 		cmocka_unit_test_setup_teardown(test_vm, begin, end),
 		cmocka_unit_test_setup_teardown(test_parts, begin, end),

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: MIT
 """The same store, whether read from disk, live through a real relayd, or live with kill -9 in the
 middle."""
+import functools
 import os
 import random
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
-from harness import Lab, Tap, corpus, difference, wait_for  # noqa: E402
+from harness import Lab, Tap, corpus, difference, side_by_side, wait_for  # noqa: E402
 
 SPEED = "8"
 tap = Tap()
@@ -48,10 +49,9 @@ def live(name, kill):
         tap.same(daemon.poll(), None, f"{name}: the daemon still runs")
 
 
-for scenario in sys.argv[1:] or ("b-rounds", "c-cancel", "e-destination-killed", "f-long-stopcopy",
-                                 "g-postcopy", "h-two-and-back", "q10-b-rounds",
-                                 "openstack/livemig-abort", "full/fs-livemig-busy",
-                                 "kernel/b-upcall-storm-churn", "kernel/f-live-migration"):
-    live(scenario, False)
-    live(scenario, True)
+SCENARIOS = ("b-rounds", "c-cancel", "e-destination-killed", "f-long-stopcopy", "g-postcopy",
+             "h-two-and-back", "q10-b-rounds", "openstack/livemig-abort", "full/fs-livemig-busy",
+             "kernel/b-upcall-storm-churn", "kernel/f-live-migration")
+side_by_side(functools.partial(live, scenario, kill)
+             for scenario in sys.argv[1:] or SCENARIOS for kill in (False, True))
 tap.done()

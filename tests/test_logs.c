@@ -295,6 +295,63 @@ by_template(void **state)
 	assert_int_equal(field(0, F_DESTINATION).size, 0);
 }
 
+/* Lines of one meaning in the words of several versions. */
+static void
+by_version(void **state)
+{
+	static const struct {
+		const char *logger, *line;
+		enum log_event event;
+		const char *name;
+		enum log_field field;
+		const char *value;
+	} lines[] = {
+		/* Train, Wallaby, Zed */
+		{ "nova.virt.libvirt.driver", "Timeout waiting for [('network-vif-plugged', 'p-1')] for "
+		  "instance with vm_state building and task_state spawning.", LOG_NOVA_FAIL,
+		  "vif-plug wait", F_DETAIL, "[('network-vif-plugged', 'p-1')]" },
+		{ "nova.virt.libvirt.driver", "Timeout waiting for [('network-vif-plugged', 'p-1')] for "
+		  "instance with vm_state building and task_state spawning", LOG_NOVA_FAIL,
+		  "vif-plug wait", F_DETAIL, "[('network-vif-plugged', 'p-1')]" },
+		{ "nova.compute.manager", "Timeout waiting for ['network-vif-plugged-p-1'] for instance "
+		  "with vm_state building and task_state spawning. Event states are: p-1: timed out",
+		  LOG_NOVA_FAIL, "vif-plug wait", F_DETAIL, "p-1: timed out" },
+		{ "nova.scheduler.filter_scheduler", "Selected host: (c1, n1) ram: 1", LOG_NOVA_TOOK,
+		  "weighed", F_DETAIL, "(c1, n1) ram: 1" },
+		{ "nova.scheduler.manager", "Selected host: (c1, n1) ram: 1", LOG_NOVA_TOOK, "weighed",
+		  F_DETAIL, "(c1, n1) ram: 1" },
+		{ "nova.virt.libvirt.migration", "Switching to post-copy migration mode", LOG_NOVA_TOOK,
+		  "switch_to_postcopy", F_DETAIL, "" },
+		{ "nova.virt.libvirt.migration", "Live migration not completed after 800 sec", LOG_CAUSE,
+		  "migration-timeout", F_SECONDS, "800" },
+		{ "cinder.volume.manager", "Delete snapshot completed successfully.", LOG_CINDER_TOOK,
+		  "snapshot_deleted", F_DETAIL, "" },
+		{ "cinder.volume.manager", "Create snapshot completed successfully", LOG_CINDER_TOOK,
+		  "snapshot_created", F_DETAIL, "" },
+		{ "cinder.scheduler.base_filter", "Filter CapacityFilter returned 0 hosts", LOG_CAUSE,
+		  "no-backend", F_DETAIL, "CapacityFilter" },
+		/* Up to Zed, since 2024.1 */
+		{ "neutron.agent.dhcp.agent", "Calling driver for network: n-1 action: enable",
+		  LOG_NEUTRON_TOOK, "dhcp.driver", F_NETWORK, "n-1" },
+		{ "neutron.agent.dhcp.agent", "Calling driver for network: n-1/seg=None action: enable",
+		  LOG_NEUTRON_TOOK, "dhcp.driver", F_NETWORK, "n-1" },
+		/* Of all that is known of the agent what it is. */
+		{ "neutron.plugins.ml2.drivers.mech_agent", "Refusing to bind port p-1 to dead agent: "
+		  "{'id': 'a-1', 'agent_type': 'Open vSwitch agent', 'binary': 'x', 'host': 'c1', "
+		  "'alive': False}", LOG_CAUSE, "agent-down", F_MESSAGE, "Open vSwitch agent" },
+		{ "neutron.plugins.ml2.drivers.mech_agent", "Refusing to bind port p-1 to dead agent: "
+		  "{'id': 'a-1'}", LOG_CAUSE, "agent-down", F_PORT, "p-1" },
+	};
+
+	(void) state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		assert_true(match(lines[i].logger, lines[i].line));
+		assert_int_equal(given[0].event, lines[i].event);
+		assert_text(given[0].line.name, lines[i].name);
+		assert_text(field(0, lines[i].field), lines[i].value);
+	}
+}
+
 static void
 by_value(void **state)
 {
@@ -407,12 +464,12 @@ notes(void **state)
 	assert_true(notes_set_string(&notes, F_NAME, "b"));
 	assert_true(notes_set_u64(&notes, F_PID, 7));
 	assert_true(notes_set_string(&notes, F_EXCEPTION, "E"));
-	assert_true(notes_set(&notes, F_DETAIL, (struct text) { "\xff\xfe", 2 }));
+	assert_true(notes_set(&notes, F_DETAIL, (struct text) { "\xff\0\xfe", 3 }));
 	assert_text(notes_get(&notes, F_NAME), "b");
 	assert_true(notes_check(&notes));
 	object = notes_json(&notes, true);
 	assert_int_equal(json_integer_value(json_object_get(object, "pid")), 7);
-	assert_string_equal(json_string_value(json_object_get(object, "detail")), "??");
+	assert_string_equal(json_string_value(json_object_get(object, "detail")), "???");
 	assert_non_null(json_object_get(json_object_get(object, "error"), "exception"));
 	json_decref(object);
 	assert_true(notes_clear(&notes, F_NAME));
@@ -479,8 +536,8 @@ main(void)
 		cmocka_unit_test(json_unescapes), cmocka_unit_test(own_record),
 		cmocka_unit_test(formatter_record), cmocka_unit_test(plain_record),
 		cmocka_unit_test(loggers), cmocka_unit_test(by_format),
-		cmocka_unit_test(by_template), cmocka_unit_test(by_value),
-			cmocka_unit_test(completed), cmocka_unit_test(disks),
+		cmocka_unit_test(by_template), cmocka_unit_test(by_version),
+		cmocka_unit_test(by_value), cmocka_unit_test(completed), cmocka_unit_test(disks),
 		cmocka_unit_test(all_rows), cmocka_unit_test(notes), cmocka_unit_test(operations),
 	};
 	int r;

@@ -66,6 +66,10 @@ class Node:
             if r.returncode:
                 raise RuntimeError(f"lttng {' '.join(argv)}: {r.stdout}{r.stderr}{self.lab.log('sessiond.log')}")
 
+    def dumps(self):
+        """How often everything was told so far."""
+        return self.lab.log("node.log").count('"event":"dump_end"')
+
     def qemu(self, name):
         vm = str(uuid.uuid4())
         p = self.start([QEMU, "-name", f"guest={name},debug-threads=on", "-uuid", vm, "-S", "-machine",
@@ -100,7 +104,7 @@ with Lab() as lab:
     daemon = lab.daemon()
     node.sessiond()
     node.session()
-    program = node.start([os.path.join(BUILD, "cloudtrace-node")], "node.log")
+    program = node.start([os.path.join(BUILD, "cloudtrace-node"), "--print", "--interval=1h"], "node.log")
     before, before_uuid = node.qemu("before")
     wait_for(lambda: any(e["uuid"] == before_uuid for e in entities(lab, "store.db")), 10)
     started = time.monotonic()
@@ -121,6 +125,16 @@ with Lab() as lab:
     third, third_uuid = node.qemu("instance-00000003")
     started = time.monotonic()
     named(lab, "store.db", third_uuid, "instance-00000003", third.pid, started, "and a new one")
+
+    # What another session was told is not in this one.
+    node.lttng("create", "late", "--output=" + node.home + "/late")
+    node.lttng("enable-event", "-u", "-s", "late", "cloudtrace_node:*")
+    for what in (["start", "late"], ["regenerate", "statedump", "-s", "late"]):
+        dumps = node.dumps()
+        node.lttng(*what)
+        tap.ok(wait_for(lambda: node.dumps() > dumps, LIMIT, 0.02),
+               f"lttng {what[0]} in a second session: all is told again", lab.log("node.log"))
+    node.lttng("destroy", "late")
 
     daemon.kill()
     daemon.wait()

@@ -18,6 +18,9 @@ import threading
 import time
 
 SRC = os.environ.get("top_srcdir", ".")
+sys.path.insert(0, os.path.join(SRC, "tests", "lib"))
+from ports import free_ports  # noqa: E402
+
 BUILD = os.environ.get("top_builddir", ".")
 REPLAY = os.path.join(BUILD, "cloudtrace-replay")
 TIMEOUT = 120
@@ -30,10 +33,7 @@ class Relayd:
         self.out = os.path.join(folder, "out")
         self.log = os.path.join(folder, "relayd.log")
         os.makedirs(self.out)
-        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-        self.control, self.data, self.live = [s.getsockname()[1] for s in sockets]
-        for s in sockets:
-            s.close()
+        self.control, self.data, self.live = free_ports(3)
         self.process = subprocess.Popen(
             ["lttng-relayd", "-C", f"tcp://127.0.0.1:{self.control}",
              "-D", f"tcp://127.0.0.1:{self.data}", "-L", f"tcp://127.0.0.1:{self.live}",
@@ -453,8 +453,7 @@ def test_frozen_relayd_and_signal(relayd):
 
 
 def test_refused(relayd):
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        port = s.getsockname()[1]
+    (port,) = free_ports(1)
     done = subprocess.run([REPLAY, "--relayd", f"127.0.0.1:{port}", corpus("qemu/m-explicit")],
                           stderr=subprocess.PIPE, text=True, timeout=TIMEOUT)
     assert done.returncode == 1 and "cannot connect" in done.stderr, done.stderr
@@ -501,15 +500,17 @@ def run(test):
     with tempfile.TemporaryDirectory(prefix="test-replay.") as folder:
         watchdog = threading.Timer(3 * TIMEOUT, os._exit, (99,))
         watchdog.start()
-        relayd = Relayd(folder)
+        relayd = None
         try:
+            relayd = Relayd(folder)
             test[1](relayd)
             return "", time.monotonic() - begin
         except Exception as e:
             return f"{type(e).__name__}: {str(e)[:800]!r}", time.monotonic() - begin
         finally:
             watchdog.cancel()
-            relayd.stop()
+            if relayd:
+                relayd.stop()
 
 
 def main():

@@ -9,6 +9,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.environ.get("top_srcdir", "."), "tests", "lib"))
 from mock_relayd import CONNECT, INDEX, LIST, SILENCE, MockRelayd  # noqa: E402
+from ports import free_ports  # noqa: E402
 from viewer_probe import Probe, run  # noqa: E402
 
 
@@ -49,8 +50,7 @@ def name_that_does_not_exist():
 
 
 def nobody_listens():
-	with socket.create_server(("127.0.0.1", 0)) as s:
-		port = s.getsockname()[1]
+	(port,) = free_ports(1)
 	probe = Probe(port, reply_ms=1000, dead_ms=2000)
 	try:
 		probe.wait("state CONNECTING: 127.0.0.1:%d: cannot connect: Connection refused" % port)

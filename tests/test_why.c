@@ -78,6 +78,13 @@ store_children(struct store *store, const char *id, struct error *error)
 }
 
 json_t *
+store_requests_of(struct store *store, const char *subject, uint64_t from_ns, uint64_t to_ns,
+		  struct error *error)
+{
+	return json_array();
+}
+
+json_t *
 store_migration(struct store *store, const char *id)
 {
 	return json_deep_copy(json_object_get(migrations, id));

@@ -16,4 +16,5 @@ endif
 
 TESTS += tests/test_viewer_mock.py tests/test_viewer_relayd.py
 EXTRA_DIST += tests/test_viewer_mock.py tests/test_viewer_relayd.py tests/lib/producer.py \
-	tests/lib/mock_relayd.py tests/lib/viewer_probe.py tests/lib/tap.sh
+	tests/lib/mock_relayd.py tests/lib/viewer_probe.py tests/lib/tap.sh tests/lib/ports.py \
+	tests/lib/harness.py

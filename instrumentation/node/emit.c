@@ -31,12 +31,18 @@ emit_to_stdout(void)
 }
 
 bool
-emit_is_wanted(void)
+emit_is_traced(void)
 {
-	return printing || lttng_ust_tracepoint_enabled(cloudtrace_node, qemu_process) ||
+	return lttng_ust_tracepoint_enabled(cloudtrace_node, qemu_process) ||
 	       lttng_ust_tracepoint_enabled(cloudtrace_node, interface) ||
 	       lttng_ust_tracepoint_enabled(cloudtrace_node, service_process) ||
 	       lttng_ust_tracepoint_enabled(cloudtrace_node, dump_end);
+}
+
+bool
+emit_is_wanted(void)
+{
+	return printing || emit_is_traced();
 }
 
 static void
@@ -44,7 +50,7 @@ pace(void)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_NS };
 
-	if (printing || ++burst < BURST || !emit_is_wanted())
+	if (printing || ++burst < BURST || !emit_is_traced())
 		return;
 	burst = 0;
 	nanosleep(&pause, NULL);

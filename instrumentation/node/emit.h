@@ -10,7 +10,9 @@
 
 /* From now on events are printed on standard output, one JSON object a line. */
 void emit_to_stdout(void);
-/* Whether somebody listens.  Only reads a few words: may be asked often. */
+/* Whether a tracing session listens. */
+bool emit_is_traced(void);
+/* Whether anybody does. */
 bool emit_is_wanted(void);
 
 /* These fit set.h's emit_fn. */

@@ -3,8 +3,8 @@
  * main.c -- cloudtrace-node: says what no trace says (see its manual page).
  *
  * One thread.  Everything is noticed either by a descriptor that becomes
- * readable (a new process, the end of a QEMU, a changed interface or block
- * device, OVSDB's answer) or by a cheap look every few seconds; the rest of the
+ * readable (a new session, a new process, the end of a QEMU, a changed interface
+ * or block device, OVSDB's answer) or by a cheap look every few seconds; the rest of the
  * time it sleeps. */
 #include <errno.h>
 #include <getopt.h>
@@ -31,7 +31,6 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 
-#define TICK_NS   (400 * NS_PER_MS)  /* Has somebody begun to listen? */
 #define POLL_NS   (500 * NS_PER_MS)  /* New processes, if nobody tells. */
 #define BATCH_NS  (200 * NS_PER_MS)  /* If somebody does: many at a time are cheaper. */
 #define CHECK_NS  (5 * NS_PER_S)
@@ -40,13 +39,15 @@
  * as changes are noticed when they happen. */
 enum { WHOLE_EACH = 10 };
 
-enum source { SOURCE_SIGNAL, SOURCE_WATCH, SOURCE_LINKS, SOURCE_BLOCK, SOURCE_OVSDB, SOURCE_VM };
+enum source {
+	SOURCE_SIGNAL, SOURCE_TRACER, SOURCE_WATCH, SOURCE_LINKS, SOURCE_BLOCK, SOURCE_OVSDB, SOURCE_VM,
+};
 
 static int epoll_fd = -1, ovsdb_fd = -1, watch_fd = -1;
 static bool stopping, dump_asked;
 static uint64_t dumps;
 /* When what is due; monotonic.  0: now, UINT64_MAX: never. */
-enum { TICK, POLL, CHECK, DUMP, LINKS, BLOCK, N_DUE };
+enum { POLL, CHECK, DUMP, LINKS, BLOCK, N_DUE };
 static uint64_t due[N_DUE];
 
 static const struct option options[] = {
@@ -174,21 +175,6 @@ dump(uint64_t now_ns, uint64_t interval_ns)
 	dump_asked = false;
 }
 
-/* Everything is told to who begins to listen; a tick later, as a session
- * enables its events one by one. */
-static void
-tick(uint64_t now_ns)
-{
-	static bool was_wanted;
-	const bool wanted = emit_is_wanted();
-
-	tracer_tick();
-	if (wanted && !was_wanted)
-		due[DUMP] = MIN(due[DUMP], now_ns + TICK_NS);
-	was_wanted = wanted;
-	due[TICK] = now_ns + TICK_NS;
-}
-
 static void
 check(uint64_t now_ns)
 {
@@ -229,8 +215,6 @@ work(uint64_t interval_ns)
 {
 	uint64_t now_ns = clock_mono_ns(), next_ns;
 
-	if (now_ns >= due[TICK])
-		tick(now_ns);
 	if (now_ns >= due[POLL])
 		poll_processes(now_ns);
 	if (now_ns >= due[CHECK])
@@ -238,7 +222,7 @@ work(uint64_t interval_ns)
 	rescan(now_ns);
 	if (now_ns >= due[DUMP] || dump_asked)
 		dump(now_ns, interval_ns);
-	next_ns = vm_check_due(now_ns);
+	next_ns = MIN(vm_check_due(now_ns), tracer_check_due(now_ns));
 	for (unsigned i = 0; i < N_DUE; i++)
 		next_ns = MIN(next_ns, due[i]);
 	return next_ns;
@@ -267,6 +251,9 @@ take_event(const struct epoll_event *event, int signal_fd)
 
 	if (source == SOURCE_SIGNAL) {
 		take_signal(signal_fd);
+	} else if (source == SOURCE_TRACER) {
+		tracer_ready();
+		dump_asked = true;
 	} else if (source == SOURCE_WATCH) {
 		due[POLL] = MIN(due[POLL], clock_mono_ns() + BATCH_NS);
 	} else if (source == SOURCE_LINKS) {
@@ -325,6 +312,7 @@ run(uint64_t interval_ns, bool once)
 	watch_init(consider, has_children_of_interest);
 	due[LINKS] = due[BLOCK] = UINT64_MAX;
 	if (!once) {
+		listen_to(tracer_open(), SOURCE_TRACER, 0);
 		watch_fd = watch_open();
 		listen_to_watch(EPOLL_CTL_ADD);
 		listen_to(block_open(), SOURCE_BLOCK, 0);

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * tracer.c -- the end and new start of lttng-sessiond (tracer.h). */
+ * tracer.c -- sessions, and the end and new start of lttng-sessiond (tracer.h).
+ *
+ * liblttng-ust waits for 5 s when lttng-sessiond was killed, before it tries
+ * again, and can't be told to try.  A program that starts registers
+ * immediately: so we start ourselves anew. */
 #include "instrumentation/node/tracer.h"
 
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -13,18 +20,21 @@
 
 #include "instrumentation/node/emit.h"
 #include "instrumentation/node/files.h"
+#include "instrumentation/node/missing.h"
 #include "instrumentation/node/process.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
 #define PATIENCE_NS (30 * NS_PER_S)
+#define TRY_NS      (400 * NS_PER_MS)
 
+static int wake_fd = -1;
 static char **arguments;
 static uint64_t started_ns;      /* Since boot, as processes' start times. */
 /* Where the new sessiond is going to listen for programs; "" when there is
  * none to wait for. */
 static char folder[80];
-static uint64_t until_ns;
+static uint64_t until_ns, try_ns;
 
 void
 tracer_init(char **argv)
@@ -34,7 +44,48 @@ tracer_init(char **argv)
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	started_ns = (uint64_t) now.tv_sec * NS_PER_S + (uint64_t) now.tv_nsec;
 	arguments = argv;
+	/* Started anew it is "exe". */
+	prctl(PR_SET_NAME, "cloudtrace-node");
 }
+
+/* -- Sessions --------------------------------------------------------------- */
+
+/* In the library's thread. */
+static void
+dump_begins(void *data, void *session)
+{
+	eventfd_write(wake_fd, 1);
+}
+
+/* The library dumps its own state into each session that starts: where its first
+ * event of that comes from, we listen too.  The function is exported for the code
+ * that the library's headers make, and declared in none of them. */
+int
+tracer_open(void)
+{
+	typedef int register_fn(const char *provider, const char *event, void (*probe)(void), void *data,
+				const char *signature);
+	register_fn *listen_to =
+		(register_fn *) dlsym(RTLD_DEFAULT, "lttng_ust_tracepoint_provider_register");
+
+	wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (wake_fd >= 0 && listen_to &&
+	    listen_to("lttng_ust_statedump", "start", (void (*)(void)) dump_begins, NULL,
+		      "struct lttng_ust_session *, session") == 0)
+		return wake_fd;
+	missing_note("sessions", "LTTng-UST does not tell when one begins: it is told with the next dump");
+	return -1;
+}
+
+void
+tracer_ready(void)
+{
+	eventfd_t n;
+
+	eventfd_read(wake_fd, &n);
+}
+
+/* -- A new lttng-sessiond --------------------------------------------------- */
 
 void
 tracer_consider(int pid, const char *comm)
@@ -54,7 +105,8 @@ tracer_consider(int pid, const char *comm)
 		snprintf(folder, sizeof folder, "%s/.lttng", home);
 	else
 		return;
-	until_ns = clock_mono_ns() + PATIENCE_NS;
+	try_ns = clock_mono_ns();
+	until_ns = try_ns + PATIENCE_NS;
 }
 
 /* Its socket is named after the version of its protocol. */
@@ -83,16 +135,19 @@ is_listening(void)
 	return found;
 }
 
-void
-tracer_tick(void)
+uint64_t
+tracer_check_due(uint64_t now_ns)
 {
 	if (!*folder)
-		return;
-	if (emit_is_wanted() || clock_mono_ns() > until_ns) {
-		*folder = '\0';
-	} else if (is_listening()) {
+		return UINT64_MAX;
+	if (now_ns < try_ns)
+		return try_ns;
+	if (!emit_is_traced() && is_listening()) {
 		log_info("lttng-sessiond was started: beginning anew, to be known to it at once");
 		execv("/proc/self/exe", arguments);
-		*folder = '\0';
 	}
+	try_ns = now_ns + TRY_NS;
+	if (emit_is_traced() || now_ns > until_ns)
+		*folder = '\0';
+	return try_ns;
 }

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: MIT
  *
- * tracer.h -- a tracer that was started anew gets us back at once.
- *
- * liblttng-ust waits for 5 s when lttng-sessiond was killed, before it tries
- * again, and can't be told to try.  A program that starts registers
- * immediately: so we start ourselves anew. */
+ * tracer.h -- what the tracer does that concerns us: sessions that begin to
+ * listen, and a lttng-sessiond that was started anew. */
 #ifndef INSTRUMENTATION_NODE_TRACER_H
 #define INSTRUMENTATION_NODE_TRACER_H
 
+#include <stdint.h>
+
 /* To be called first; 'argv' must stay valid. */
 void tracer_init(char **argv);
-/* For each new process. */
+/* A descriptor that becomes readable when a session starts, or is to have its
+ * state dumped again (lttng regenerate statedump); -1 if that can't be known. */
+int tracer_open(void);
+/* Empties the descriptor. */
+void tracer_ready(void);
+/* For each new process: is it a lttng-sessiond? */
 void tracer_consider(int pid, const char *comm);
-/* From time to time.  Does not return when it starts this program anew. */
-void tracer_tick(void);
+/* Starts this program anew once a new lttng-sessiond listens, and does not
+ * return then.  Else it returns when to call again, UINT64_MAX if never. */
+uint64_t tracer_check_due(uint64_t now_ns);
 
 #endif /* tracer.h */

@@ -272,16 +272,18 @@ static int
 stop(const struct wanted *wanted)
 {
 	struct error error = { 0 };
+	int r;
 
 	if (!sessiond_is_there()) {
 		log_info("no lttng-sessiond answers, so there is no session");
 		return EXIT_SUCCESS;
 	}
-	if (session_destroy(wanted->name, DESTROY_WAIT_MS, &error) < 0) {
+	r = session_destroy(wanted->name, DESTROY_WAIT_MS, &error);
+	if (r < 0) {
 		log_error("%s", error.text);
 		return EXIT_FAILURE;
 	}
-	log_info("session %s is gone", wanted->name);
+	log_info(r ? "session %s is gone" : "there is no session %s", wanted->name);
 	return EXIT_SUCCESS;
 }
 

@@ -277,16 +277,18 @@ session_destroy(const char *name, unsigned wait_ms, struct error *error)
 	const uint64_t until = clock_mono_ns() + wait_ms * NS_PER_MS;
 	int r;
 
+	if (!session_exists(name))
+		return 0;
 	if (wait_ms && lttng_stop_tracing_no_wait(name) == 0)
 		while (clock_mono_ns() < until && lttng_data_pending(name) == 1)
 			usleep(20000);
 	r = lttng_destroy_session_no_wait(name);
 	/* Its buffers go even when the consumer daemon is no more. */
-	if (r < 0 && r != -LTTNG_ERR_SESS_NOT_FOUND && session_exists(name))
+	if (r < 0 && session_exists(name))
 		return lttng_failed(error, r, "can't destroy the session");
 	for (unsigned i = 0; i < 100 && session_exists(name); i++)
 		usleep(50000);
-	return 0;
+	return 1;
 }
 
 static int

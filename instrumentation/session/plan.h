@@ -55,8 +55,8 @@ int plan_run(struct plan *plan, const struct wanted *wanted, struct buf *problem
 /* Adds the line for a probe that the kernel doesn't take. */
 void tell_no_probe(const char *name, const char *symbol, struct buf *text);
 
-/* Ends a session: what was recorded is sent first, for at most 'wait_ms'.  No
- * error when there is none. */
+/* Ends a session: what was recorded is sent first, for at most 'wait_ms'.  1
+ * when there was one, 0 when not. */
 int session_destroy(const char *name, unsigned wait_ms, struct error *error);
 
 #endif /* plan.h */

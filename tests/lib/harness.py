@@ -8,7 +8,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+
+from ports import free_ports
 
 TOP = os.environ.get("top_srcdir", os.path.abspath(os.path.join(os.path.dirname(__file__), "../..")))
 BUILD = os.environ.get("top_builddir", os.path.join(TOP, "build/gcc"))
@@ -22,14 +26,16 @@ class Tap:
 
     def __init__(self):
         self.n = self.bad = 0
+        self.lock = threading.Lock()
 
     def ok(self, good, what, why=""):
-        self.n += 1
-        self.bad += not good
-        print(f"{'ok' if good else 'not ok'} {self.n} - {what}")
-        if not good and why:
-            print("\n".join("# " + line for line in str(why).splitlines()[:60]))
-        sys.stdout.flush()
+        with self.lock:
+            self.n += 1
+            self.bad += not good
+            print(f"{'ok' if good else 'not ok'} {self.n} - {what}")
+            if not good and why:
+                print("\n".join("# " + line for line in str(why).splitlines()[:60]))
+            sys.stdout.flush()
         return good
 
     def same(self, got, wanted, what):
@@ -40,21 +46,17 @@ class Tap:
         sys.exit(1 if self.bad or not self.n else 0)
 
 
+def side_by_side(calls, most=4):
+    """Makes calls that mostly wait, several at a time; what one of them raises is raised."""
+    with ThreadPoolExecutor(most) as pool:
+        for call in [pool.submit(call) for call in calls]:
+            call.result()
+
+
 def corpus(name):
     """The folder where tests/corpus/NAME.tar.xz is unpacked."""
     return subprocess.run([os.path.join(TOP, "tests/lib/corpus.sh"), name], check=True,
                           capture_output=True, text=True).stdout.strip()
-
-
-def free_ports(count):
-    socks = [socket.socket() for _ in range(count)]
-    for s in socks:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in socks]
-    for s in socks:
-        s.close()
-    return ports
 
 
 def wait_for(condition, seconds, step=0.05):

@@ -12,11 +12,7 @@ import tempfile
 import time
 import uuid
 
-
-def free_port():
-	with socket.socket() as s:
-		s.bind(("127.0.0.1", 0))
-		return s.getsockname()[1]
+from ports import free_ports
 
 
 class Relayd:
@@ -24,7 +20,7 @@ class Relayd:
 
 	def __init__(self):
 		self.dir = tempfile.mkdtemp(prefix="cloudtraced-relayd.")
-		self.control, self.data, self.live = free_port(), free_port(), free_port()
+		self.control, self.data, self.live = free_ports(3)
 		self.process = None
 		self.start()
 

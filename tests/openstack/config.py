@@ -243,6 +243,10 @@ def added(node):
 
 
 def web_server(text):
-    """The configuration of a uwsgi: one process instead of sixteen, and it says that it
-    closes connections, which clients that use them again would else learn too late."""
+    """The configuration of a uwsgi: one process with one thread, and it says that it closes
+    connections, which clients that use them again would else learn too late.  Neutron's many
+    threads have an event loop of eventlet each, which stands still until the thread gets its
+    next request: with few requests, what it holds (a connection to the message bus) is held
+    for minutes."""
+    text = re.sub(r"(?m)^threads *=.*$", "threads = 1", text)
     return re.sub(r"(?m)^processes *=.*$", "processes = 1\nadd-header = Connection: close", text)
