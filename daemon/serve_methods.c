@@ -448,6 +448,22 @@ static answer_fn *const answers[METHOD_COUNT] = {
 	[METHOD_ECHO] = answer_echo,
 };
 
+/* All that an answer shows is of one moment. */
+static json_t *
+answer(struct serve_client *client, const struct rpc_method *method, const json_t *params,
+       struct rpc_error *error)
+{
+	struct store *store = client->serve->store;
+	struct error failure = { 0 };
+	json_t *result;
+
+	if (store_begin(store, &failure))
+		return serve_store_failed(&failure, error);
+	result = answers[method - rpc_methods](client, params, error);
+	store_rollback(store);
+	return result;
+}
+
 json_t *
 serve_call(struct serve_client *client, const struct rpc_request *request,
 	   struct rpc_error *error)
@@ -473,5 +489,5 @@ serve_call(struct serve_client *client, const struct rpc_request *request,
 			      "\"%s\" does not work over POST", method->name);
 		return NULL;
 	}
-	return answers[method - rpc_methods](client, request->params, error);
+	return answer(client, method, request->params, error);
 }

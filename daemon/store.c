@@ -572,7 +572,8 @@ store_keep_span(struct store *store, const char *id, json_t *attributes)
 	struct kept_span *kept;
 
 	HASH_FIND_STR(store->kept, id, kept);
-	if (!kept && attributes && !sqlite3_get_autocommit(store->db)) {
+	if (!kept && attributes && !sqlite3_get_autocommit(store->db) &&
+	    HASH_COUNT(store->kept) < STORE_MAX_KEPT) {
 		kept = xcalloc(1, sizeof *kept);
 		memcpy(kept->id, id, sizeof kept->id);
 		HASH_ADD_STR(store->kept, id, kept);
@@ -610,6 +611,8 @@ forget_kept(struct store *store)
 int
 store_begin(struct store *store, struct error *error)
 {
+	if (store->mode == STORE_READ)
+		return store_exec(store, "BEGIN", error, "begin to read");
 	return store_exec(store, "BEGIN IMMEDIATE", error, "begin to write");
 }
 

@@ -32,6 +32,8 @@ void store_close(struct store *store);
 
 /* -- Writing (one thread) ------------------------------------------------ */
 
+/* Begins a transaction.  Of a store made to read: all that is read until its
+ * store_commit() is of one moment, and facts that are asked for again cost less. */
 int store_begin(struct store *store, struct error *error);
 /* A commit that fails (disk full...) rolls back. */
 int store_commit(struct store *store, struct error *error);

@@ -6,15 +6,20 @@
 #include <string.h>
 
 static json_t *
-attributes_json(const struct store *store, sqlite3_stmt *stmt)
+attributes_json(struct store *store, sqlite3_stmt *stmt)
 {
-	json_t *kept = store_kept_span(store, store_column_string(stmt, 0));
+	const char *id = store_column_string(stmt, 0);
+	json_t *attributes = store_kept_span(store, id);
 
-	return kept ? kept : store_column_json(stmt, 8);
+	if (!attributes) {
+		attributes = store_column_json(stmt, 8);
+		store_keep_span(store, id, attributes);
+	}
+	return attributes;
 }
 
 json_t *
-store_span_json(const struct store *store, sqlite3_stmt *stmt)
+store_span_json(struct store *store, sqlite3_stmt *stmt)
 {
 	static const char *const names[] = { "id", "host", "kind", "key", "start_ns", "end_ns",
 					     "status", "parent", "attributes", "partner" };

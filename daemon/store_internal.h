@@ -29,15 +29,15 @@
 #include "daemon/store.h"
 #include "lib/util.h"
 
-enum { STORE_MAX_STATEMENTS = 192 };
+enum { STORE_MAX_STATEMENTS = 192, STORE_MAX_KEPT = 16384 };
 
 struct statement {
 	const char *sql;            /* Identity: the address of a string constant. */
 	sqlite3_stmt *stmt;
 };
 
-/* Attributes of a span that was put in the transaction that is open: the hub
- * reads most spans back to join them, right after they were put. */
+/* Attributes of a span that was put or read in the transaction that is open: most
+ * are read more than once, to join them and to show them. */
 struct kept_span {
 	char id[FACT_ID_SIZE];
 	json_t *attributes;         /* NULL: they are to be read. */
@@ -78,8 +78,8 @@ int store_done(struct store *store, sqlite3_stmt *stmt, struct error *error, con
  * negative errno. */
 int store_run(struct store *store, struct error *error, const char *what, const char *sql,
 	      const char *format, ...);
-/* Takes a reference of what a span's attributes are now (NULL: not known), and
- * gives one of them or NULL. */
+/* Takes a reference of what a span's attributes are now (NULL: not known), unless
+ * that are too many, and gives one of them or NULL. */
 void store_keep_span(struct store *store, const char *id, json_t *attributes);
 json_t *store_kept_span(const struct store *store, const char *id);
 /* Runs a constant text of SQL. */
@@ -102,7 +102,7 @@ int store_clock_age(struct store *store, struct error *error);
  * 'f'; all of them, ending the query. */
 #define SPAN_COLUMNS "f.id, f.host, f.kind, f.key, f.start_ns, f.end_ns, f.status, f.parent," \
 		     " f.attributes"
-json_t *store_span_json(const struct store *store, sqlite3_stmt *stmt);
+json_t *store_span_json(struct store *store, sqlite3_stmt *stmt);
 json_t *store_spans_json(struct store *store, sqlite3_stmt *stmt, struct error *error);
 /* Keeps what a fact can be found by; it goes with the fact. */
 int store_put_refs(struct store *store, const char *id, const struct fact *fact,
