@@ -183,8 +183,8 @@ store_put_fact(struct store *store, const struct fact *fact, struct error *error
 	free(attributes);
 	if (r > 0 && fact->type == FACT_SAMPLE && streq(fact->kind, "service.window"))
 		r = service_changed(store, fact, error) < 0 ? -EIO : 1;
-	if (r > 0 && fact->type == FACT_SPAN)
-		store_keep_span(store, id, fact->attributes);
+	if (r > 0 && fact->type != FACT_SAMPLE && fact->type != FACT_WINDOW)
+		store_keep_span(store, id, fact->type == FACT_SPAN ? fact->attributes : NULL);
 	if (r > 0 && fact->type != FACT_SAMPLE)
 		r = store_put_refs(store, id, fact, error) < 0 ? -EIO : 1;
 	if (r > 0 && fact->type != FACT_SAMPLE)
