@@ -92,7 +92,7 @@ struct viewer_options {
 	uint64_t new_streams_interval_ns; /* 0: each live period, at most 1 s */
 	uint64_t reply_timeout_ns;      /* Then VIEWER_FROZEN; 5 s */
 	uint64_t dead_timeout_ns;       /* Then reconnect; 30 s */
-	uint64_t backoff_min_ns, backoff_max_ns;  /* 100 ms, 10 s */
+	uint64_t backoff_min_ns, backoff_max_ns;  /* 100 ms, 1 s */
 	size_t max_in_flight_bytes;     /* Of GET_PACKET replies; 8 MiB */
 	size_t max_packet_bytes;        /* Larger packets are refused; 64 MiB */
 	size_t max_metadata_bytes;      /* 64 MiB per chunk */

@@ -47,7 +47,7 @@ static const struct key keys[] = {
 	  10 * NS_PER_MS, 3600 * NS_PER_S, NULL },
 	{ "backoff-min", KEY_DURATION, AT(backoff_min_ns), "100ms",
 	  "pause before the first new attempt to connect", NS_PER_MS, 3600 * NS_PER_S, NULL },
-	{ "backoff-max", KEY_DURATION, AT(backoff_max_ns), "10s",
+	{ "backoff-max", KEY_DURATION, AT(backoff_max_ns), "1s",
 	  "longest pause between two attempts to connect", NS_PER_MS, 3600 * NS_PER_S, NULL },
 	{ "patience", KEY_DURATION, AT(patience_ns), "5s",
 	  "a stream that is silent for this long no longer holds back the others of its host",
