@@ -28,7 +28,7 @@
 /* For a daemon to find the new session and attach, before the statedump. */
 #define FIRST_DUMP_NS (5 * NS_PER_S)
 #define MIN_BACKOFF_NS (250 * NS_PER_MS)
-#define MAX_BACKOFF_NS (2 * NS_PER_S)
+#define MAX_BACKOFF_NS NS_PER_S
 
 struct watch {
 	struct keeper keeper;
