@@ -30,7 +30,7 @@ enum {
 /* -- What it reads -------------------------------------------------------------- */
 
 struct values {
-	uint64_t dev, sector, nr_sector, bytes, rwbs, tid, pid, old_dev, old_sector;
+	uint64_t dev, sector, nr_sector, bytes, rwbs, tid, pid, old_dev, old_sector, new_sector;
 	int64_t error;
 	struct text comm, name;
 };
@@ -43,6 +43,7 @@ struct values {
 	FIELD(U64, struct values, tid, "tid", .optional = true), \
 	FIELD(TEXT, struct values, comm, "comm", .optional = true), \
 	FIELD(U64, struct values, pid, "pid", .scope = CTF_EVENT_CONTEXT, .optional = true)
+static const struct field place_fields[] = { PLACE, { 0 } };
 static const struct field bio_fields[] = { PLACE, WHO, { 0 } };
 static const struct field request_fields[] = {
 	PLACE, WHO, FIELD(U64, struct values, bytes, "bytes", .optional = true), { 0 } };
@@ -54,6 +55,12 @@ static const struct field remap_fields[] = {
 	FIELD(U64, struct values, old_sector, "old_sector"),
 	{ 0 }
 };
+static const struct field split_fields[] = {
+	FIELD(U64, struct values, dev, "dev"),
+	FIELD(U64, struct values, sector, "sector"),
+	FIELD(U64, struct values, new_sector, "new_sector"),
+	{ 0 }
+};
 static const struct field dump_fields[] = {
 	FIELD(U64, struct values, dev, "dev"),
 	FIELD(TEXT, struct values, name, "diskname"),
@@ -61,14 +68,16 @@ static const struct field dump_fields[] = {
 };
 
 enum {
-	BIO_QUEUE, BIO_REMAP, BACK_MERGE, FRONT_MERGE, RQ_INSERT, RQ_ISSUE, RQ_COMPLETE, RQ_REQUEUE,
+	BIO_QUEUE, BIO_REMAP, BIO_SPLIT, BACK_MERGE, FRONT_MERGE, RQ_MERGE, RQ_INSERT, RQ_ISSUE, RQ_COMPLETE, RQ_REQUEUE,
 	DUMP,
 };
 static const struct native_event events[] = {
 	[BIO_QUEUE] = { .name = "block_bio_queue", .reads = bio_fields },
 	[BIO_REMAP] = { .name = "block_bio_remap", .reads = remap_fields },
+	[BIO_SPLIT] = { .name = "block_split", .reads = split_fields },
 	[BACK_MERGE] = { .name = "block_bio_backmerge", .reads = bio_fields },
 	[FRONT_MERGE] = { .name = "block_bio_frontmerge", .reads = bio_fields },
+	[RQ_MERGE] = { .name = "block_rq_merge", .reads = place_fields },
 	[RQ_INSERT] = { .name = "block_rq_insert", .reads = request_fields },
 	[RQ_ISSUE] = { .name = "block_rq_issue", .reads = request_fields },
 	[RQ_COMPLETE] = { .name = "block_rq_complete", .reads = complete_fields },
@@ -278,6 +287,30 @@ on_remap(struct kernel_block *b, const struct step *step)
 	*bio = moved;
 }
 
+/* A bio that is too long for its device goes there in two parts. */
+static void
+on_split(struct kernel_block *b, const struct step *step)
+{
+	const struct values *v = step->values;
+	const struct place place = place_of(v->dev, v->sector), rest = place_of(v->dev, v->new_sector);
+	const uint64_t nr = v->new_sector - v->sector;
+	struct bio *bio = keyed_find(&b->bios, &place), *second;
+	struct bio whole;
+
+	if (!bio || v->new_sector <= v->sector || nr >= bio->nr)
+		return;
+	whole = *bio;
+	bio->nr = nr;
+	second = keyed_get(&b->bios, &rest, NULL);
+	if (!second) {
+		b->sum.capped++;
+		return;
+	}
+	*second = whole;
+	second->place = rest;
+	second->nr = whole.nr - nr;
+}
+
 static struct request *
 request(struct kernel_block *b, const struct values *v, const struct step *step)
 {
@@ -305,6 +338,29 @@ request(struct kernel_block *b, const struct values *v, const struct step *step)
 	rq->bytes = v->nr_sector * 512;
 	rq->rwbs = (uint32_t) v->rwbs;
 	return rq;
+}
+
+static void
+on_merge(struct kernel_block *b, const struct step *step)
+{
+	const struct values *v = step->values;
+	struct block_device *d = device(b, v->dev);
+
+	if (d)
+		d->merges++;
+}
+
+/* A request that another one takes in is not completed by itself; its bios are, with that. */
+static void
+on_request_merge(struct kernel_block *b, const struct step *step)
+{
+	const struct values *v = step->values;
+	const struct place place = place_of(v->dev, v->sector);
+	struct request *rq = keyed_find(&b->requests, &place);
+
+	on_merge(b, step);
+	if (rq)
+		keyed_remove(&b->requests, rq);
 }
 
 static void
@@ -575,12 +631,11 @@ static void
 block_event(void *state, const struct step *step, unsigned event)
 {
 	static void (*const handlers[])(struct kernel_block *b, const struct step *step) = {
-		[BIO_QUEUE] = on_bio_queue, [BIO_REMAP] = on_remap, [RQ_INSERT] = on_insert,
-		[RQ_ISSUE] = on_issue, [RQ_COMPLETE] = on_complete, [DUMP] = on_dump,
+		[BIO_QUEUE] = on_bio_queue, [BIO_REMAP] = on_remap, [BIO_SPLIT] = on_split,
+		[BACK_MERGE] = on_merge, [FRONT_MERGE] = on_merge, [RQ_MERGE] = on_request_merge,
+		[RQ_INSERT] = on_insert, [RQ_ISSUE] = on_issue, [RQ_COMPLETE] = on_complete, [DUMP] = on_dump,
 	};
-	const struct values *v = step->values;
 	struct kernel_block *b = state;
-	struct block_device *d;
 
 	b->changed = true;
 	if (step->late) {
@@ -593,13 +648,8 @@ block_event(void *state, const struct step *step, unsigned event)
 			b->period_ns = step->t_ns / SLOW_PERIOD_NS * SLOW_PERIOD_NS;
 		step_wake(step, b->window_ns + WINDOW_NS);
 	}
-	if (event == BACK_MERGE || event == FRONT_MERGE) {
-		d = device(b, v->dev);
-		if (d)
-			d->merges++;
-	} else if (event != RQ_REQUEUE) {
+	if (handlers[event])
 		handlers[event](b, step);
-	}
 }
 
 /* What was under way may be over, and what is over may be under way. */

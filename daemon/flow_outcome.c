@@ -465,7 +465,7 @@ end_of(const struct flow *flow, const struct seen *seen)
 		return flow->root->end_ns;
 	if (streq(flow->status, "ok") && seen->done)
 		return flow_last(seen->done);
-	if (streq(flow->status, "ok") && has_arrived(flow, seen))
+	if (streq(flow->status, "ok") && seen->state && has_arrived(flow, seen))
 		return MAX(flow->root->end_ns, seen->state->start_ns);
 	if (streq(flow->status, "error") && seen->state && has_failed(seen) &&
 	    !flow->kind->migrates)

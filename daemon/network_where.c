@@ -34,7 +34,7 @@ parse_mac(const char *text, uint8_t mac[6])
 				break;
 			if (separates)
 				continue;
-			mac[digits / 2] = (uint8_t) (mac[digits / 2] << 4 | (digit - hex));
+			mac[digits / 2] = (uint8_t) ((digits % 2 ? mac[digits / 2] << 4 : 0) | (digit - hex));
 			digits++;
 		}
 		if (digits == 12)

@@ -122,8 +122,12 @@ handshake_free(struct handshake *handshake, bool keep)
 static void
 free_handshakes(struct serve_port *port)
 {
-	while (!TAILQ_EMPTY(&port->handshakes))
-		handshake_free(TAILQ_FIRST(&port->handshakes), false);
+	struct handshake *handshake, *next;
+
+	for (handshake = TAILQ_FIRST(&port->handshakes); handshake; handshake = next) {
+		next = TAILQ_NEXT(handshake, link);
+		handshake_free(handshake, false);
+	}
 }
 
 static enum serve_role
