@@ -68,8 +68,8 @@ static const struct field dump_fields[] = {
 };
 
 enum {
-	BIO_QUEUE, BIO_REMAP, BIO_SPLIT, BACK_MERGE, FRONT_MERGE, RQ_MERGE, RQ_INSERT, RQ_ISSUE, RQ_COMPLETE, RQ_REQUEUE,
-	DUMP,
+	BIO_QUEUE, BIO_REMAP, BIO_SPLIT, BACK_MERGE, FRONT_MERGE, RQ_MERGE, RQ_INSERT, RQ_ISSUE,
+	RQ_COMPLETE, RQ_REQUEUE, DUMP,
 };
 static const struct native_event events[] = {
 	[BIO_QUEUE] = { .name = "block_bio_queue", .reads = bio_fields },

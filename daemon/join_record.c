@@ -270,24 +270,33 @@ set_evidence(json_t *record, const struct side *source, const struct side *desti
 	json_object_set_new(record, "evidence", evidence);
 }
 
+/* Post-copy that was under way when the nodes were attached to is known first where it loads. */
+static const json_t *
+mode_of(const struct side *source, const struct side *destination)
+{
+	const json_t *mode = attribute(destination, "mode");
+
+	return json_is_string(mode) && streq(json_string_value(mode), "postcopy") ? mode :
+	       either(source, destination, "mode");
+}
+
 /* What comes from one side as it is. */
 static void
 set_attributes(json_t *record, const struct side *source, const struct side *destination)
 {
-	static const char *const shared[] = { "mode", "inferred" };
 	static const char *const of_source[] = {
 		"dirty_syncs", "throttle_percent", "rolled_back", "return_path", "paused_before",
 		"downtime_limit_ns", "max_bandwidth", "total_bytes", "remaining_bytes",
 		"sent_bytes", "rounds_dropped", "uri", "stop_ns", "last_event", "last_event_ns",
 		"last_checkpoint", "last_section",
 	};
-	const json_t *forecast = attribute(source, "forecast"), *mode;
+	const json_t *forecast = attribute(source, "forecast");
+	const json_t *mode = mode_of(source, destination);
 
-	for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
-		set(record, shared[i], either(source, destination, shared[i]));
+	set(record, "mode", mode);
+	set(record, "inferred", either(source, destination, "inferred"));
 	for (size_t i = 0; i < ARRAY_SIZE(of_source); i++)
 		set(record, of_source[i], attribute(source, of_source[i]));
-	mode = json_object_get(record, "mode");
 	if (json_is_string(mode) && streq(json_string_value(mode), "postcopy"))
 		set(record, "downtime_ns", NULL);
 	else

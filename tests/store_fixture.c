@@ -85,7 +85,7 @@ side_fact(const struct given_side *side)
 	set_time(a, "connect_ns", side->connect);
 	set_time(a, "stop_ns", side->stop);
 	set_time(a, "run_ns", side->run);
-	json_object_set_new(a, "mode", json_string("precopy"));
+	json_object_set_new(a, "mode", json_string(side->postcopy ? "postcopy" : "precopy"));
 	json_object_set_new(a, "stage", json_string(side->stop ? "stop-and-copy" :
 						    side->connect ? "precopy" : "setup"));
 	json_object_set_new(a, "events", json_integer(100));

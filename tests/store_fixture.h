@@ -41,6 +41,7 @@ struct given_side {
 	const char *uri;                           /* Of either side. */
 	const char *reason;
 	bool silent_on_path;                       /* return_path false */
+	bool postcopy;
 };
 struct fact side_fact(const struct given_side *side);
 struct fact process_fact(const char *host, unsigned pid, const char *uuid, const char *name,

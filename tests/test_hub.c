@@ -115,6 +115,27 @@ test_one(void **state)
 	end(f);
 }
 
+/* Of a post-copy that was under way at the attach only one side knows for a while. */
+static void
+test_postcopy(void **state)
+{
+	static const bool known[][2] = { { true, false }, { false, true } };
+
+	(void) state;
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+		struct fixture *f = begin();
+		json_t *one;
+
+		say(f, SOURCE("c1", 17, .start = T0, .connect = T0, .postcopy = known[i][0]));
+		say(f, DESTINATION("c2", 18, .start = T0, .connect = T0, .postcopy = known[i][1]));
+		expect(f, "c1:17>c2:18 running; ");
+		one = newest(f);
+		assert_string_equal(member(one, "mode"), "postcopy");
+		json_decref(one);
+		end(f);
+	}
+}
+
 static void
 test_who_is_it(void **state)
 {
@@ -576,6 +597,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one),
+		cmocka_unit_test(test_postcopy),
 		cmocka_unit_test(test_who_is_it),
 		cmocka_unit_test(test_at_once),
 		cmocka_unit_test(test_ports),
