@@ -79,7 +79,8 @@ libdaemon_store_a_SOURCES = \
 	daemon/kernel_io_answers.c daemon/kernel_migration_answers.c \
 	daemon/kernel_node_answers.c \
 	daemon/store_write.c \
-	daemon/thing.c daemon/thing.h daemon/volume.c daemon/volume.h \
+	daemon/thing.c daemon/thing.h daemon/thing_private.h daemon/thing_told.c daemon/thing_vm.c \
+	daemon/thing_part.c daemon/volume.c daemon/volume.h \
 	daemon/touch.c daemon/touch.h \
 	daemon/why.c daemon/why.h daemon/why_private.h \
 	daemon/why_answer.c \

@@ -5,16 +5,9 @@
 #include <string.h>
 
 #include "daemon/flow_private.h"
+#include "daemon/members.h"
 #include "daemon/volume.h"
 #include "lib/util.h"
-
-static const char *
-text_member(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text && *text ? text : NULL;
-}
 
 static void
 add_request(struct touch *touch, const char *id)
@@ -53,7 +46,7 @@ add_flows_about(struct touch *touch, struct store *store, const char *subject, u
 	if (!flows)
 		return -EIO;
 	json_array_foreach(flows, i, flow)
-		add_request(touch, text_member(flow, "id"));
+		add_request(touch, known_text_of(flow, "id"));
 	json_decref(flows);
 	return 0;
 }
@@ -69,7 +62,7 @@ add_other_end(struct touch *touch, struct store *store, const struct fact *fact,
 	if (!ends)
 		return -EIO;
 	json_array_foreach(ends, i, end)
-		add_request(touch, text_member(json_object_get(end, "attributes"), "request_id"));
+		add_request(touch, known_text_of(json_object_get(end, "attributes"), "request_id"));
 	json_decref(ends);
 	return 0;
 }
@@ -81,7 +74,7 @@ may_be_loose(const struct fact *fact)
 	size_t length = strlen(fact->kind);
 
 	if (streq(fact->kind, "api.request"))
-		return text_member(fact->attributes, "path") != NULL;
+		return known_text_of(fact->attributes, "path") != NULL;
 	return streq(fact->kind, "log.error") || streq(fact->kind, "vm.change") ||
 	       (length > 5 && streq(fact->kind + length - 5, ".step"));
 }
@@ -95,14 +88,14 @@ touch_requests(struct touch *touch, struct store *store, const struct fact *fact
 	uint64_t from_ns = link ? flow_number(fact->attributes, "t_ns") : fact->start_ns;
 	int r = 0;
 
-	add_request(touch, text_member(fact->attributes, "request_id"));
-	add_request(touch, text_member(fact->attributes, "global_request_id"));
+	add_request(touch, known_text_of(fact->attributes, "request_id"));
+	add_request(touch, known_text_of(fact->attributes, "global_request_id"));
 	if (streq(fact->kind, "api.request") || streq(fact->kind, "request.child"))
 		add_request(touch, fact->key);
 	if (starts_with(fact->kind, "rpc."))
 		r = add_other_end(touch, store, fact, error);
 	for (size_t i = 0; i < ARRAY_SIZE(subjects) && !r && (link || may_be_loose(fact)); i++)
-		r = add_flows_about(touch, store, text_member(fact->attributes, subjects[i]),
+		r = add_flows_about(touch, store, known_text_of(fact->attributes, subjects[i]),
 				    from_ns, link ? INT64_MAX : fact->start_ns, error);
 	return r;
 }
@@ -131,7 +124,7 @@ static const struct {
 static const char *
 named_in(const struct fact *fact, const char *member, char buffer[FACT_KEY_SIZE])
 {
-	const char *id = member ? text_member(fact->attributes, member) : fact->key;
+	const char *id = member ? known_text_of(fact->attributes, member) : fact->key;
 	const char *slash = strchr(fact->key, '/');
 
 	if (id || !slash || starts_with(fact->kind, "qemu."))
@@ -155,7 +148,7 @@ add_linked(struct touch *touch, struct store *store, const char *id, const char 
 	if (!links)
 		return -EIO;
 	json_array_foreach(links, i, one) {
-		const char *key = text_member(one, "key"), *slash = key ? strchr(key, '/') : NULL;
+		const char *key = known_text_of(one, "key"), *slash = key ? strchr(key, '/') : NULL;
 		char instance[FACT_KEY_SIZE];
 
 		if (!slash)
@@ -172,8 +165,8 @@ add_linked(struct touch *touch, struct store *store, const char *id, const char 
 static int
 touch_linked(struct touch *touch, struct store *store, const struct fact *fact, struct error *error)
 {
-	const char *instance = text_member(fact->attributes, "instance");
-	const char *to = text_member(fact->attributes, "to");
+	const char *instance = known_text_of(fact->attributes, "instance");
+	const char *to = known_text_of(fact->attributes, "to");
 	int r = 0;
 
 	if (streq(fact->kind, "port"))
@@ -197,7 +190,7 @@ touch_volumes(struct touch *touch, struct store *store, const struct fact *fact,
 
 	if (!volume_is_told_by(fact))
 		return 0;
-	volumes = volumes_of_request(store, text_member(fact->attributes, "request_id"), error);
+	volumes = volumes_of_request(store, known_text_of(fact->attributes, "request_id"), error);
 	json_object_foreach(volumes, id, unused) {
 		add_thing(touch, "volume", id);
 		if (!r)
@@ -226,7 +219,7 @@ touch_migration(struct touch *touch, struct store *store, const char *id,
 		const json_t *record, struct error *error)
 {
 	json_t *request = store_request_of_migration(store, id);
-	const char *uuid = text_member(json_object_get(record, "vm"), "uuid");
+	const char *uuid = known_text_of(json_object_get(record, "vm"), "uuid");
 	uint64_t start_ns = flow_number(record, "start_ns"), end_ns = flow_number(record, "end_ns");
 
 	add_request(touch, json_string_value(request));
