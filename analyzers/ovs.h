@@ -105,6 +105,7 @@ struct ovs_queue {
 struct ovs_thread {
 	uint64_t tid;
 	uint64_t op_ns;              /* When its command began; 0: none is under way. */
+	uint64_t put_ns;             /* kprobes: of a flow whose packet was not given back; 0: none. */
 	uint32_t op;
 	int32_t fd;                  /* That it is reading from. */
 	int32_t upcall_fd;           /* That upcalls came from, by majority. */

@@ -13,6 +13,9 @@
 
 #include "analyzers/ovs.h"
 
+/* A flow and the packet that it was made for come in one batch of messages. */
+#define TOGETHER_NS (100 * NS_PER_MS)
+
 static struct ovs_packet *
 current(struct ovs *ovs, const struct ovs_cpu *cpu, int64_t tid)
 {
@@ -126,17 +129,46 @@ answered_by(struct ovs *ovs, uint64_t tid)
 	return packet || ovs->main.waiting != 1 ? packet : ovs_upcall_next(ovs, 0, false);
 }
 
+/* ovs-vswitchd answers upcalls in their order: each by a flow, by its packet, or by the flow
+ * and then the packet.  A flow alone drops its packet. */
+static void
+put_alone(struct ovs *ovs, struct ovs_thread *thread)
+{
+	struct ovs_packet *packet = thread->put_ns ? answered_by(ovs, thread->tid) : NULL;
+
+	thread->put_ns = 0;
+	if (packet)
+		ovs_upcall_forget(ovs, packet);
+}
+
+static void
+insert(struct ovs *ovs, const struct step *step, int64_t tid_)
+{
+	const uint64_t tid = (uint64_t) tid_;
+	struct ovs_thread *thread = keyed_find(&ovs->threads, &tid);
+
+	if (!thread || !thread->reads_upcalls)
+		return;
+	put_alone(ovs, thread);
+	thread->put_ns = step->t_ns;
+}
+
 static void
 execute(struct ovs *ovs, const struct step *step, struct ovs_cpu *cpu, int64_t tid)
 {
-	struct ovs_packet *packet = answered_by(ovs, (uint64_t) tid);
+	struct ovs_thread *thread = ovs_thread_get(ovs, (uint64_t) tid);
+	struct ovs_packet *packet;
 
+	if (step->t_ns - MIN(thread->put_ns, step->t_ns) > TOGETHER_NS)
+		put_alone(ovs, thread);
+	thread->put_ns = 0;
+	packet = answered_by(ovs, (uint64_t) tid);
 	COUNT(ovs, EXECUTES);
 	cpu->tid = (int32_t) tid;
 	cpu->seq = packet ? packet->seq + 1 : 0;
 	cpu->in_upcall = false;
 	if (packet)
-		ovs_upcall_answered(ovs, packet, step, ovs_thread_get(ovs, (uint64_t) tid));
+		ovs_upcall_answered(ovs, packet, step, thread);
 	else
 		COUNT(ovs, EXECUTES_UNKNOWN);
 }
@@ -215,6 +247,8 @@ ovs_kprobe(struct ovs *ovs, const struct step *step, enum ovs_kprobe what)
 		execute_probe(ovs, step, cpu, tid, what);
 		break;
 	case KP_INSERT:
+		insert(ovs, step, tid);
+		break;
 	case KP_REMOVE:
 		break;
 	}

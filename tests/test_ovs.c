@@ -264,6 +264,52 @@ every_command(void **state)
 }
 
 static void
+kprobe(struct ovs_run *run, const char *name, uint64_t tid, uint64_t t_ns)
+{
+	const struct ovs_value values[] = { { "tid", tid, NULL, 0 }, { "procname", 0, "x", 0 },
+					    { NULL, 0, NULL, 0 } };
+
+	ovs_run_event(run, name, t_ns, 0, values);
+}
+
+/* A packet that misses at t_ns, and what thread 7 does for it 1 and 1.1 ms later. */
+static void
+kprobes_miss(struct ovs_run *run, uint64_t t_ns, bool put, bool give_back)
+{
+	kprobe(run, "kp_ovs_vport_receive", 1, t_ns);
+	kprobe(run, "kp_ovs_flow_tbl_lookup_stats", 1, t_ns + 1000);
+	kprobe(run, "kp_ovs_dp_upcall", 1, t_ns + 2000);
+	if (put)
+		kprobe(run, "kp_ovs_flow_tbl_insert", 7, t_ns + NS_PER_MS);
+	if (!give_back)
+		return;
+	kprobe(run, "kp_ovs_packet_cmd_execute", 7, t_ns + NS_PER_MS + 100000);
+	kprobe(run, "kp_ovs_execute_actions", 7, t_ns + NS_PER_MS + 110000);
+	kprobe(run, "kp_ovs_vport_send", 7, t_ns + NS_PER_MS + 120000);
+}
+
+/* A flow that drops answers an upcall without giving its packet back: the packets behind it
+ * keep their own answers. */
+static void
+kprobes_flows_that_drop(void **state)
+{
+	struct ovs_run run;
+	uint64_t t_ns = OVS_START_NS;
+
+	ovs_run_start(&run);
+	kprobes_miss(&run, t_ns, true, true);
+	kprobes_miss(&run, t_ns += NS_PER_S, true, false);
+	kprobes_miss(&run, t_ns += NS_PER_S, true, true);
+	kprobes_miss(&run, t_ns += NS_PER_S, true, false);
+	kprobes_miss(&run, t_ns += NS_PER_S, false, true);
+	engine_host_end(ovs_run_host(&run), t_ns + NS_PER_S);
+	assert_int_equal(run.sum.counters[OVS_UPCALLS_ANSWERED], 3);
+	assert_int_equal(run.sum.components[OVS_UPCALL].count, 3);
+	assert_in_range(run.sum.components[OVS_UPCALL].max, NS_PER_MS, 2 * NS_PER_MS);
+	ovs_run_stop(&run);
+}
+
+static void
 kprobes_know_no_packets(void **state)
 {
 	struct ovs_window window;
@@ -522,6 +568,7 @@ main(void)
 		cmocka_unit_test(ports_made_again),
 		cmocka_unit_test(steps_are_whole),
 		cmocka_unit_test(every_command),
+		cmocka_unit_test(kprobes_flows_that_drop),
 		cmocka_unit_test(kprobes_know_no_packets),
 		cmocka_unit_test(a_million_new_flows),
 		cmocka_unit_test(same_windows),
