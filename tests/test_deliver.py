@@ -6,6 +6,7 @@ import http.server
 import json
 import os
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -66,6 +67,13 @@ class Alertmanager:
 
 def stages(lab):
     return [s for m in lab.json("migration", "list") for s in m["stages"] if s["name"] == "stop-and-copy"]
+
+
+def waiting(lab, receiver):
+    """How many alerts the store keeps for a receiver."""
+    with sqlite3.connect(f"file:{lab.path('store.db')}?mode=ro", uri=True) as db:
+        return db.execute("SELECT count(*) FROM delivery WHERE receiver = ? AND NOT done",
+                          [receiver]).fetchone()[0]
 
 
 def told(lab):
@@ -162,6 +170,8 @@ labels = team=cloud
     text = lab.json("raw", "status")
     tap.ok("gone: No such file" in lab.log("cloudtraced.log"), "a program that is not there is said to be so")
     tap.ok(running(lab), "a slow program runs")
+    # Whoever is killed between a program's end and the note of it tells it again.
+    wait_for(lambda: not waiting(lab, "page"), 10)
     daemon.send_signal(signal.SIGKILL)
     daemon.wait()
     tap.ok(wait_for(lambda: not running(lab), 5), "and is gone with the daemon that is killed")
